@@ -1,0 +1,1 @@
+"""Migrate pre-Linen Flax code to flax.linen."""

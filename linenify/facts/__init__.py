@@ -1,0 +1,1 @@
+"""What the legacy code means in Flax terms.  Nothing here rewrites anything."""

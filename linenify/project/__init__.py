@@ -1,0 +1,1 @@
+"""A code base as a value.  Nothing here knows Flax."""

@@ -1,0 +1,1 @@
+"""Helpers over libcst.  Nothing here knows Flax."""

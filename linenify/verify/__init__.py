@@ -1,0 +1,1 @@
+"""Both sides of a migration, executed and compared.  The only place that runs user code."""
