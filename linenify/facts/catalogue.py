@@ -1,0 +1,985 @@
+"""What the legacy API was, name by name, and what stands for it in Linen.
+
+Everything here is data.  Names are dotted paths below ``flax.nn`` on the legacy
+side and below ``flax.linen`` on the Linen side, unless they start with ``flax.``
+or ``jax.``.  What a name of jax or numpy says about its arguments is in `arrays`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+
+class Slot(enum.Enum):
+    """Where a legacy argument goes.
+
+    ``Dense(x, 64, bias=False)`` becomes ``Dense(features=64, use_bias=False)(x)``:
+    one input and two fields.
+    """
+
+    INPUT = "input"  # given at the call on both sides: an array, a carry
+    FIELD = "field"  # a field of the Linen class
+    CALL = "call"  # no array, but a keyword of Linen's `__call__`
+    SPECIAL = "special"  # no one-to-one counterpart: a rule of its own decides
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a legacy callable.
+
+    `role` says what a value passed here must be: ``array``, ``static``,
+    ``initializer``, ``flag`` (a boolean like ``train``), ``module``, ``key``,
+    ``collection``, ``tree`` or ``any``.
+    """
+
+    name: str
+    slot: Slot
+    linen: str | None
+    default: str | None  # source text; None: required
+    type: str = "Any"
+    role: str = "static"
+    linen_default: str | None = None  # Linen's own default, where it means something else
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A ``module_method`` of a layer, called on an instance or on a Model."""
+
+    name: str
+    linen: str
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A static method of a layer; in Linen it needs an instance.
+
+    ``LSTMCell.initialize_carry(rng, (8,), 64)`` becomes
+    ``LSTMCell(features=64).initialize_carry(rng, (8,) + (inputs,))``.
+    """
+
+    name: str
+    linen: str
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A module class that legacy Flax shipped."""
+
+    name: str
+    linen: str
+    home: str  # the submodule that defines it
+    arguments: tuple[Argument, ...]  # legacy positional order, without `self`
+    fields: tuple[str, ...]  # of the Linen class in order, without `parent` and `name`
+    inputs: tuple[str, ...]  # parameters of Linen's `__call__` in order
+    stem: str  # the prefix of automatic names in legacy: `stem_0`
+    required: tuple[tuple[str, str], ...] = ()  # to spell out where legacy had a default
+    required_with: tuple[tuple[str, str, str], ...] = ()  # (given, keyword, value): if given
+    derived: tuple[str, ...] = ()  # required by Linen, taken by legacy from its inputs
+    positional: int | None = None  # how many may be given by position; None: all
+    aliases: tuple[tuple[str, str], ...] = ()  # keywords of 0.1.0rc -> later ones
+    parameters: tuple[str, ...] = ()  # own leaves, both sides
+    methods: tuple[Method, ...] = ()
+    statics: tuple[Static, ...] = ()
+    shapes: tuple[str, ...] = ()  # where leaves differ in shape between the sides
+    since: str = "0.1.0"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where legacy code finds it, below ``flax.nn``."""
+        return self.name, f"{self.home}.{self.name}"
+
+    @property
+    def target(self) -> str:
+        """Where Linen has it."""
+        return f"flax.linen.{self.linen}"
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument of that name, or of the old name it had in 0.1.0rc."""
+        name = dict(self.aliases).get(name, name)
+        return next((each for each in self.arguments if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Any other legacy name.
+
+    `kind` is one of
+
+    - ``same``: the same name with the same meaning in Linen
+    - ``renamed``: the same meaning under another name
+    - ``special``: a rule of its own decides, inside modules
+    - ``toplevel``: a rule of its own decides, in the code around modules
+    - ``gone``: no counterpart
+
+    `value` is what the name itself is: ``function``, ``class``, ``decorator``,
+    ``context``, ``initializer`` or ``static``.  `returns` is what calling it gives.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    kind: str
+    linen: str | None
+    arguments: tuple[Argument, ...] = ()
+    returns: str = "any"
+    value: str = "function"
+    note: str = ""
+    since: str = "0.1.0"
+
+    @property
+    def target(self) -> str | None:
+        """The absolute name of the replacement."""
+        if self.linen is None or self.linen.startswith(("flax.", "jax.")):
+            return self.linen
+        return f"flax.linen.{self.linen}"
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument of that name."""
+        return next((each for each in self.arguments if each.name == name), None)
+
+
+# --- arguments that layers share -------------------------------------------------------
+
+CALLABLE = "Callable[..., Any]"
+
+
+def _input(
+    name: str, linen: str | None = None, default: str | None = None, role: str = "array"
+) -> Argument:
+    return Argument(name, Slot.INPUT, linen or name, default, role=role)
+
+
+def _field(
+    name: str,
+    type_: str = "Any",
+    default: str | None = None,
+    linen: str | None = None,
+    role: str = "static",
+) -> Argument:
+    return Argument(name, Slot.FIELD, linen or name, default, type_, role)
+
+
+def _call(
+    name: str,
+    type_: str = "Any",
+    default: str | None = None,
+    linen: str | None = None,
+    role: str = "static",
+) -> Argument:
+    return Argument(name, Slot.CALL, linen or name, default, type_, role)
+
+
+def _special(
+    name: str, default: str | None = None, type_: str = "Any", role: str = "static"
+) -> Argument:
+    return Argument(name, Slot.SPECIAL, None, default, type_, role)
+
+
+def _init(name: str, default: str, linen: str | None = None) -> Argument:
+    return Argument(name, Slot.FIELD, linen or name, default, CALLABLE, "initializer")
+
+
+_FEATURES = _field("features", "int")
+_BIAS = _field("bias", "bool", "True", "use_bias")
+_SCALE = _field("scale", "bool", "True", "use_scale")
+_DTYPE = replace(_field("dtype", "Any", "jnp.float32"), linen_default="None")
+_PRECISION = _field("precision", "Any", "None")
+_KERNEL_INIT = _init("kernel_init", "default_kernel_init")
+_BIAS_INIT = _init("bias_init", "initializers.zeros")
+_SCALE_INIT = _init("scale_init", "initializers.ones")
+_KERNEL_SIZE = _field("kernel_size", "Sequence[int]")
+_STRIDES = _field("strides", "Sequence[int]", "None")
+_PADDING = _field("padding", "Any", "'SAME'")
+
+# --- layers ----------------------------------------------------------------------------
+
+_DENSE_GENERAL = Layer(
+    name="DenseGeneral",
+    linen="DenseGeneral",
+    home="linear",
+    arguments=(
+        _input("inputs"),
+        _field("features"),
+        _field("axis", "Any", "-1"),
+        _field("batch_dims", "Sequence[int]", "()"),
+        _BIAS,
+        _DTYPE,
+        _KERNEL_INIT,
+        _BIAS_INIT,
+        _PRECISION,
+    ),
+    fields=(
+        *("features", "axis", "batch_dims", "use_bias", "dtype", "param_dtype", "kernel_init"),
+        *("bias_init", "precision", "promote_dtype", "dot_general", "dot_general_cls"),
+    ),
+    inputs=("inputs",),
+    stem="DenseGeneral",
+    parameters=("kernel", "bias"),
+    shapes=("kernel: Linen sorts `axis`, legacy keeps its order",),
+)
+
+_DENSE = Layer(
+    name="Dense",
+    linen="Dense",
+    home="linear",
+    arguments=(
+        *(_input("inputs"), _FEATURES, _BIAS, _DTYPE, _PRECISION, _KERNEL_INIT, _BIAS_INIT),
+    ),
+    fields=(
+        *("features", "use_bias", "dtype", "param_dtype", "precision", "kernel_init"),
+        *("bias_init", "promote_dtype", "dot_general", "dot_general_cls"),
+    ),
+    inputs=("inputs",),
+    stem="Dense",
+    parameters=("kernel", "bias"),
+)
+
+_CONV = Layer(
+    name="Conv",
+    linen="Conv",
+    home="linear",
+    arguments=(
+        _input("inputs"),
+        _FEATURES,
+        _KERNEL_SIZE,
+        _STRIDES,
+        _PADDING,
+        _field("input_dilation", "Sequence[int]", "None"),
+        _field("kernel_dilation", "Sequence[int]", "None"),
+        _field("feature_group_count", "int", "1"),
+        _BIAS,
+        _DTYPE,
+        _PRECISION,
+        _KERNEL_INIT,
+        _BIAS_INIT,
+    ),
+    fields=(
+        *("features", "kernel_size", "strides", "padding", "input_dilation", "kernel_dilation"),
+        *("feature_group_count", "use_bias", "mask", "dtype", "param_dtype", "precision"),
+        *("kernel_init", "bias_init", "promote_dtype", "conv_general_dilated"),
+        "conv_general_dilated_cls",
+    ),
+    inputs=("inputs",),
+    stem="Conv",
+    aliases=(("lhs_dilation", "input_dilation"), ("rhs_dilation", "kernel_dilation")),
+    parameters=("kernel", "bias"),
+)
+
+_CONV_TRANSPOSE = Layer(
+    name="ConvTranspose",
+    linen="ConvTranspose",
+    home="linear",
+    arguments=(
+        _input("inputs"),
+        _FEATURES,
+        _KERNEL_SIZE,
+        _STRIDES,
+        _PADDING,
+        _field("kernel_dilation", "Sequence[int]", "None"),
+        _BIAS,
+        _DTYPE,
+        _PRECISION,
+        _KERNEL_INIT,
+        _BIAS_INIT,
+    ),
+    fields=(
+        *("features", "kernel_size", "strides", "padding", "kernel_dilation", "use_bias", "mask"),
+        *("dtype", "param_dtype", "precision", "kernel_init", "bias_init", "transpose_kernel"),
+        *("promote_dtype", "preferred_element_type"),
+    ),
+    inputs=("inputs",),
+    stem="ConvTranspose",
+    aliases=(("rhs_dilation", "kernel_dilation"),),
+    parameters=("kernel", "bias"),
+)
+
+_EMBED = Layer(
+    name="Embed",
+    linen="Embed",
+    home="linear",
+    arguments=(
+        _input("inputs"),
+        _field("num_embeddings", "int"),
+        _FEATURES,
+        _init("embedding_init", "default_embed_init"),
+    ),
+    fields=(
+        *("num_embeddings", "features", "dtype", "param_dtype", "embedding_init"),
+        "promote_dtype",
+    ),
+    inputs=("inputs",),
+    stem="Embed",
+    parameters=("embedding",),
+    methods=(Method("attend", "attend", (_input("query"),)),),
+)
+
+_BATCH_NORM = Layer(
+    name="BatchNorm",
+    linen="BatchNorm",
+    home="normalization",
+    arguments=(
+        _input("x"),
+        _special("batch_stats", "None", role="collection"),
+        _field("use_running_average", "bool", "False", role="flag"),
+        _field("axis", "Any", "-1"),
+        _field("momentum", "float", "0.99"),
+        _field("epsilon", "float", "1e-05"),
+        _DTYPE,
+        _BIAS,
+        _SCALE,
+        _BIAS_INIT,
+        _SCALE_INIT,
+        _field("axis_name", "str", "None"),
+        _field("axis_index_groups", "Any", "None"),
+    ),
+    fields=(
+        *("use_running_average", "axis", "momentum", "epsilon", "dtype", "param_dtype"),
+        *("use_bias", "use_scale", "bias_init", "scale_init", "axis_name", "axis_index_groups"),
+        *("use_fast_variance", "force_float32_reductions"),
+    ),
+    inputs=("x", "use_running_average", "mask"),
+    stem="BatchNorm",
+    required=(("use_running_average", "False"),),
+    parameters=("scale", "bias"),
+)
+
+_LAYER_NORM = Layer(
+    name="LayerNorm",
+    linen="LayerNorm",
+    home="normalization",
+    arguments=(
+        _input("x"),
+        _field("epsilon", "float", "1e-06"),
+        _DTYPE,
+        _BIAS,
+        _SCALE,
+        _BIAS_INIT,
+        _SCALE_INIT,
+    ),
+    fields=(
+        *("epsilon", "dtype", "param_dtype", "use_bias", "use_scale", "bias_init", "scale_init"),
+        *("reduction_axes", "feature_axes", "axis_name", "axis_index_groups"),
+        *("use_fast_variance", "force_float32_reductions"),
+    ),
+    inputs=("x", "mask"),
+    stem="LayerNorm",
+    parameters=("scale", "bias"),
+)
+
+_GROUP_NORM = Layer(
+    name="GroupNorm",
+    linen="GroupNorm",
+    home="normalization",
+    arguments=(
+        _input("x"),
+        _field("num_groups", "int", "32"),
+        _field("group_size", "int", "None"),
+        _field("epsilon", "float", "1e-06"),
+        _DTYPE,
+        _BIAS,
+        _SCALE,
+        _BIAS_INIT,
+        _SCALE_INIT,
+    ),
+    fields=(
+        *("num_groups", "group_size", "epsilon", "dtype", "param_dtype", "use_bias"),
+        *("use_scale", "bias_init", "scale_init", "reduction_axes", "axis_name"),
+        *("axis_index_groups", "use_fast_variance", "force_float32_reductions"),
+    ),
+    inputs=("x", "mask"),
+    stem="GroupNorm",
+    parameters=("scale", "bias"),
+    shapes=("scale, bias: (1, ..., 1, features) in legacy, (features,) in Linen",),
+)
+
+
+def _initialize_carry(size: Argument) -> Static:
+    return Static(
+        "initialize_carry",
+        "initialize_carry",
+        (
+            Argument("rng", Slot.INPUT, "rng", None, role="key"),
+            _special("batch_dims", type_="Sequence[int]"),
+            size,
+            _init("init_fn", "initializers.zeros", "carry_init"),
+        ),
+    )
+
+
+_LSTM_CELL = Layer(
+    name="LSTMCell",
+    linen="LSTMCell",
+    home="recurrent",
+    arguments=(
+        _input("carry"),
+        _input("inputs"),
+        _field("gate_fn", CALLABLE, "activation.sigmoid"),
+        _field("activation_fn", CALLABLE, "activation.tanh"),
+        _init("kernel_init", "linear.default_kernel_init"),
+        _init("recurrent_kernel_init", "initializers.orthogonal()"),
+        _BIAS_INIT,
+    ),
+    fields=(
+        *("features", "gate_fn", "activation_fn", "kernel_init", "recurrent_kernel_init"),
+        *("bias_init", "dtype", "param_dtype", "carry_init"),
+    ),
+    inputs=("carry", "inputs"),
+    stem="LSTMCell",
+    derived=("features",),
+    statics=(_initialize_carry(_field("size", "int", linen="features")),),
+)
+
+_CONV_LSTM = Layer(
+    name="ConvLSTM",
+    linen="ConvLSTMCell",
+    home="recurrent",
+    arguments=(
+        _input("carry"),
+        _input("inputs"),
+        _FEATURES,
+        _KERNEL_SIZE,
+        _STRIDES,
+        _PADDING,
+        _BIAS,
+        _DTYPE,
+    ),
+    fields=(
+        *("features", "kernel_size", "strides", "padding", "use_bias", "dtype", "param_dtype"),
+        "carry_init",
+    ),
+    inputs=("carry", "inputs"),
+    stem="ConvLSTM",
+    statics=(_initialize_carry(_special("size", type_="Sequence[int]")),),
+    since="0.2.0",
+)
+
+_ATTENTION = Layer(
+    name="MultiHeadDotProductAttention",
+    linen="MultiHeadDotProductAttention",
+    home="attention",
+    arguments=(
+        _input("inputs_q"),
+        _input("inputs_kv", "inputs_k"),
+        _field("num_heads", "int"),
+        _DTYPE,
+        _field("qkv_features", "int", "None"),
+        _field("out_features", "int", "None"),
+        _special("attention_axis", "None"),
+        _special("causal_mask", "False", "bool"),
+        _special("padding_mask", "None", role="array"),
+        _special("key_padding_mask", "None", role="array"),
+        _special("segmentation", "None", role="array"),
+        _special("key_segmentation", "None", role="array"),
+        _special("cache", "None", role="collection"),
+        _field("broadcast_dropout", "bool", "True"),
+        _call("dropout_rng", "Any", "None", role="key"),
+        _field("dropout_rate", "float", "0.0"),
+        _call("deterministic", "bool", "False", role="flag"),
+        _PRECISION,
+        _KERNEL_INIT,
+        _init("bias_init", "zeros"),
+        _BIAS,
+        _field("attention_fn", CALLABLE, "dot_product_attention"),
+    ),
+    fields=(
+        *("num_heads", "dtype", "param_dtype", "qkv_features", "out_features"),
+        *("broadcast_dropout", "dropout_rate", "deterministic", "precision", "kernel_init"),
+        *("out_kernel_init", "bias_init", "out_bias_init", "use_bias", "attention_fn", "decode"),
+        *("normalize_qk", "force_fp32_for_softmax", "qkv_dot_general", "out_dot_general"),
+        *("qkv_dot_general_cls", "out_dot_general_cls", "qk_attn_weights_einsum_cls"),
+        "attn_weights_value_einsum_cls",
+    ),
+    inputs=(
+        *("inputs_q", "inputs_k", "inputs_v", "inputs_kv", "mask", "deterministic"),
+        *("dropout_rng", "sow_weights"),
+    ),
+    stem="MultiHeadDotProductAttention",
+    required_with=(("dropout_rate", "deterministic", "False"),),
+)
+
+LAYERS: tuple[Layer, ...] = (
+    _DENSE,
+    _DENSE_GENERAL,
+    _CONV,
+    _CONV_TRANSPOSE,
+    _EMBED,
+    _BATCH_NORM,
+    _LAYER_NORM,
+    _GROUP_NORM,
+    _LSTM_CELL,
+    replace(
+        _LSTM_CELL,
+        name="OptimizedLSTMCell",
+        linen="OptimizedLSTMCell",
+        stem="OptimizedLSTMCell",
+        since="0.3.1",
+    ),
+    replace(_LSTM_CELL, name="GRUCell", linen="GRUCell", stem="GRUCell"),
+    _CONV_LSTM,
+    _ATTENTION,
+    # MultiHeadDotProductAttention.partial(inputs_kv=None): from `inputs_kv` on, an
+    # argument by position is a TypeError.
+    replace(
+        _ATTENTION,
+        name="SelfAttention",
+        arguments=tuple(
+            replace(each, default="None") if each.name == "inputs_kv" else each
+            for each in _ATTENTION.arguments
+        ),
+        positional=1,
+    ),
+)
+
+# --- everything else -------------------------------------------------------------------
+
+
+def _activation(
+    name: str, *options: Argument, exported: bool = True, since: str = "0.1.0"
+) -> Function:
+    paths = (name, f"activation.{name}") if exported else (f"activation.{name}",)
+    return Function(name, paths, "same", name, (_input("x"), *options), "array", since=since)
+
+
+_AXIS = _call("axis", "Any", "-1")
+_RC = "0.1.0rc"
+
+_ACTIVATIONS = (
+    _activation("celu", _call("alpha", "float", "1.0")),
+    _activation("elu", _call("alpha", "float", "1.0")),
+    _activation("gelu", _call("approximate", "bool", "True")),
+    _activation("glu", _call("axis", "int", "-1")),
+    _activation("leaky_relu", _call("negative_slope", "float", "0.01")),
+    _activation("log_sigmoid"),
+    _activation("log_softmax", _AXIS),
+    _activation(
+        "normalize",
+        _AXIS,
+        _input("mean", default="None"),
+        _input("variance", default="None"),
+        _call("epsilon", "float", "1e-05"),
+        exported=False,
+    ),
+    _activation("relu"),
+    _activation("sigmoid"),
+    _activation("soft_sign"),
+    _activation("softmax", _AXIS),
+    _activation("softplus"),
+    _activation("swish"),
+    _activation("silu", since="0.3.0"),
+    _activation("tanh"),
+    _activation("selu", exported=False, since="0.2.0"),
+    _activation("hard_tanh", exported=False, since="0.2.0"),
+    _activation("relu6", exported=False, since="0.2.0"),
+    _activation("hard_sigmoid", exported=False, since="0.2.0"),
+    _activation("hard_swish", exported=False, since="0.2.0"),
+)
+
+_DTYPE_LAST = _call("dtype", "Any", "jnp.float32")
+_IN_AXIS = _call("in_axis", "int", "-2")
+_OUT_AXIS = _call("out_axis", "int", "-1")
+
+
+def _factory(name: str, *arguments: Argument, since: str = "0.1.0") -> Function:
+    path = f"initializers.{name}"
+    return Function(name, (path,), "same", path, arguments, "initializer", since=since)
+
+
+def _initializer(name: str) -> Function:
+    path = f"initializers.{name}"
+    arguments = (_call("key", role="key"), _call("shape", "Sequence[int]"), _DTYPE_LAST)
+    return Function(name, (path,), "same", path, arguments, "array", "initializer")
+
+
+_FANS = (_IN_AXIS, _OUT_AXIS, _DTYPE_LAST)
+_INITIALIZERS = (
+    _initializer("zeros"),
+    _initializer("ones"),
+    _factory("kaiming_normal", *_FANS),
+    _factory("kaiming_uniform", *_FANS),
+    _factory("lecun_normal", *_FANS),
+    _factory("lecun_uniform", *_FANS),
+    _factory("xavier_normal", *_FANS),
+    _factory("xavier_uniform", *_FANS),
+    _factory("normal", _call("stddev", "float", "0.01"), _DTYPE_LAST),
+    _factory("uniform", _call("scale", "float", "0.01"), _DTYPE_LAST),
+    _factory(
+        "orthogonal",
+        _call("scale", "float", "1.0"),
+        _call("column_axis", "int", "-1"),
+        _DTYPE_LAST,
+    ),
+    _factory(
+        "delta_orthogonal",
+        _call("scale", "float", "1.0"),
+        _call("column_axis", "int", "-1"),
+        _DTYPE_LAST,
+        since="0.2.0",
+    ),
+    _factory(
+        "variance_scaling",
+        _call("scale", "float"),
+        _call("mode", "str"),
+        _call("distribution", "str"),
+        *_FANS,
+    ),
+)
+
+_WINDOW = (
+    _input("inputs"),
+    _call("window_shape", "Sequence[int]"),
+    _call("strides", "Sequence[int]", "None"),
+    _call("padding", "Any", "'VALID'"),
+)
+
+_POOLING = (
+    Function("avg_pool", ("avg_pool", "pooling.avg_pool"), "same", "avg_pool", _WINDOW, "array"),
+    Function("max_pool", ("max_pool", "pooling.max_pool"), "same", "max_pool", _WINDOW, "array"),
+    Function(
+        name="pool",
+        paths=("pooling.pool",),
+        kind="same",
+        linen="pooling.pool",
+        arguments=(
+            _input("inputs"),
+            _call("init"),
+            _call("reduce_fn", CALLABLE),
+            _call("window_shape", "Sequence[int]"),
+            _call("strides", "Sequence[int]"),
+            _call("padding"),
+        ),
+        returns="array",
+    ),
+)
+
+_STOCHASTIC = (
+    Function(
+        name="dropout",
+        paths=("dropout", "stochastic.dropout"),
+        kind="special",
+        linen="Dropout",
+        arguments=(
+            _input("inputs"),
+            _field("rate", "float"),
+            _call("deterministic", "bool", "False", role="flag"),
+            _call("rng", "Any", "None", role="key"),
+        ),
+        returns="array",
+        note="Linen wants `deterministic` always",
+    ),
+    Function("make_rng", ("make_rng", "stochastic.make_rng"), "special", None, (), "key"),
+    Function(
+        name="is_stochastic",
+        paths=("is_stochastic", "stochastic.is_stochastic"),
+        kind="special",
+        linen=None,
+        returns="static",
+        note="self.has_rng('dropout')",
+    ),
+    # `nn.stochastic` is this function: it hides the submodule of the same name, which
+    # only an import statement reaches (from flax.nn.stochastic import make_rng).
+    Function(
+        name="stochastic",
+        paths=("stochastic", "stochastic.stochastic"),
+        kind="toplevel",
+        linen=None,
+        arguments=(_special("rng", role="key"),),
+        returns="static",
+        value="context",
+    ),
+)
+
+_ATTENTION_FUNCTIONS = (
+    Function(
+        name="dot_product_attention",
+        paths=("dot_product_attention", "attention.dot_product_attention"),
+        kind="special",
+        linen="dot_product_attention",
+        arguments=(
+            _input("query"),
+            _input("key"),
+            _input("value"),
+            replace(_call("dtype", "Any", "jnp.float32"), linen_default="None"),
+            _input("bias", default="None"),
+            _special("axis", "None"),
+            _call("broadcast_dropout", "bool", "True"),
+            _call("dropout_rng", "Any", "None", role="key"),
+            _call("dropout_rate", "float", "0.0"),
+            _call("deterministic", "bool", "False", role="flag"),
+            _call("precision", "Any", "None"),
+        ),
+        returns="array",
+    ),
+    Function(
+        name="make_padding_mask",
+        paths=("attention.make_padding_mask",),
+        kind="special",
+        linen="make_attention_mask",
+        arguments=(
+            _input("padding_mask_query", "query_input"),
+            _input("padding_mask_key", "key_input"),
+            _special("query_shape", type_="Sequence[int]"),
+            _special("key_shape", type_="Sequence[int]"),
+            _special("attention_axis", "None"),
+            _special("segmentation_mask", "False", "bool"),
+        ),
+        returns="array",
+    ),
+    Function(
+        name="_make_causal_mask",
+        paths=("attention._make_causal_mask",),
+        kind="special",
+        linen="make_causal_mask",
+        arguments=(
+            _special("key", role="array"),
+            _special("attention_axis", "None"),
+            _special("self_mask", "False", "bool"),
+        ),
+        returns="array",
+        note="legacy takes the features axis along, Linen does not",
+    ),
+    Function(
+        name="scan_in_dim",
+        paths=("attention.scan_in_dim",),
+        kind="renamed",
+        linen="flax.jax_utils.scan_in_dim",
+        arguments=(
+            _call("body_fn", CALLABLE),
+            _call("init", role="tree"),
+            _call("xs", role="tree"),
+            _call("axis", "Any", "(0,)"),
+            _call("keepdims", "bool", "False"),
+        ),
+        returns="tree",
+        note="`keepdims` by keyword only: `unroll` now stands in its place",
+    ),
+    Function(
+        name="_invert_perm",
+        paths=("attention._invert_perm",),
+        kind="gone",
+        linen=None,
+        arguments=(_special("perm", type_="Sequence[int]"),),
+        returns="static",
+        note="numpy.argsort of a permutation inverts it",
+    ),
+    Function(
+        name="Cache",
+        paths=("attention.Cache",),
+        kind="toplevel",
+        linen=None,
+        arguments=(_special("state", "None"),),
+        returns="collection",
+        value="class",
+        note="the 'cache' collection of a module with decode=True",
+    ),
+    Function(
+        name="_CacheEntry",
+        paths=("attention._CacheEntry",),
+        kind="gone",
+        linen=None,
+        arguments=tuple(_special(name, role="array") for name in ("key", "value", "i")),
+        value="class",
+        note="cached_key, cached_value and cache_index of the 'cache' collection",
+    ),
+)
+
+_LINEAR_FUNCTIONS = (
+    Function(
+        name="default_kernel_init",
+        paths=("linear.default_kernel_init", "attention.default_kernel_init"),
+        kind="same",
+        linen="linear.default_kernel_init",
+        arguments=_INITIALIZERS[0].arguments,
+        returns="array",
+        value="initializer",
+    ),
+    Function(
+        name="default_embed_init",
+        paths=("linear.default_embed_init",),
+        kind="same",
+        linen="linear.default_embed_init",
+        arguments=_INITIALIZERS[0].arguments,
+        returns="array",
+        value="initializer",
+    ),
+    Function(
+        name="_conv_dimension_numbers",
+        paths=("linear._conv_dimension_numbers",),
+        kind="same",
+        linen="linear._conv_dimension_numbers",
+        arguments=(_call("input_shape", "Sequence[int]"),),
+        returns="static",
+    ),
+    Function(
+        name="_normalize_axes",
+        paths=("linear._normalize_axes",),
+        kind="gone",
+        linen=None,
+        arguments=(_special("axes", type_="Sequence[int]"), _special("ndim", type_="int")),
+        returns="static",
+        note="Linen's helper of this name sorts the axes, legacy's kept their order",
+    ),
+    Function(
+        name="_absolute_dims",
+        paths=("normalization._absolute_dims",),
+        kind="gone",
+        linen=None,
+        arguments=(_special("rank", type_="int"), _special("dims", type_="Sequence[int]")),
+        returns="static",
+        note="Linen's `_canonicalize_axes` drops duplicates and forgets the order",
+    ),
+    Function(
+        name="_no_init",
+        paths=("normalization._no_init",),
+        kind="gone",
+        linen=None,
+        value="initializer",
+    ),
+)
+
+
+def _base(
+    name: str,
+    kind: str,
+    linen: str | None = None,
+    *arguments: Argument,
+    returns: str = "any",
+    value: str = "class",
+    exported: bool = True,
+    note: str = "",
+) -> Function:
+    paths = (name, f"base.{name}") if exported else (f"base.{name}",)
+    return Function(name, paths, kind, linen, arguments, returns, value, note)
+
+
+_BASE = (
+    _base("Module", "special", "Module", returns="any"),
+    _base(
+        "Model",
+        "toplevel",
+        None,
+        _special("module", role="module"),
+        _special("params", role="tree"),
+        returns="model",
+    ),
+    _base("Collection", "toplevel", None, _special("state", "None"), returns="collection"),
+    _base("module", "special", None, _special("fun"), returns="module", value="decorator"),
+    _base("module_method", "special", None, _special("fn"), returns="module", value="decorator"),
+    _base("capture_module_outputs", "toplevel", value="context", returns="collection"),
+    _base(
+        "stateful",
+        "toplevel",
+        None,
+        _special("state", "None", role="collection"),
+        _special("mutable", "True", "bool"),
+        returns="collection",
+        value="context",
+    ),
+    _base("get_state", "toplevel", returns="collection", value="function"),
+    _base("is_stateful", "special", returns="static", value="function", exported=False),
+    _base("TransparentModule", "gone", exported=False),
+    _base("TruncatedModule", "gone", exported=False),
+    _base(
+        "ModuleState",
+        "renamed",
+        "Variable",
+        exported=False,
+        note="what `self.state` gives; nobody builds one by hand",
+    ),
+    _base("iterate_collection", "gone", value="function", exported=False),
+    _base("collection_from_iterable", "gone", value="function", exported=False),
+    _base("MODULE_CLASSMETHODS", "gone", value="static", exported=False),
+    *(
+        _base(name, "gone", value=value, exported=False)
+        for name, value in (
+            ("_ModuleFrame", "class"),
+            ("_ModuleMeta", "class"),
+            ("_collection_from_state_dict", "function"),
+            ("_collection_state_dict", "function"),
+            ("_fn_parameters", "function"),
+            ("_fold_in_str", "function"),
+            ("_module_output_trackers", "static"),
+            ("_module_stack", "static"),
+            ("_state_stack", "static"),
+            ("_top_frame", "function"),
+            ("_track_outputs", "function"),
+        )
+    ),
+    Function(
+        name="RNNCellBase",
+        paths=("recurrent.RNNCellBase",),
+        kind="special",
+        linen="RNNCellBase",
+        value="class",
+        note="Linen cells also define `num_feature_axes`, and `initialize_carry` on instances",
+    ),
+    Function("_PRNGFrame", ("stochastic._PRNGFrame",), "gone", None, value="class"),
+    Function("_prng_stack", ("stochastic._prng_stack",), "gone", None, value="static"),
+    *(
+        Function(name, (f"utils.{name}",), "gone", None, value=value)
+        for name, value in (
+            ("CallStack", "class"),
+            ("classproperty", "decorator"),
+            ("_current_trace", "function"),
+            ("_level_of_value", "function"),
+            ("_mains", "function"),
+            ("_masters", "function"),
+            ("_trace_level", "function"),
+        )
+    ),
+)
+
+FUNCTIONS: tuple[Function, ...] = (
+    *_ACTIVATIONS,
+    *_INITIALIZERS,
+    *_POOLING,
+    *_STOCHASTIC,
+    *_ATTENTION_FUNCTIONS,
+    *_LINEAR_FUNCTIONS,
+    *_BASE,
+)
+
+# --- looking things up -----------------------------------------------------------------
+
+SUBMODULES = frozenset(
+    {
+        *("activation", "attention", "base", "initializers", "linear", "normalization"),
+        *("pooling", "recurrent", "stochastic", "utils"),
+    }
+)
+
+
+def _index(entries: Iterable[Layer | Function]) -> Mapping[str, Layer | Function]:
+    return MappingProxyType({path: entry for entry in entries for path in entry.paths})
+
+
+_BY_PATH = _index((*LAYERS, *FUNCTIONS))
+
+
+def resolve(path: str) -> Layer | Function | None:
+    """The entry for a dotted path below ``flax.nn``.
+
+    Submodules import each other, so ``linear.initializers.zeros`` and
+    ``attention.DenseGeneral`` are found too.
+    """
+    if path in _BY_PATH:
+        return _BY_PATH[path]
+    head, dot, rest = path.partition(".")
+    if not dot or head not in SUBMODULES:
+        return None
+    return resolve(rest)
+
+
+def layer(name: str) -> Layer | None:
+    """The layer at a path below ``flax.nn``."""
+    entry = resolve(name)
+    return entry if isinstance(entry, Layer) else None
+
+
+def function(path: str) -> Function | None:
+    """What else is at a path below ``flax.nn``."""
+    entry = resolve(path)
+    return entry if isinstance(entry, Function) else None
