@@ -86,7 +86,6 @@ class Layer:
     methods: tuple[Method, ...] = ()
     statics: tuple[Static, ...] = ()
     shapes: tuple[str, ...] = ()  # where leaves differ in shape between the sides
-    since: str = "0.1.0"
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -128,7 +127,6 @@ class Function:
     returns: str = "any"
     value: str = "function"
     note: str = ""
-    since: str = "0.1.0"
 
     @property
     def target(self) -> str | None:
@@ -454,7 +452,6 @@ _CONV_LSTM = Layer(
     inputs=("carry", "inputs"),
     stem="ConvLSTM",
     statics=(_initialize_carry(_special("size", type_="Sequence[int]")),),
-    since="0.2.0",
 )
 
 _ATTENTION = Layer(
@@ -516,7 +513,6 @@ LAYERS: tuple[Layer, ...] = (
         name="OptimizedLSTMCell",
         linen="OptimizedLSTMCell",
         stem="OptimizedLSTMCell",
-        since="0.3.1",
     ),
     replace(_LSTM_CELL, name="GRUCell", linen="GRUCell", stem="GRUCell"),
     _CONV_LSTM,
@@ -537,15 +533,12 @@ LAYERS: tuple[Layer, ...] = (
 # --- everything else -------------------------------------------------------------------
 
 
-def _activation(
-    name: str, *options: Argument, exported: bool = True, since: str = "0.1.0"
-) -> Function:
+def _activation(name: str, *options: Argument, exported: bool = True) -> Function:
     paths = (name, f"activation.{name}") if exported else (f"activation.{name}",)
-    return Function(name, paths, "same", name, (_input("x"), *options), "array", since=since)
+    return Function(name, paths, "same", name, (_input("x"), *options), "array")
 
 
 _AXIS = _call("axis", "Any", "-1")
-_RC = "0.1.0rc"
 
 _ACTIVATIONS = (
     _activation("celu", _call("alpha", "float", "1.0")),
@@ -569,13 +562,13 @@ _ACTIVATIONS = (
     _activation("softmax", _AXIS),
     _activation("softplus"),
     _activation("swish"),
-    _activation("silu", since="0.3.0"),
+    _activation("silu"),
     _activation("tanh"),
-    _activation("selu", exported=False, since="0.2.0"),
-    _activation("hard_tanh", exported=False, since="0.2.0"),
-    _activation("relu6", exported=False, since="0.2.0"),
-    _activation("hard_sigmoid", exported=False, since="0.2.0"),
-    _activation("hard_swish", exported=False, since="0.2.0"),
+    _activation("selu", exported=False),
+    _activation("hard_tanh", exported=False),
+    _activation("relu6", exported=False),
+    _activation("hard_sigmoid", exported=False),
+    _activation("hard_swish", exported=False),
 )
 
 _DTYPE_LAST = _call("dtype", "Any", "jnp.float32")
@@ -583,9 +576,9 @@ _IN_AXIS = _call("in_axis", "int", "-2")
 _OUT_AXIS = _call("out_axis", "int", "-1")
 
 
-def _factory(name: str, *arguments: Argument, since: str = "0.1.0") -> Function:
+def _factory(name: str, *arguments: Argument) -> Function:
     path = f"initializers.{name}"
-    return Function(name, (path,), "same", path, arguments, "initializer", since=since)
+    return Function(name, (path,), "same", path, arguments, "initializer")
 
 
 def _initializer(name: str) -> Function:
@@ -617,7 +610,6 @@ _INITIALIZERS = (
         _call("scale", "float", "1.0"),
         _call("column_axis", "int", "-1"),
         _DTYPE_LAST,
-        since="0.2.0",
     ),
     _factory(
         "variance_scaling",
