@@ -1,8 +1,8 @@
 """What the legacy API was, name by name, and what stands for it in Linen.
 
 Everything here is data.  Names are dotted paths below ``flax.nn`` on the legacy
-side and below ``flax.linen`` on the Linen side, unless they start with ``flax.``
-or ``jax.``.  What a name of jax or numpy says about its arguments is in `arrays`.
+side and below ``flax.linen`` on the Linen side, unless they start with ``flax.``,
+``jax.`` or ``functools.``.  What names of jax and numpy mean is in `arrays`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Function:
     - ``gone``: no counterpart
 
     `value` is what the name itself is: ``function``, ``class``, ``decorator``,
-    ``context``, ``initializer`` or ``static``.  `returns` is what calling it gives.
+    ``context``, ``property``, ``initializer`` or ``static``.  `returns` is what calling it gives.
     """
 
     name: str
@@ -127,11 +127,12 @@ class Function:
     returns: str = "any"
     value: str = "function"
     note: str = ""
+    forwards: bool = False  # further arguments go to the module's `apply`
 
     @property
     def target(self) -> str | None:
         """The absolute name of the replacement."""
-        if self.linen is None or self.linen.startswith(("flax.", "jax.")):
+        if self.linen is None or self.linen.startswith(("flax.", "jax.", "functools.")):
             return self.linen
         return f"flax.linen.{self.linen}"
 
@@ -185,6 +186,7 @@ _FEATURES = _field("features", "int")
 _BIAS = _field("bias", "bool", "True", "use_bias")
 _SCALE = _field("scale", "bool", "True", "use_scale")
 _DTYPE = replace(_field("dtype", "Any", "jnp.float32"), linen_default="None")
+_FLAG = replace(_call("deterministic", "bool", "False", role="flag"), linen_default="None")
 _PRECISION = _field("precision", "Any", "None")
 _KERNEL_INIT = _init("kernel_init", "default_kernel_init")
 _BIAS_INIT = _init("bias_init", "initializers.zeros")
@@ -322,7 +324,7 @@ _BATCH_NORM = Layer(
     arguments=(
         _input("x"),
         _special("batch_stats", "None", role="collection"),
-        _field("use_running_average", "bool", "False", role="flag"),
+        replace(_field("use_running_average", "bool", "False", role="flag"), linen_default="None"),
         _field("axis", "Any", "-1"),
         _field("momentum", "float", "0.99"),
         _field("epsilon", "float", "1e-05"),
@@ -475,7 +477,7 @@ _ATTENTION = Layer(
         _field("broadcast_dropout", "bool", "True"),
         _call("dropout_rng", "Any", "None", role="key"),
         _field("dropout_rate", "float", "0.0"),
-        _call("deterministic", "bool", "False", role="flag"),
+        _FLAG,
         _PRECISION,
         _KERNEL_INIT,
         _init("bias_init", "zeros"),
@@ -656,7 +658,7 @@ _STOCHASTIC = (
         arguments=(
             _input("inputs"),
             _field("rate", "float"),
-            _call("deterministic", "bool", "False", role="flag"),
+            _FLAG,
             _call("rng", "Any", "None", role="key"),
         ),
         returns="array",
@@ -731,7 +733,7 @@ _ATTENTION_FUNCTIONS = (
             _special("self_mask", "False", "bool"),
         ),
         returns="array",
-        note="legacy takes the features axis along, Linen does not",
+        note="legacy's key has heads and features, Linen's argument has neither",
     ),
     Function(
         name="scan_in_dim",
@@ -924,6 +926,100 @@ _BASE = (
     ),
 )
 
+
+def _member(
+    owner: str,
+    name: str,
+    kind: str,
+    linen: str | None = None,
+    *arguments: Argument,
+    returns: str = "any",
+    value: str = "function",
+    note: str = "",
+    forwards: bool = False,
+) -> Function:
+    home = "attention" if owner == "Cache" else "base"
+    exported = owner in {"Module", "Model", "Collection"}
+    paths = (f"{home}.{owner}.{name}", *([f"{owner}.{name}"] if exported else []))
+    return Function(name, paths, kind, linen, arguments, returns, value, note, forwards)
+
+
+_RNG = _special("_rng", role="key")
+_SPECS = _special("input_specs", type_="Sequence[Any]")
+_NAME = _call("name", "str", "None")
+
+# Members come with the paths `Model.params` and `base.Model.params`.
+_MEMBERS = (
+    _member("Module", "apply", "special", "Module.__call__"),
+    _member(
+        "Module", "partial", "special", "functools.partial", _NAME, returns="module", forwards=True
+    ),
+    _member("Module", "shared", "special", None, _NAME, returns="module", forwards=True),
+    *(
+        _member("Module", name, "toplevel", linen, *arguments, _NAME, note=note, forwards=True)
+        for name, linen, arguments, note in (
+            ("create", None, (_RNG,), "gives (y, model)"),
+            ("create_by_shape", None, (_RNG, _SPECS), "gives (y, model)"),
+            ("init", "Module.init_with_output", (_RNG,), "gives (y, params)"),
+            ("init_by_shape", "Module.lazy_init", (_RNG, _SPECS), "gives (y, params)"),
+            ("call", "Module.apply", (_special("params", role="tree"),), ""),
+        )
+    ),
+    _member(
+        "Module",
+        "param",
+        "special",
+        "Module.param",
+        _call("name", "str"),
+        _special("shape", type_="Sequence[int]"),
+        replace(_init("initializer", "", "init_fn"), slot=Slot.CALL, default=None),
+        returns="array",
+        note="the initializer goes before the shape",
+    ),
+    _member(
+        "Module",
+        "get_param",
+        "special",
+        "Module.get_variable",
+        _call("name", "str"),
+        returns="array",
+    ),
+    _member(
+        "Module",
+        "state",
+        "special",
+        "Module.variable",
+        _call("name", "str"),
+        _special("shape", "None", "Sequence[int]"),
+        replace(_init("initializer", "None", "init_fn"), slot=Slot.CALL),
+        _special("collection", "None", role="collection"),
+        returns="any",
+        note="gives an object with a `value`, on both sides",
+    ),
+    _member("Module", "is_stateful", "special", "Module.is_mutable_collection", returns="static"),
+    _member("Module", "is_initializing", "same", "Module.is_initializing", returns="static"),
+    _member("ModuleState", "name", "same", "Variable.name", returns="static", value="property"),
+    _member("ModuleState", "value", "same", "Variable.value", returns="array", value="property"),
+    _member("Model", "module", "toplevel", returns="module", value="property"),
+    _member("Model", "params", "toplevel", returns="tree", value="property"),
+    _member("Model", "replace", "toplevel", returns="model", note="from flax.struct"),
+    _member("Model", "truncate_at", "gone", None, _special("module_path"), returns="model"),
+    _member("Collection", "state", "toplevel", returns="tree", value="property"),
+    _member("Collection", "as_dict", "toplevel", returns="tree"),
+    _member("Collection", "mutate", "toplevel", returns="collection", value="context"),
+    _member("Collection", "retrieve", "special", None, _special("default", "None")),
+    _member("Collection", "store", "special", None, _special("value", role="tree")),
+    _member(
+        "Cache",
+        "initialize_cache",
+        "toplevel",
+        None,
+        _special("shape", type_="Sequence[int]"),
+        _special("dtype", "None"),
+        returns="collection",
+    ),
+)
+
 FUNCTIONS: tuple[Function, ...] = (
     *_ACTIVATIONS,
     *_INITIALIZERS,
@@ -932,6 +1028,7 @@ FUNCTIONS: tuple[Function, ...] = (
     *_ATTENTION_FUNCTIONS,
     *_LINEAR_FUNCTIONS,
     *_BASE,
+    *_MEMBERS,
 )
 
 # --- looking things up -----------------------------------------------------------------
@@ -950,6 +1047,21 @@ def _index(entries: Iterable[Layer | Function]) -> Mapping[str, Layer | Function
 
 _BY_PATH = _index((*LAYERS, *FUNCTIONS))
 
+# Names that a submodule imported from others.
+_IMPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        f"attention.{name}": f"{home}.{name}"
+        for home, names in {
+            "activation": ("softmax",),
+            "base": ("Collection", "Module", "collection_from_iterable", "iterate_collection"),
+            "initializers": ("zeros",),
+            "linear": ("DenseGeneral",),
+            "stochastic": ("make_rng",),
+        }.items()
+        for name in names
+    }
+)
+
 
 def resolve(path: str) -> Layer | Function | None:
     """The entry for a dotted path below ``flax.nn``.
@@ -957,12 +1069,13 @@ def resolve(path: str) -> Layer | Function | None:
     Submodules import each other, so ``linear.initializers.zeros`` and
     ``attention.DenseGeneral`` are found too.
     """
+    path = _IMPORTED.get(path, path)
     if path in _BY_PATH:
         return _BY_PATH[path]
-    head, dot, rest = path.partition(".")
-    if not dot or head not in SUBMODULES:
-        return None
-    return resolve(rest)
+    head, _, rest = path.partition(".")
+    if head in SUBMODULES and rest.partition(".")[0] in SUBMODULES:
+        return resolve(rest)
+    return None
 
 
 def layer(name: str) -> Layer | None:
