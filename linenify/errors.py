@@ -1,0 +1,43 @@
+"""What can go wrong, and how a run ends.
+
+LinenifyError            everything raised on purpose
+├── UsageError           the request cannot be carried out as given
+└── Breach               one of our own promises is broken: a bug in linenify
+
+Broken *input* is never an exception: a file that does not parse is an
+`Unreadable` record, a site that cannot be migrated a `Diagnostic`.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+
+class ExitCode(enum.IntEnum):
+    """How a run ended; other programs rely on these numbers."""
+
+    DONE = 0
+    PENDING = 1  # --check: something would change or is refused; verify: not equal
+    UNUSABLE = 2  # wrong usage, or a file that could not be read or written
+    BUG = 3
+
+
+class LinenifyError(Exception):
+    """The base of everything that linenify raises on purpose."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(LinenifyError):
+    """The request cannot be carried out as given; the message says what to do."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class Breach(LinenifyError):
+    """A promise that linenify makes about its own output does not hold for `path`."""
+
+    def __init__(self, path: Path, promise: str) -> None:
+        super().__init__(f"{path}: {promise}")
+        self.path = path

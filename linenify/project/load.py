@@ -1,0 +1,254 @@
+"""Reads files: the only place that does, so that everything after it is pure."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import tokenize
+import tomllib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from linenify.errors import UsageError
+from linenify.project.relevance import outline, relevant
+from linenify.project.source import Project, Source, Unreadable
+from linenify.project.walk import python_files
+
+BOM = b"\xef\xbb\xbf"
+
+# A folder with one of these is the top of a project: names count from there.
+_TOP_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_COOKIE = re.compile(rb"coding[:=]")
+_COOKIE_LINES = 2
+
+
+def load(paths: Iterable[Path | str]) -> Project:
+    """Reads every Python file under `paths` that can matter to a migration.
+
+    Folders are searched (`.gitignore` honoured), files are taken as they are
+    given.  A file that cannot be read or parsed becomes an `Unreadable`.
+
+    Raises:
+        UsageError: a path is missing or not Python, or `pyproject.toml` is broken.
+    """
+    given = [Path(path) for path in paths]
+    for path in given:
+        _check_usable(path)
+    root = _common_root(given)
+    options = _options(root)
+    top = _top(root)
+    files: dict[str, Path] = {}
+    for path in _files(given, _patterns(options)):
+        files.setdefault(os.path.realpath(path), path)
+    return _load_files(sorted(files.values()), top, options)
+
+
+def load_text(raw: bytes, path: Path) -> Project:
+    """Makes a project of one file whose bytes are already here, whatever is in it."""
+    source = parse(raw, path, path.stem)
+    options = _options(Path.cwd())
+    if isinstance(source, Unreadable):
+        return Project((), (source,), options=options)
+    return Project((source,), options=options)
+
+
+def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
+    """Decodes and parses one file."""
+    bom = raw.startswith(BOM)
+    try:
+        encoding = _encoding(raw)
+        text = raw[len(BOM) * bom :].decode(encoding)
+    except SyntaxError as problem:
+        return Unreadable(path, 1, 1, str(problem.msg), "name an encoding that Python knows")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        column = problem.start - raw.rfind(b"\n", 0, problem.start)
+        return Unreadable(
+            path,
+            line,
+            column,
+            f"byte {raw[problem.start]:#04x} is not valid {encoding}",
+            "save the file as UTF-8, or name its encoding on line 1: `# -*- coding: latin-1 -*-`",
+        )
+    if text.encode(encoding) != raw[len(BOM) * bom :]:
+        message = f"the file cannot be written back as {encoding} without a change"
+        return Unreadable(path, 1, 1, message, "save the file as UTF-8")
+    try:
+        tree = _tree(text)
+    except SyntaxError as problem:
+        return Unreadable(
+            path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem)
+        )
+    except (RecursionError, MemoryError):
+        return Unreadable(
+            path, 1, 1, "an expression is nested too deeply to parse", "split it up, or migrate by hand"
+        )
+    except ValueError as problem:  # a null byte, before Python 3.12
+        return Unreadable(path, 1, 1, str(problem), "is this a Python file?")
+    return Source(path, name, path.name == "__init__.py", text, tree, encoding, bom)
+
+
+def _load_files(
+    files: Sequence[Path], top: Path, options: tuple[tuple[str, object], ...]
+) -> Project:
+    unreadable: list[Unreadable] = []
+    seeds: dict[Path, bytes] = {}
+    outlines = {}
+    for path in files:
+        raw = _read(path)
+        if isinstance(raw, Unreadable):
+            unreadable.append(raw)
+            continue
+        each = outline(raw, dotted_name(path, top), is_package=path.name == "__init__.py")
+        outlines[str(path)] = each
+        if each.is_seed:
+            seeds[path] = raw
+    kept = relevant(outlines)
+    sources: list[Source] = []
+    for path in files:
+        if str(path) not in kept:
+            continue
+        raw = seeds.pop(path, None) or _read(path)
+        source = raw if isinstance(raw, Unreadable) else parse(raw, path, outlines[str(path)].name)
+        if isinstance(source, Unreadable):
+            unreadable.append(source)
+        else:
+            sources.append(source)
+    skipped = len(outlines) - len(kept)
+    return Project(tuple(sources), tuple(sorted(unreadable, key=_place)), skipped, options)
+
+
+def _read(path: Path) -> bytes | Unreadable:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        message = problem.strerror or str(problem)
+        return Unreadable(path, 1, 1, message, "make the file readable")
+
+
+def dotted_name(path: Path, top: Path) -> str:
+    """Names a file as it is imported from `top`: `src/a/b/__init__.py` is `a.b`.
+
+    Folders count whether or not they hold an `__init__.py`: the name is the
+    longest that may mean the file, and every shorter one is a suffix of it.
+    """
+    parts = list(path.absolute().with_suffix("").relative_to(top).parts)
+    if len(parts) > 1 and parts[0] == "src":
+        del parts[0]
+    if parts[-1] == "__init__":
+        del parts[-1]
+    return ".".join(parts) or top.name
+
+
+def _tree(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape in user code is not our business
+        return ast.parse(text)
+
+
+def _encoding(raw: bytes) -> str:
+    """Finds the PEP 263 encoding; the common case costs two line lookups."""
+    if raw.startswith(BOM):
+        tokenize.detect_encoding(io.BytesIO(raw).readline)  # a cookie must not contradict it
+        return "utf-8"
+    head = b"\n".join(raw[:400].split(b"\n", _COOKIE_LINES)[:_COOKIE_LINES])
+    if not _COOKIE.search(head):
+        return "utf-8"
+    try:
+        return tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
+    except SyntaxError as problem:
+        if "unknown encoding" in str(problem.msg):
+            raise
+        return "utf-8"  # and decoding will say which byte is wrong
+
+
+def _remedy(problem: SyntaxError) -> str:
+    if "print" in (problem.msg or "") or "exec" in (problem.msg or ""):
+        return "this is Python 2; convert it to Python 3 first"
+    return "make the file valid Python 3 and run linenify again"
+
+
+def _place(unreadable: Unreadable) -> tuple[Path, int, int]:
+    return unreadable.path, unreadable.line, unreadable.column
+
+
+# What the command line gives
+
+
+def _check_usable(path: Path) -> None:
+    if not path.exists():
+        raise UsageError(f"{path} does not exist")
+    if path.suffix == ".ipynb":
+        raise UsageError(
+            f"{path} is a notebook, which linenify cannot migrate yet; "
+            "export it first: jupyter nbconvert --to script"
+        )
+
+
+def _files(given: Iterable[Path], exclude: Sequence[str]) -> Iterator[Path]:
+    for path in given:
+        if path.is_dir():
+            yield from python_files(path, exclude)
+        else:
+            yield path
+
+
+def _common_root(given: Sequence[Path]) -> Path:
+    folders = [path if path.is_dir() else path.parent for path in given]
+    return Path(os.path.commonpath([folder.absolute() for folder in folders]))
+
+
+def _top(root: Path) -> Path:
+    """Finds the folder that dotted names count from."""
+    marked = (
+        folder
+        for folder in (root, *root.parents)
+        if any((folder / mark).exists() for mark in _TOP_MARKS)
+    )
+    outside = (
+        folder for folder in (root, *root.parents) if not (folder / "__init__.py").exists()
+    )
+    return next(marked, None) or next(outside, root)
+
+
+# [tool.linenify]
+
+
+def _options(root: Path) -> tuple[tuple[str, object], ...]:
+    """Reads `[tool.linenify]` from the nearest `pyproject.toml` that has one."""
+    for folder in (root, *root.parents):
+        file = folder / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            table = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise UsageError(f"{file} is not valid TOML: {problem}") from problem
+        tool = table.get("tool", {})
+        if isinstance(tool, dict) and isinstance(tool.get("linenify"), dict):
+            return _frozen_items(tool["linenify"])
+    return ()
+
+
+def _patterns(options: tuple[tuple[str, object], ...]) -> tuple[str, ...]:
+    patterns = dict(options).get("exclude", ())
+    if not isinstance(patterns, tuple) or not all(isinstance(each, str) for each in patterns):
+        raise UsageError("`exclude` in [tool.linenify] must be a list of patterns")
+    return patterns
+
+
+def _frozen_items(table: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+    return tuple((key, _frozen(table[key])) for key in sorted(table))
+
+
+def _frozen(value: object) -> object:
+    match value:
+        case dict():
+            return _frozen_items(value)
+        case list():
+            return tuple(_frozen(each) for each in value)
+        case _:
+            return value

@@ -1,0 +1,170 @@
+"""Which files can matter, decided on their bytes, before anything is parsed.
+
+A file matters when it names flax or jax (a *seed*), when it imports a file
+that matters (it may use module classes without ever naming flax), or when a
+file that matters imports it (its functions may be handed module classes).
+Taking one file too many costs a parse; missing one would leave a caller
+behind, so doubt counts as yes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+_SEED = re.compile(rb"\b(?:flax|jax)\b")
+
+_GAP = rb"(?:[ \t\f]|\\\r?\n)"
+_IMPORT = re.compile(
+    rb"(?:^|[;:\r])[ \t\f]*(?:"
+    rb"from" + _GAP + rb"*(?P<base>[.\w\x80-\xff]+(?:" + _GAP + rb"*\.[.\w]*)*)"
+    rb"" + _GAP + rb"*import" + _GAP + rb"*"
+    rb"(?P<names>\((?:[^)#]|\#[^\r\n]*)*\)|(?:[^\r\n;#\\]|\\\r?\n)*)"
+    rb"|import" + _GAP + rb"+(?P<plain>(?:[^\r\n;#\\]|\\\r?\n)*)"
+    rb")",
+    re.MULTILINE,
+)
+_COMMENT = re.compile(rb"\#[^\r\n]*")
+_WORD = re.compile(rb"[\w\x80-\xff]+")
+_DOTTED = re.compile(rb"[\w\x80-\xff]+(?:\.[\w\x80-\xff]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the bytes of one file tell: its name, and what it imports.
+
+    Attributes:
+        name: its dotted name.
+        is_package: whether it is an `__init__.py`.
+        is_seed: whether it names flax or jax.
+        absolute: dotted names it may import; some may not exist.
+        relative: the same for relative imports, already made absolute.
+    """
+
+    name: str
+    is_package: bool
+    is_seed: bool
+    absolute: frozenset[str]
+    relative: frozenset[str]
+
+
+def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
+    """Reads the outline of a file off its bytes, without parsing it."""
+    package = name if is_package else name.rpartition(".")[0]
+    absolute: set[str] = set()
+    relative: set[str] = set()
+    for match in _IMPORT.finditer(raw) if b"import" in raw else ():
+        base, names, plain = match.group("base", "names", "plain")
+        if plain is not None:
+            for dotted in _DOTTED.findall(plain):
+                absolute.update(_prefixes(_text(dotted)))
+            continue
+        origin = _text(re.sub(rb"[^.\w\x80-\xff]|\\\r?\n", b"", base))
+        members = {_text(word) for word in _WORD.findall(_COMMENT.sub(b"", names))}
+        if origin.startswith("."):
+            origin = _absolute(origin, package)
+            relative.update({origin, *(f"{origin}.{member}".strip(".") for member in members)})
+        else:
+            absolute.update(_prefixes(origin), (f"{origin}.{member}" for member in members))
+    return Outline(
+        name, is_package, _SEED.search(raw) is not None, frozenset(absolute), frozenset(relative)
+    )
+
+
+def relevant(outlines: Mapping[Key, Outline]) -> frozenset[Key]:
+    """Returns the keys of the files that can matter.
+
+    Args:
+        outlines: the files of a project, under any unique key.
+    """
+    seeds = {key for key, each in outlines.items() if each.is_seed}
+    if not seeds or len(seeds) == len(outlines):
+        return frozenset(seeds)
+    names = Names(outlines)
+    importers: dict[Key, set[Key]] = defaultdict(set)
+    for key, each in outlines.items():
+        for target in names.possibly_imported(each):
+            importers[target].add(key)
+    users = reachable(seeds, lambda key: importers.get(key, ()))
+    return reachable(users, lambda key: names.probably_imported(outlines[key]))
+
+
+class Names(Generic[Key]):
+    """The files of a project by every dotted name that may mean them."""
+
+    def __init__(self, outlines: Mapping[Key, Outline]) -> None:
+        self._by_name: dict[str, set[Key]] = defaultdict(set)
+        self._by_suffix: dict[str, set[Key]] = defaultdict(set)
+        for key, each in outlines.items():
+            self._by_name[each.name].add(key)
+            for suffix in _suffixes(each.name):
+                self._by_suffix[suffix].add(key)
+
+    def possibly_imported(self, importer: Outline) -> Iterator[Key]:
+        """Yields every file that some `sys.path` makes an import of `importer` mean."""
+        for target in importer.absolute:
+            yield from self._by_suffix.get(target, ())
+            for suffix in _suffixes(target):
+                yield from self._by_name.get(suffix, ())
+        for target in importer.relative:
+            yield from self._by_name.get(target, ())
+
+    def probably_imported(self, importer: Outline) -> Iterator[Key]:
+        """Yields the files that the imports mean from where `importer` lies.
+
+        Those relative to one of the enclosing folders, else the only one of
+        that name.
+        """
+        folders = ("", *(f"{folder}." for folder in _prefixes(importer.name)))
+        for target in importer.absolute:
+            near = [name for name in (f"{f}{target}" for f in folders) if name in self._by_name]
+            anywhere = self._by_suffix.get(target, frozenset())
+            if near:
+                for name in near:
+                    yield from self._by_name[name]
+            elif len(anywhere) == 1:
+                yield from anywhere
+        for target in importer.relative:
+            yield from self._by_name.get(target, ())
+
+
+def reachable(
+    start: Iterable[Key], neighbours: Callable[[Key], Iterable[Key]]
+) -> frozenset[Key]:
+    """Closes a set under a relation."""
+    reached = set(start)
+    waiting = list(reached)
+    while waiting:
+        for key in neighbours(waiting.pop()):
+            if key not in reached:
+                reached.add(key)
+                waiting.append(key)
+    return frozenset(reached)
+
+
+def _absolute(relative: str, package: str) -> str:
+    """Turns `..a.b` seen in a package into the dotted name it means."""
+    tail = relative.lstrip(".")
+    climbs = len(relative) - len(tail) - 1
+    parts = package.split(".") if package else []
+    kept = parts[: max(len(parts) - climbs, 0)]
+    return ".".join([*kept, tail] if tail else kept)
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _suffixes(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    return (".".join(parts[start:]) for start in range(len(parts)))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", errors="surrogateescape")

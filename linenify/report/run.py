@@ -1,0 +1,58 @@
+"""One finished run: all that a report may speak of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from linenify.errors import ExitCode
+from linenify.outcome import Diagnostic, Migration, Severity
+from linenify.project.source import Project
+from linenify.report.diff import unified
+from linenify.write import Unwritten
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A migration together with what was done about it.
+
+    Attributes:
+        project: what was read.
+        migration: what came out; changes that `--strict` held back are gone.
+        wrote: whether the changes were to be written.
+        unwritten: files that should have been written and were not.
+        held_back: files that would have changed without `--strict`.
+    """
+
+    project: Project
+    migration: Migration
+    wrote: bool = False
+    unwritten: tuple[Unwritten, ...] = ()
+    held_back: tuple[Path, ...] = ()
+
+    @property
+    def notices(self) -> int:
+        """Number of rewrites that a faulty program could tell from the original."""
+        return sum(d.severity is Severity.NOTICE for d in self.migration.diagnostics)
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything would change or is refused."""
+        return bool(self.migration.changes or self.migration.refused or self.held_back)
+
+    def exit_code(self, *, check: bool) -> ExitCode:
+        """How the run ends; input that could not be used outweighs the rest."""
+        if self.migration.unreadable or self.unwritten:
+            return ExitCode.UNUSABLE
+        return ExitCode.PENDING if check and self.pending else ExitCode.DONE
+
+    def diffs(self) -> dict[Path, str]:
+        """Renders each change as it applies to the file on disk, by path."""
+        with_bom = {source.path for source in self.project.sources if source.bom}
+        changes = self.migration.changes
+        return {each.path: unified(each, bom=each.path in with_bom) for each in changes}
+
+
+def by_place(diagnostic: Diagnostic) -> tuple[Path, int, int, str]:
+    """Sorts diagnostics by file, then place."""
+    return diagnostic.path, diagnostic.span.line, diagnostic.span.column, diagnostic.code

@@ -1,0 +1,59 @@
+"""What a person reads: findings, one per line, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from linenify.outcome import Diagnostic, Migration
+from linenify.report.run import Run, by_place
+
+
+def findings(run: Run) -> Iterator[str]:
+    """Yields a line for everything that needs a reader, in the order of the files."""
+    for each in run.migration.unreadable:
+        yield f"{each.path}:{each.line}:{each.column}: unreadable: {each.message}; {each.remedy}"
+    for diagnostic in sorted(run.migration.diagnostics, key=by_place):
+        yield finding(diagnostic)
+    for failed in run.unwritten:
+        yield f"{failed.path}: not written: {failed.message}; {failed.remedy}"
+    for path in run.held_back:
+        yield f"{path}: held back by --strict: it, or a file it works with, has a refusal"
+
+
+def finding(diagnostic: Diagnostic) -> str:
+    """Renders one diagnostic: where, what, and what to do next."""
+    said = f"{diagnostic.severity}: {diagnostic.message}"
+    remedy = f"; {diagnostic.remedy}" if diagnostic.remedy else ""
+    return f"{diagnostic.path}:{diagnostic.span}: {diagnostic.code} {said}{remedy}"
+
+
+def summary(run: Run) -> str:
+    """Counts what happened in one line."""
+    migration = run.migration
+    changed = len(migration.changes) - len(run.unwritten)
+    verb = "migrated" if run.wrote else "would change"
+    parts = [
+        f"{_count(changed, 'file')} {verb}",
+        f"{_count(migration.migrated, 'site')} migrated",
+        f"{migration.refused} refused",
+    ]
+    optional = (
+        (run.notices, _count(run.notices, "notice")),
+        (len(migration.unreadable), f"{len(migration.unreadable)} unreadable"),
+        (len(run.unwritten), f"{len(run.unwritten)} not written"),
+        (len(run.held_back), f"{len(run.held_back)} held back"),
+    )
+    parts += [text for number, text in optional if number]
+    looked_at = _count(migration.files + run.project.skipped, "file")
+    return f"{', '.join(parts)} ({looked_at} looked at)"
+
+
+def pending(migration: Migration) -> Iterator[str]:
+    """Yields a line for each file that would change."""
+    for change in migration.changes:
+        sites = _count(sum(change.rules.values()), "site")
+        yield f"would change {change.path} ({sites})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
