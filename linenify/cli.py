@@ -5,7 +5,6 @@ The only module that prints, writes files or ends the program.
 
 # `linenify --help` must answer at once, so nothing slower than click is
 # imported up here: every command imports what it needs.
-# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ import sys
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -116,8 +115,8 @@ class Commands(click.Group):
         for name in self.list_commands(ctx):
             if name in ELSEWHERE:
                 rows.append((name, ELSEWHERE[name][1]))
-            elif (command := self.commands[name]) and not command.hidden:
-                rows.append((name, command.get_short_help_str(limit=70)))
+            elif not self.commands[name].hidden:
+                rows.append((name, self.commands[name].get_short_help_str(limit=70)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -140,7 +139,7 @@ def _installed(module: str) -> bool:
 )
 @click.version_option(package_name="linenify", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Migrate pre-Linen Flax code (flax.nn) to flax.linen.
+    r"""Migrate pre-Linen Flax code (flax.nn) to flax.linen.
 
     Shows what would change in the files under PATH as a diff; --write applies it.
     PATH - reads one file from standard input and prints it migrated.
@@ -171,7 +170,7 @@ def cli() -> None:
     show_default=True,
     help="How to report on standard output.",
 )
-def migrate(
+def migrate(  # noqa: PLR0913 - one parameter for each option
     paths: tuple[Path, ...], *, write: bool, check: bool, strict: bool, exact: bool, style: str
 ) -> ExitCode:
     """Migrate the files under each PATH."""
@@ -319,10 +318,10 @@ def _print_findings(lines: Iterable[str]) -> None:
         click.echo(line, err=True)
 
 
-def _coloured(stream: object) -> bool:
+def _coloured(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or getattr(stream, "isatty", bool)()
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def _filter_stdin(*, exact: bool) -> ExitCode:

@@ -35,7 +35,7 @@ class UsageError(LinenifyError):
     exit_code = ExitCode.UNUSABLE
 
 
-class Breach(LinenifyError):
+class Breach(LinenifyError):  # noqa: N818 - it names what happened
     """A promise that linenify makes about its own output does not hold for `path`."""
 
     def __init__(self, path: Path, promise: str) -> None:

@@ -83,9 +83,8 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
             path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem)
         )
     except (RecursionError, MemoryError):
-        return Unreadable(
-            path, 1, 1, "an expression is nested too deeply to parse", "split it up, or migrate by hand"
-        )
+        message = "an expression is nested too deeply to parse"
+        return Unreadable(path, 1, 1, message, "split it up, or migrate the file by hand")
     except ValueError as problem:  # a null byte, before Python 3.12
         return Unreadable(path, 1, 1, str(problem), "is this a Python file?")
     return Source(path, name, path.name == "__init__.py", text, tree, encoding, bom)
@@ -208,13 +207,11 @@ def _top(root: Path) -> Path:
         for folder in (root, *root.parents)
         if any((folder / mark).exists() for mark in _TOP_MARKS)
     )
-    outside = (
-        folder for folder in (root, *root.parents) if not (folder / "__init__.py").exists()
-    )
+    outside = (folder for folder in (root, *root.parents) if not (folder / "__init__.py").exists())
     return next(marked, None) or next(outside, root)
 
 
-# [tool.linenify]
+# The table of linenify in pyproject.toml
 
 
 def _options(root: Path) -> tuple[tuple[str, object], ...]:

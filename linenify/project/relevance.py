@@ -123,19 +123,16 @@ class Names(Generic[Key]):
         folders = ("", *(f"{folder}." for folder in _prefixes(importer.name)))
         for target in importer.absolute:
             near = [name for name in (f"{f}{target}" for f in folders) if name in self._by_name]
-            anywhere = self._by_suffix.get(target, frozenset())
             if near:
                 for name in near:
                     yield from self._by_name[name]
-            elif len(anywhere) == 1:
-                yield from anywhere
+            elif len(self._by_suffix.get(target, ())) == 1:
+                yield from self._by_suffix[target]
         for target in importer.relative:
             yield from self._by_name.get(target, ())
 
 
-def reachable(
-    start: Iterable[Key], neighbours: Callable[[Key], Iterable[Key]]
-) -> frozenset[Key]:
+def reachable(start: Iterable[Key], neighbours: Callable[[Key], Iterable[Key]]) -> frozenset[Key]:
     """Closes a set under a relation."""
     reached = set(start)
     waiting = list(reached)

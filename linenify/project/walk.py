@@ -44,7 +44,7 @@ class Ignore:
     @staticmethod
     def of(folder: Path, lines: Iterable[str]) -> Ignore:
         """Compiles `lines`, which are relative to `folder`."""
-        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - slow, and often not needed
+        from pathspec import GitIgnoreSpec  # slow to import, and often not needed
 
         return Ignore(f"{folder.absolute()}{os.sep}", GitIgnoreSpec.from_lines(lines))
 

@@ -31,7 +31,7 @@ class Entry(Protocol):
 
 def catalogue() -> Mapping[str, Entry]:
     """Loads every rule, refusal and notice, by code."""
-    import linenify.rules  # noqa: PLC0415 - brings in libcst, which most commands do without
+    import linenify.rules  # brings in libcst, which most commands do without
 
     entries: Mapping[str, Entry] = getattr(linenify.rules, "CATALOGUE", {})
     return entries
