@@ -330,7 +330,7 @@ def _filter_stdin(*, exact: bool) -> ExitCode:
     from linenify.report.run import Run
     from linenify.write import encoded
 
-    raw = click.get_binary_stream("stdin").read()
+    raw = sys.stdin.buffer.read()
     project = _with_options(load_text(raw, Path("<stdin>")), exact=exact)
     migration = _migrate(project)
     after = [encoded(c.after, s) for c in migration.changes for s in project.sources]

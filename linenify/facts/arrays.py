@@ -76,12 +76,13 @@ nan_to_num (x number, copy static, nan number, posinf number, neginf number) -> 
 round around (a number, decimals static) -> array
 invert bitwise_not (x number) -> array
 add subtract multiply divide true_divide floor_divide (x1 number, x2 number) -> array
-maximum minimum fmax fmin power float_power (x1 number, x2 number) -> array
+maximum minimum fmax fmin power (x1 number, x2 number) -> array
 mod remainder fmod (x1 number, x2 number) -> array
-arctan2 hypot logaddexp logaddexp2 copysign heaviside nextafter (x1 number, x2 number) -> array
-equal not_equal less less_equal greater greater_equal (x1 number, x2 number) -> array
+arctan2 hypot logaddexp logaddexp2 copysign heaviside (x1 number, x2 number) -> array
+equal not_equal less less_equal greater greater_equal (x number, y number) -> array
 logical_and logical_or logical_xor (x1 number, x2 number) -> array
-bitwise_and bitwise_or bitwise_xor left_shift right_shift gcd lcm (x1 number, x2 number) -> array
+float_power nextafter left_shift (x number, y number) -> array
+bitwise_and bitwise_or bitwise_xor right_shift gcd lcm (x1 number, x2 number) -> array
 divmod (x1 number, x2 number) -> arrays
 isclose allclose (a array, b number, rtol static, atol static, equal_nan static) -> array
 array_equal (a1 any, a2 any, equal_nan static) -> array
@@ -406,12 +407,15 @@ def _numpy_of(signature: Signature) -> Signature:
     def demoted(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         return tuple((name, "number" if role == "array" else role) for name, role in pairs)
 
-    takes_arrays = any(role in {"array", "number", "any"} for _, role in signature.parameters)
+    if signature.parameters:
+        _, first = signature.parameters[0]
+    else:
+        first = signature.variadic or "static"
     return Signature(
         parameters=demoted(signature.parameters),
         keywords=demoted(signature.keywords),
         variadic="number" if signature.variadic == "array" else signature.variadic,
-        result="same" if takes_arrays and signature.result == "array" else signature.result,
+        result="same" if signature.result == "array" and first != "static" else signature.result,
     )
 
 

@@ -38,7 +38,7 @@ class Argument:
     name: str
     slot: Slot
     linen: str | None
-    default: str | None  # source text; None: required
+    default: str | None  # source text, names as below `flax.nn`; None: required
     type: str = "Any"
     role: str = "static"
     linen_default: str | None = None  # Linen's own default, where it means something else
@@ -188,7 +188,7 @@ _SCALE = _field("scale", "bool", "True", "use_scale")
 _DTYPE = replace(_field("dtype", "Any", "jnp.float32"), linen_default="None")
 _FLAG = replace(_call("deterministic", "bool", "False", role="flag"), linen_default="None")
 _PRECISION = _field("precision", "Any", "None")
-_KERNEL_INIT = _init("kernel_init", "default_kernel_init")
+_KERNEL_INIT = _init("kernel_init", "linear.default_kernel_init")
 _BIAS_INIT = _init("bias_init", "initializers.zeros")
 _SCALE_INIT = _init("scale_init", "initializers.ones")
 _KERNEL_SIZE = _field("kernel_size", "Sequence[int]")
@@ -305,7 +305,7 @@ _EMBED = Layer(
         _input("inputs"),
         _field("num_embeddings", "int"),
         _FEATURES,
-        _init("embedding_init", "default_embed_init"),
+        _init("embedding_init", "linear.default_embed_init"),
     ),
     fields=(
         *("num_embeddings", "features", "dtype", "param_dtype", "embedding_init"),
@@ -419,7 +419,7 @@ _LSTM_CELL = Layer(
         _input("inputs"),
         _field("gate_fn", CALLABLE, "activation.sigmoid"),
         _field("activation_fn", CALLABLE, "activation.tanh"),
-        _init("kernel_init", "linear.default_kernel_init"),
+        _KERNEL_INIT,
         _init("recurrent_kernel_init", "initializers.orthogonal()"),
         _BIAS_INIT,
     ),
@@ -480,7 +480,7 @@ _ATTENTION = Layer(
         _FLAG,
         _PRECISION,
         _KERNEL_INIT,
-        _init("bias_init", "zeros"),
+        _BIAS_INIT,
         _BIAS,
         _field("attention_fn", CALLABLE, "dot_product_attention"),
     ),
@@ -835,72 +835,90 @@ _LINEAR_FUNCTIONS = (
 )
 
 
-def _base(
-    name: str,
-    kind: str,
-    linen: str | None = None,
-    *arguments: Argument,
-    returns: str = "any",
-    value: str = "class",
-    exported: bool = True,
-    note: str = "",
-) -> Function:
-    paths = (name, f"base.{name}") if exported else (f"base.{name}",)
-    return Function(name, paths, kind, linen, arguments, returns, value, note)
+def _exported(name: str) -> tuple[str, ...]:
+    return name, f"base.{name}"
+
+
+def _private(home: str, value: str, *names: str) -> tuple[Function, ...]:
+    return tuple(Function(name, (f"{home}.{name}",), "gone", None, value=value) for name in names)
 
 
 _BASE = (
-    _base("Module", "special", "Module", returns="any"),
-    _base(
-        "Model",
-        "toplevel",
-        None,
-        _special("module", role="module"),
-        _special("params", role="tree"),
+    Function("Module", _exported("Module"), "special", "Module", value="class"),
+    Function(
+        name="Model",
+        paths=_exported("Model"),
+        kind="toplevel",
+        linen=None,
+        arguments=(_special("module", role="module"), _special("params", role="tree")),
         returns="model",
+        value="class",
     ),
-    _base("Collection", "toplevel", None, _special("state", "None"), returns="collection"),
-    _base("module", "special", None, _special("fun"), returns="module", value="decorator"),
-    _base("module_method", "special", None, _special("fn"), returns="module", value="decorator"),
-    _base("capture_module_outputs", "toplevel", value="context", returns="collection"),
-    _base(
-        "stateful",
-        "toplevel",
-        None,
-        _special("state", "None", role="collection"),
-        _special("mutable", "True", "bool"),
+    Function(
+        name="Collection",
+        paths=_exported("Collection"),
+        kind="toplevel",
+        linen=None,
+        arguments=(_special("state", "None"),),
+        returns="collection",
+        value="class",
+    ),
+    Function(
+        name="module",
+        paths=_exported("module"),
+        kind="special",
+        linen=None,
+        arguments=(_special("fun"),),
+        returns="module",
+        value="decorator",
+    ),
+    Function(
+        name="module_method",
+        paths=_exported("module_method"),
+        kind="special",
+        linen=None,
+        arguments=(_special("fn"),),
+        returns="module",
+        value="decorator",
+    ),
+    Function(
+        name="stateful",
+        paths=_exported("stateful"),
+        kind="toplevel",
+        linen=None,
+        arguments=(
+            _special("state", "None", role="collection"),
+            _special("mutable", "True", "bool"),
+        ),
         returns="collection",
         value="context",
     ),
-    _base("get_state", "toplevel", returns="collection", value="function"),
-    _base("is_stateful", "special", returns="static", value="function", exported=False),
-    _base("TransparentModule", "gone", exported=False),
-    _base("TruncatedModule", "gone", exported=False),
-    _base(
-        "ModuleState",
-        "renamed",
-        "Variable",
-        exported=False,
-        note="what `self.state` gives; nobody builds one by hand",
+    Function("get_state", _exported("get_state"), "toplevel", None, returns="collection"),
+    Function(
+        name="capture_module_outputs",
+        paths=_exported("capture_module_outputs"),
+        kind="toplevel",
+        linen=None,
+        returns="collection",
+        value="context",
+        note="apply(..., capture_intermediates=True, mutable=['intermediates'])",
     ),
-    _base("iterate_collection", "gone", value="function", exported=False),
-    _base("collection_from_iterable", "gone", value="function", exported=False),
-    _base("MODULE_CLASSMETHODS", "gone", value="static", exported=False),
-    *(
-        _base(name, "gone", value=value, exported=False)
-        for name, value in (
-            ("_ModuleFrame", "class"),
-            ("_ModuleMeta", "class"),
-            ("_collection_from_state_dict", "function"),
-            ("_collection_state_dict", "function"),
-            ("_fn_parameters", "function"),
-            ("_fold_in_str", "function"),
-            ("_module_output_trackers", "static"),
-            ("_module_stack", "static"),
-            ("_state_stack", "static"),
-            ("_top_frame", "function"),
-            ("_track_outputs", "function"),
-        )
+    Function(
+        name="is_stateful",
+        paths=("base.is_stateful",),
+        kind="special",
+        linen=None,
+        returns="static",
+        note="self.is_mutable_collection('batch_stats')",
+    ),
+    Function(
+        name="ModuleState",
+        paths=("base.ModuleState",),
+        kind="renamed",
+        linen="Variable",
+        arguments=(_special("collection", role="collection"), _special("name", type_="str")),
+        value="class",
+        note="what `self.state` gives; nobody builds one by hand",
     ),
     Function(
         name="RNNCellBase",
@@ -910,113 +928,108 @@ _BASE = (
         value="class",
         note="Linen cells also define `num_feature_axes`, and `initialize_carry` on instances",
     ),
-    Function("_PRNGFrame", ("stochastic._PRNGFrame",), "gone", None, value="class"),
-    Function("_prng_stack", ("stochastic._prng_stack",), "gone", None, value="static"),
-    *(
-        Function(name, (f"utils.{name}",), "gone", None, value=value)
-        for name, value in (
-            ("CallStack", "class"),
-            ("classproperty", "decorator"),
-            ("_current_trace", "function"),
-            ("_level_of_value", "function"),
-            ("_mains", "function"),
-            ("_masters", "function"),
-            ("_trace_level", "function"),
-        )
-    ),
+    *_private("base", "class", "TransparentModule", "TruncatedModule"),
+    *_private("base", "class", "_ModuleFrame", "_ModuleMeta"),
+    *_private("base", "function", "iterate_collection", "collection_from_iterable"),
+    *_private("base", "function", "_collection_from_state_dict", "_collection_state_dict"),
+    *_private("base", "function", "_fn_parameters", "_fold_in_str", "_top_frame", "_track_outputs"),
+    *_private("base", "static", "MODULE_CLASSMETHODS", "_module_output_trackers"),
+    *_private("base", "static", "_module_stack", "_state_stack"),
+    *_private("stochastic", "class", "_PRNGFrame"),
+    *_private("stochastic", "static", "_prng_stack"),
+    *_private("utils", "class", "CallStack"),
+    *_private("utils", "decorator", "classproperty"),
+    *_private("utils", "function", "_current_trace", "_level_of_value", "_mains", "_masters"),
+    *_private("utils", "function", "_trace_level"),
 )
+
+_OWNERS: Mapping[str, tuple[str, ...]] = {
+    "Module": ("Module", "base.Module"),
+    "ModuleState": ("base.ModuleState",),
+    "Model": ("Model", "base.Model"),
+    "Collection": ("Collection", "base.Collection", "attention.Cache"),
+    "Cache": ("attention.Cache",),
+}
 
 
 def _member(
-    owner: str,
-    name: str,
+    path: str,
     kind: str,
-    linen: str | None = None,
-    *arguments: Argument,
+    linen: str | None,
+    arguments: tuple[Argument, ...] = (),
     returns: str = "any",
-    value: str = "function",
-    note: str = "",
-    forwards: bool = False,
 ) -> Function:
-    home = "attention" if owner == "Cache" else "base"
-    exported = owner in {"Module", "Model", "Collection"}
-    paths = (f"{home}.{owner}.{name}", *([f"{owner}.{name}"] if exported else []))
-    return Function(name, paths, kind, linen, arguments, returns, value, note, forwards)
+    owner, _, name = path.partition(".")
+    paths = tuple(f"{each}.{name}" for each in _OWNERS[owner])
+    return Function(name, paths, kind, linen, arguments, returns)
+
+
+def _property(path: str, kind: str, linen: str | None, returns: str) -> Function:
+    return replace(_member(path, kind, linen, returns=returns), value="property")
+
+
+# Takes what the module takes, after arguments of its own.
+def _applying(path: str, kind: str, linen: str | None, *own: Argument, returns: str) -> Function:
+    name = _call("name", "str", "None")
+    return replace(_member(path, kind, linen, (*own, name), returns), forwards=True)
 
 
 _RNG = _special("_rng", role="key")
 _SPECS = _special("input_specs", type_="Sequence[Any]")
-_NAME = _call("name", "str", "None")
+_PARAMS = _special("params", role="tree")
 
-# Members come with the paths `Model.params` and `base.Model.params`.
+# Results: (y, params) of `init`, (y, model) of `create`.
 _MEMBERS = (
-    _member("Module", "apply", "special", "Module.__call__"),
+    _member("Module.apply", "special", "Module.__call__"),
+    _applying("Module.partial", "special", "functools.partial", returns="module"),
+    _applying("Module.shared", "special", None, returns="module"),
+    _applying("Module.create", "toplevel", None, _RNG, returns="any"),
+    _applying("Module.create_by_shape", "toplevel", None, _RNG, _SPECS, returns="any"),
+    _applying("Module.init", "toplevel", "Module.init_with_output", _RNG, returns="any"),
+    _applying("Module.init_by_shape", "toplevel", "Module.lazy_init", _RNG, _SPECS, returns="any"),
+    _applying("Module.call", "toplevel", "Module.apply", _PARAMS, returns="any"),
     _member(
-        "Module", "partial", "special", "functools.partial", _NAME, returns="module", forwards=True
-    ),
-    _member("Module", "shared", "special", None, _NAME, returns="module", forwards=True),
-    *(
-        _member("Module", name, "toplevel", linen, *arguments, _NAME, note=note, forwards=True)
-        for name, linen, arguments, note in (
-            ("create", None, (_RNG,), "gives (y, model)"),
-            ("create_by_shape", None, (_RNG, _SPECS), "gives (y, model)"),
-            ("init", "Module.init_with_output", (_RNG,), "gives (y, params)"),
-            ("init_by_shape", "Module.lazy_init", (_RNG, _SPECS), "gives (y, params)"),
-            ("call", "Module.apply", (_special("params", role="tree"),), ""),
-        )
-    ),
-    _member(
-        "Module",
-        "param",
+        "Module.param",
         "special",
         "Module.param",
-        _call("name", "str"),
-        _special("shape", type_="Sequence[int]"),
-        replace(_init("initializer", "", "init_fn"), slot=Slot.CALL, default=None),
-        returns="array",
-        note="the initializer goes before the shape",
+        (
+            _call("name", "str"),
+            _special("shape", type_="Sequence[int]"),  # after the initializer in Linen
+            Argument("initializer", Slot.CALL, "init_fn", None, CALLABLE, "initializer"),
+        ),
+        "array",
     ),
+    _member("Module.get_param", "special", "Module.get_variable", (_call("name", "str"),), "array"),
     _member(
-        "Module",
-        "get_param",
-        "special",
-        "Module.get_variable",
-        _call("name", "str"),
-        returns="array",
-    ),
-    _member(
-        "Module",
-        "state",
+        "Module.state",
         "special",
         "Module.variable",
-        _call("name", "str"),
-        _special("shape", "None", "Sequence[int]"),
-        replace(_init("initializer", "None", "init_fn"), slot=Slot.CALL),
-        _special("collection", "None", role="collection"),
-        returns="any",
-        note="gives an object with a `value`, on both sides",
+        (
+            _call("name", "str"),
+            _special("shape", "None", "Sequence[int]"),
+            Argument("initializer", Slot.CALL, "init_fn", "None", CALLABLE, "initializer"),
+            _special("collection", "None", role="collection"),
+        ),
     ),
-    _member("Module", "is_stateful", "special", "Module.is_mutable_collection", returns="static"),
-    _member("Module", "is_initializing", "same", "Module.is_initializing", returns="static"),
-    _member("ModuleState", "name", "same", "Variable.name", returns="static", value="property"),
-    _member("ModuleState", "value", "same", "Variable.value", returns="array", value="property"),
-    _member("Model", "module", "toplevel", returns="module", value="property"),
-    _member("Model", "params", "toplevel", returns="tree", value="property"),
-    _member("Model", "replace", "toplevel", returns="model", note="from flax.struct"),
-    _member("Model", "truncate_at", "gone", None, _special("module_path"), returns="model"),
-    _member("Collection", "state", "toplevel", returns="tree", value="property"),
-    _member("Collection", "as_dict", "toplevel", returns="tree"),
-    _member("Collection", "mutate", "toplevel", returns="collection", value="context"),
-    _member("Collection", "retrieve", "special", None, _special("default", "None")),
-    _member("Collection", "store", "special", None, _special("value", role="tree")),
+    _member("Module.is_stateful", "special", "Module.is_mutable_collection", returns="static"),
+    _member("Module.is_initializing", "same", "Module.is_initializing", returns="static"),
+    _property("ModuleState.name", "same", "Variable.name", "static"),
+    _property("ModuleState.value", "same", "Variable.value", "array"),
+    _property("Model.module", "toplevel", None, "module"),
+    _property("Model.params", "toplevel", None, "tree"),
+    _member("Model.replace", "toplevel", None, returns="model"),
+    _member("Model.truncate_at", "gone", None, (_special("module_path"),), "model"),
+    _property("Collection.state", "toplevel", None, "tree"),
+    _member("Collection.as_dict", "toplevel", None, returns="tree"),
+    replace(_member("Collection.mutate", "toplevel", None, returns="collection"), value="context"),
+    _member("Collection.retrieve", "special", None, (_special("default", "None"),)),
+    _member("Collection.store", "special", None, (_special("value", role="tree"),)),
     _member(
-        "Cache",
-        "initialize_cache",
+        "Cache.initialize_cache",
         "toplevel",
         None,
-        _special("shape", type_="Sequence[int]"),
-        _special("dtype", "None"),
-        returns="collection",
+        (_special("shape", type_="Sequence[int]"), _special("dtype", "None")),
+        "collection",
     ),
 )
 
@@ -1046,6 +1059,9 @@ def _index(entries: Iterable[Layer | Function]) -> Mapping[str, Layer | Function
 
 
 _BY_PATH = _index((*LAYERS, *FUNCTIONS))
+
+# What `from flax.nn import *` brings.
+EXPORTED = tuple(sorted(path for path in _BY_PATH if "." not in path and path[0] != "_"))
 
 # Names that a submodule imported from others.
 _IMPORTED: Mapping[str, str] = MappingProxyType(

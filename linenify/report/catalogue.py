@@ -14,19 +14,32 @@ class Entry(Protocol):
     """One rule, refusal or notice, as the catalogue describes it."""
 
     @property
-    def code(self) -> str: ...
+    def code(self) -> str:
+        """Its permanent code, such as `LN203`."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in kebab case."""
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One sentence about it."""
+
     @property
-    def doc(self) -> str: ...
+    def doc(self) -> str:
+        """The full text of its page."""
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """What it is: `rule`, `refusal` or `notice`."""
+
     @property
-    def remedy(self) -> str: ...
+    def remedy(self) -> str:
+        """What the reader should do about it, if anything."""
+
     @property
-    def examples(self) -> Sequence[tuple[str, str | None]]: ...
+    def examples(self) -> Sequence[tuple[str, str | None]]:
+        """Code before and after; None where it is left alone."""
 
 
 def catalogue() -> Mapping[str, Entry]:

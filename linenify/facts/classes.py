@@ -1,0 +1,131 @@
+"""The class hierarchy of the project, as far as module classes go."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from linenify.facts.kinds import Class, External, Module, Value
+from linenify.project.scopes import Scope
+from linenify.project.source import Source
+
+MODULE_BASES = frozenset({"flax.nn.Module", "flax.nn.base.Module"})
+
+
+@dataclass(eq=False, slots=True)
+class ClassInfo:
+    """One class statement.
+
+    Attributes:
+        bases: what each base expression may be; filled by the interpreter.
+        methods: its own functions by name.
+        decorated: by method name, what the decorators may be.
+    """
+
+    node: ast.ClassDef
+    source: Source
+    scope: Scope
+    bases: list[Value] = field(default_factory=list)
+    methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    decorated: dict[str, Value] = field(default_factory=dict)
+    subclasses: list[ClassInfo] = field(default_factory=list)
+
+
+class Hierarchy:
+    """Class edges, and the closures over them."""
+
+    def __init__(self) -> None:
+        self.infos: dict[ast.ClassDef, ClassInfo] = {}
+        self._modules: dict[ast.ClassDef, bool] | None = None
+
+    def add(self, info: ClassInfo) -> None:
+        """Enters a class statement with its own methods."""
+        for statement in info.node.body:
+            if isinstance(statement, ast.FunctionDef):
+                info.methods[statement.name] = statement
+        self.infos[info.node] = info
+
+    def changed(self) -> None:
+        """Forgets the closures after an edge was added."""
+        self._modules = None
+
+    def parents(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+        """The project classes that `node` derives from directly, in order."""
+        for value in self.infos[node].bases:
+            for atom in value:
+                match atom:
+                    case Module(definition=ast.ClassDef() as base) | Class(node=base):
+                        if base in self.infos:
+                            yield base
+
+    def layer(self, node: ast.ClassDef) -> str | None:
+        """The built-in layer that a class derives from, itself or through its parents."""
+        for ancestor in self.mro(node):
+            for value in self.infos[ancestor].bases:
+                for atom in value:
+                    if isinstance(atom, Module) and isinstance(atom.definition, str):
+                        return atom.definition
+        return None
+
+    def mro(self, node: ast.ClassDef) -> list[ast.ClassDef]:
+        """Project classes in lookup order (depth first, first occurrence wins)."""
+        order: list[ast.ClassDef] = []
+
+        def visit(current: ast.ClassDef) -> None:
+            if current in order:
+                return
+            order.append(current)
+            for parent in self.parents(current):
+                visit(parent)
+
+        visit(node)
+        return order
+
+    def descendants(self, node: ast.ClassDef) -> list[ast.ClassDef]:
+        """All classes that derive from `node`, `node` itself left out."""
+        return [other for other in self.infos if other is not node and node in self.mro(other)]
+
+    def is_module(self, node: ast.ClassDef) -> bool:
+        """Whether a class is a legacy module class, directly or not."""
+        if self._modules is None:
+            self._modules = {}
+        if node not in self._modules:
+            self._modules[node] = any(self._derives(other) for other in self.mro(node))
+        return self._modules[node]
+
+    def _derives(self, node: ast.ClassDef) -> bool:
+        for value in self.infos[node].bases:
+            for atom in value:
+                match atom:
+                    case External(path=path) if path in MODULE_BASES:
+                        return True
+                    case Module(definition=str()):
+                        return True
+        return False
+
+    def find(self, node: ast.ClassDef, name: str) -> tuple[ast.ClassDef, ast.FunctionDef] | None:
+        """The method `name` as seen from `node`, with the class that defines it."""
+        for ancestor in self.mro(node):
+            method = self.infos[ancestor].methods.get(name)
+            if method is not None:
+                return ancestor, method
+        return None
+
+    def find_after(
+        self, node: ast.ClassDef, name: str
+    ) -> tuple[ast.ClassDef, ast.FunctionDef] | None:
+        """The method `name` that `super()` in `node` reaches."""
+        for ancestor in self.mro(node)[1:]:
+            method = self.infos[ancestor].methods.get(name)
+            if method is not None:
+                return ancestor, method
+        return None
+
+    def is_module_method(self, node: ast.ClassDef, name: str) -> bool:
+        """Whether `name` is decorated with `nn.module_method` where it is defined."""
+        found = self.find(node, name)
+        if found is None:
+            return False
+        decorators = self.infos[found[0]].decorated.get(name, frozenset())
+        return any(isinstance(a, External) and a.path == "flax.nn.module_method" for a in decorators)

@@ -1,0 +1,259 @@
+"""Kinds: what a value is, as far as a migration cares."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from linenify.project.scopes import FunctionNode
+
+# A value is a set of atoms, "one of these"; the empty set is "unknown".  Atoms
+# that stand for code (functions, classes, containers) are keyed by the node
+# that makes them, so that there are finitely many and a fixpoint exists.
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array, or a pytree of arrays."""
+
+    key: bool = False  # a PRNG key
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A plain Python value known at trace time."""
+
+    type: str = "Any"  # "int", "float", "bool", "str", "None", "dtype", "initializer", ...
+    literal: str | None = None  # its source text, when it is a literal
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Whatever is passed for one parameter of one function: carries evidence.
+
+    `part` says that the value is an element or attribute of what was passed,
+    `mixed` that it was computed from it together with other values.
+    """
+
+    function: FunctionNode
+    name: str
+    part: bool = False
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A name of another library, by its canonical dotted path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the project, as a module object."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or lambda of the project."""
+
+    node: FunctionNode
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A plain method of a class, looked up on an instance or on the class."""
+
+    node: FunctionNode
+    owner: ast.ClassDef
+    drops_first: bool  # whether the receiver is filled in already
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class of the project that is not a module class."""
+
+    node: ast.ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of such a class."""
+
+    node: ast.ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module class, perhaps with arguments bound, perhaps shared.
+
+    Attributes:
+        definition: the class or `@nn.module` function of the project, or the
+            legacy name of a layer.
+        method: the method that a call runs.
+        bound: names of the arguments that `.partial` or `.shared` bound.
+        shared: whether calls reuse one set of parameters (one instance).
+        named: whether a name is bound.
+        origin: the innermost `.partial`/`.shared`/`functools.partial` call.
+        receiver: how it was reached when through an instance: "self" or "shared".
+    """
+
+    definition: ast.ClassDef | ast.FunctionDef | str
+    method: str = "apply"
+    bound: frozenset[str] = frozenset()
+    shared: bool = False
+    named: bool = False
+    origin: ast.Call | None = None
+    receiver: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleApi:
+    """A class-level operation of the legacy protocol, such as `M.partial`."""
+
+    module: Module
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """The receiver inside a method of a module class."""
+
+    owner: ast.ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class SelfApi:
+    """A method of `nn.Module` reached through the receiver, such as `self.param`."""
+
+    owner: ast.ClassDef
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """What `super()` gives inside a method of a module class."""
+
+    owner: ast.ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class SuperMethod:
+    """`super().apply` and the like."""
+
+    owner: ast.ClassDef
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A legacy `nn.Model`: a module class together with parameters."""
+
+    module: Module
+    method: str = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """A legacy optimizer around a target."""
+
+    target: frozenset[Atom]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A method of another legacy object: `optimizer.create`, `model.replace`."""
+
+    receiver: Atom
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`functools.partial` of a plain function."""
+
+    function: Atom
+    positional: int
+    keywords: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """A function under a JAX transform such as `jax.vmap`."""
+
+    function: Atom
+    transform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A tuple, list, set or dict, by the expression that makes it."""
+
+    node: ast.AST
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """An instance of another legacy class: a state scope, a variable, a cache."""
+
+    type: str  # "Collection", "ModuleState", "Cache", "CacheEntry", ...
+
+
+Atom = (
+    Array
+    | Static
+    | Parameter
+    | External
+    | File
+    | Function
+    | Bound
+    | Class
+    | Instance
+    | Module
+    | ModuleApi
+    | Self
+    | SelfApi
+    | Super
+    | SuperMethod
+    | Model
+    | Optimizer
+    | Api
+    | Partial
+    | Transformed
+    | Container
+    | Legacy
+)
+Value = frozenset[Atom]
+
+NOTHING: Value = frozenset()
+ARRAY: Value = frozenset({Array()})
+KEY: Value = frozenset({Array(key=True)})
+
+
+def static(type_: str = "Any", literal: str | None = None) -> Value:
+    """The value that is one static of `type_`."""
+    return frozenset({Static(type_, literal)})
+
+
+def modules(value: Value) -> tuple[Module, ...]:
+    """The module classes that a value may be, in a stable order."""
+    found = [atom for atom in value if isinstance(atom, Module)]
+    return tuple(sorted(found, key=repr_key))
+
+
+def repr_key(module: Module) -> tuple[str, int, int, str, tuple[str, ...], bool]:
+    """A deterministic sort key for module kinds."""
+    definition = module.definition
+    if isinstance(definition, str):
+        return (definition, 0, 0, module.method, tuple(sorted(module.bound)), module.shared)
+    return (
+        definition.name,
+        definition.lineno,
+        definition.col_offset,
+        module.method,
+        tuple(sorted(module.bound)),
+        module.shared,
+    )

@@ -1,0 +1,389 @@
+"""Which arguments of `apply` are inputs, and which are hyper-parameters."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from linenify.facts.interpret import Actual, Interpreter
+from linenify.facts.kinds import (
+    Array,
+    Container,
+    External,
+    Function,
+    Legacy,
+    Model,
+    Module,
+    Parameter,
+    Static,
+    Value,
+)
+from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
+
+# Evidence is weighed from strong to weak: what a value is where it is passed,
+# what its default says, what the body does with it, what it flows into.
+
+_ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
+_PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "Callable", "Sequence", "Dtype", "dtype"})
+
+
+class Role(enum.StrEnum):
+    """The two kinds of `apply` argument."""
+
+    INPUT = "input"
+    FIELD = "field"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one argument becomes, and why."""
+
+    name: str
+    role: Role
+    why: str
+    type: str  # inferred annotation
+    default: ast.expr | None
+    annotation: ast.expr | None
+    is_cache: bool = False
+    module: bool = False  # a module class or a shared instance is passed
+
+
+class Decisions:
+    """Roles of the arguments of every module method of the project."""
+
+    def __init__(self, flow: Interpreter, overrides: Mapping[str, str]) -> None:
+        self.flow = flow
+        self.overrides = overrides
+        self.actuals: dict[tuple[FunctionNode, str], list[Actual]] = defaultdict(list)
+        for actual in flow.actuals.values():
+            module = actual.callee.module if isinstance(actual.callee, Model) else actual.callee
+            if isinstance(actual.callee, Model) and actual.callee.method != "apply":
+                module = _method(module, actual.callee.method)
+            function = flow.function_of(module)
+            if function is not None:
+                self.actuals[function, actual.parameter].append(actual)
+        self.of: dict[FunctionNode, dict[str, Decision]] = {}
+        functions = [code.node for code in flow.code.values() if self._is_module_code(code.node)]
+        undecided = {
+            (function, name) for function in functions for name in self._names(function)
+        }
+        self._decide(functions, undecided)
+
+    def __getitem__(self, function: FunctionNode) -> dict[str, Decision]:
+        return self.of[function]
+
+    def _is_module_code(self, node: FunctionNode) -> bool:
+        flow = self.flow
+        decorators = flow.decorators.get(node, frozenset())
+        if any(isinstance(a, External) and a.path == "flax.nn.module" for a in decorators):
+            return True
+        owner = flow.code[node].owner
+        if owner is None or not flow.hierarchy.is_module(owner.node):
+            return False
+        assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        return node.name == "apply" or flow.hierarchy.is_module_method(owner.node, node.name)
+
+    def _names(self, node: FunctionNode) -> list[str]:
+        names = [a.arg for a in all_arguments(node.args)]
+        if self.flow.code[node].owner is not None:
+            names = names[1:]
+        special = {a.arg for a in (node.args.vararg, node.args.kwarg) if a is not None}
+        return [name for name in names if name not in special]
+
+    # --- the decision ----------------------------------------------------------------------
+
+    def _decide(
+        self, functions: list[FunctionNode], undecided: set[tuple[FunctionNode, str]]
+    ) -> None:
+        roles: dict[tuple[FunctionNode, str], tuple[Role, str]] = {}
+        for key in sorted(undecided, key=lambda k: (k[0].lineno, k[0].col_offset, k[1])):
+            decided = self._direct(*key)
+            if decided is not None:
+                roles[key] = decided
+        # What flows from a decided parameter into an undecided one decides it, and back.
+        for _ in range(20):
+            fresh = {}
+            for key in undecided - roles.keys():
+                found = self._by_flow(key, roles)
+                if found is not None:
+                    fresh[key] = found
+            if not fresh:
+                break
+            roles.update(fresh)
+        self._agree(functions, roles)
+        for function in functions:
+            table: dict[str, Decision] = {}
+            names = self._names(function)
+            for name in names:
+                role = roles.get((function, name)) or self._fallback(function, name, names, roles)
+                table[name] = self._decision(function, name, *role)
+            self.of[function] = table
+
+    def _agree(
+        self,
+        functions: list[FunctionNode],
+        roles: dict[tuple[FunctionNode, str], tuple[Role, str]],
+    ) -> None:
+        """Methods of one class take an argument of one name in one way."""
+        by_class: dict[tuple[ast.ClassDef, str], list[FunctionNode]] = defaultdict(list)
+        for function in functions:
+            owner = self.flow.code[function].owner
+            if owner is not None:
+                for name in self._names(function):
+                    by_class[owner.node, name].append(function)
+        for (_, name), group in by_class.items():
+            votes = [roles[f, name] for f in group if (f, name) in roles]
+            if not votes or len(group) < 2:
+                continue
+            handle = [v for v in votes if v[1].startswith("a ")]
+            inputs = [v for v in votes if v[0] is Role.INPUT]
+            chosen = (handle or inputs or votes)[0]
+            for function in group:
+                roles[function, name] = chosen
+
+    def _direct(self, function: FunctionNode, name: str) -> tuple[Role, str] | None:
+        override = self.overrides.get(f"{self.qualname(function)}.{name}")
+        if override is not None:
+            return Role(override), "configured"
+        actuals = self.actuals.get((function, name), [])
+        evidence = self.flow.evidence.get((function, name), set())
+        default = defaults_by_name(function.args).get(name)
+        annotation = self._annotation(function, name)
+        spelt = _spelling(annotation)
+        if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
+            return Role.FIELD, "a module is passed"
+        if any(_has(a.value, Legacy) for a in actuals) or ("collection", "whole") in evidence:
+            return Role.FIELD, "a legacy handle is passed"
+        if ("array", "whole") in evidence and ("initializer", "whole") not in evidence:
+            if not (default is not None and _constant(default)):
+                return Role.INPUT, "used as an array"
+        if any(a.how == "instance" for a in actuals):
+            return Role.INPUT, "passed per call on one instance"
+        if any(kind in spelt for kind in _ARRAY_TYPES):
+            return Role.INPUT, "annotated as an array"
+        if any(_has(a.value, Array) for a in actuals) and not _constant(default):
+            return Role.INPUT, "an array is passed"
+        if spelt and (spelt & _PLAIN_TYPES):
+            return Role.FIELD, "annotated as a plain value"
+        if {("static", "whole"), ("initializer", "whole"), ("flag", "whole")} & evidence:
+            return Role.FIELD, "decides structure"
+        if {("static", "mixed"), ("static", "part")} & evidence and not (
+            {("array", "part")} & evidence
+        ):
+            return Role.FIELD, "decides structure"
+        if any(a.how == "bind" for a in actuals):
+            return Role.FIELD, "bound by partial"
+        if default is not None and _constant(default):
+            return Role.FIELD, "has a plain default"
+        if ("test", "whole") in evidence and not {("array", "part"), ("array", "mixed")} & evidence:
+            return Role.FIELD, "is tested"
+        if ("array", "part") in evidence:
+            return Role.INPUT, "its parts are used as arrays"
+        if ("callable", "whole") in evidence:
+            return Role.FIELD, "is called"
+        if ("sliced", "whole") in evidence and default is None:
+            return Role.INPUT, "is sliced"
+        if actuals and all(_plain(a.value) for a in actuals):
+            return Role.FIELD, "plain values are passed"
+        if ("array", "mixed") in evidence and default is None:
+            return Role.INPUT, "computed with arrays"
+        return None
+
+    def _by_flow(
+        self, key: tuple[FunctionNode, str], roles: Mapping[tuple[FunctionNode, str], tuple[Role, str]]
+    ) -> tuple[Role, str] | None:
+        found: set[Role] = set()
+        for actual in self.actuals.get(key, []):
+            for atom in actual.value:
+                if isinstance(atom, Parameter) and not atom.mixed:
+                    source = roles.get((atom.function, atom.name))
+                    if source is not None:
+                        found.add(source[0])
+        for other, role in roles.items():
+            for actual in self.actuals.get(other, []):
+                for atom in actual.value:
+                    if (
+                        isinstance(atom, Parameter)
+                        and (atom.function, atom.name) == key
+                        and not atom.mixed
+                        and not atom.part
+                    ):
+                        found.add(role[0])
+        if Role.INPUT in found:
+            return Role.INPUT, "flows with an input"
+        if Role.FIELD in found:
+            return Role.FIELD, "flows with a hyper-parameter"
+        return None
+
+    def _fallback(
+        self,
+        function: FunctionNode,
+        name: str,
+        names: list[str],
+        roles: Mapping[tuple[FunctionNode, str], tuple[Role, str]],
+    ) -> tuple[Role, str]:
+        evidence = self.flow.evidence.get((function, name), set())
+        default = defaults_by_name(function.args).get(name)
+        if default is None:
+            if {("operand", "whole"), ("array", "mixed"), ("passed", "whole")} & evidence:
+                return Role.INPUT, "computed with arrays"
+            before = names[: names.index(name)]
+            if all(roles.get((function, other), (Role.INPUT, ""))[0] is Role.INPUT for other in before):
+                return Role.INPUT, "stands among the inputs"
+            return Role.FIELD, "stands after the inputs"
+        if {("operand", "whole"), ("sliced", "whole"), ("array", "mixed")} & evidence:
+            return Role.INPUT, "an optional array"
+        return Role.FIELD, "nothing says that it is an array"
+
+    # --- what is known about one parameter ------------------------------------------------
+
+    def _decision(self, function: FunctionNode, name: str, role: Role, why: str) -> Decision:
+        default = defaults_by_name(function.args).get(name)
+        evidence = self.flow.evidence.get((function, name), set())
+        actuals = self.actuals.get((function, name), [])
+        return Decision(
+            name=name,
+            role=role,
+            why=why,
+            type=self._type(function, name, default),
+            default=default,
+            annotation=self._annotation(function, name),
+            is_cache=("collection", "whole") in evidence
+            or any(_has(a.value, Legacy) for a in actuals),
+            module=any(_has_module(a.value) for a in actuals)
+            or self._default_is_module(function, name),
+        )
+
+    def _type(self, function: FunctionNode, name: str, default: ast.expr | None) -> str:
+        hints = self.flow.hints.get((function, name), set())
+        evidence = self.flow.evidence.get((function, name), set())
+        if isinstance(default, ast.Constant) and default.value is None:
+            return "Any"
+        known = _type_of(default)
+        if known is not None:
+            if known == "int" and "float" in hints:
+                return "float"
+            return known
+        if default is not None and self._default_is_callable(default):
+            return "Callable"
+        plain = {hint.split("[")[0] for hint in hints}
+        if len(plain) == 1:
+            hint = next(iter(sorted(hints)))
+            if hint.startswith("Callable"):
+                return "Callable"
+            if hint in {"int", "float", "bool", "str", "Sequence[int]"}:
+                return hint
+        if not hints and ("callable", "whole") in evidence and default is None:
+            return "Callable"
+        if not hints and ("range", "whole") in evidence:
+            return "int"
+        return "Any"
+
+    def _default_is_callable(self, default: ast.expr) -> bool:
+        value = self.flow.values.get(default, frozenset())
+        for atom in value:
+            match atom:
+                case External(path=path):
+                    tail = path.rpartition(".")[2]
+                    return not tail[:1].isupper() and not _is_dtype(path)
+                case Function() | Module() | Static(type="initializer"):
+                    return True
+        return False
+
+    def _default_is_module(self, function: FunctionNode, name: str) -> bool:
+        default = defaults_by_name(function.args).get(name)
+        return default is not None and _has_module(self.flow.values.get(default, frozenset()))
+
+    def _annotation(self, function: FunctionNode, name: str) -> ast.expr | None:
+        return next((a.annotation for a in all_arguments(function.args) if a.arg == name), None)
+
+    def qualname(self, function: FunctionNode) -> str:
+        """How configuration names a method: `pkg.file:Class.apply`."""
+        code = self.flow.code[function]
+        return f"{code.source.name}:{code.scope.qualname}"
+
+
+def _method(module: Module, method: str) -> Module:
+    from dataclasses import replace
+
+    return replace(module, method=method)
+
+
+def _has(value: Value, kind: type) -> bool:
+    return any(isinstance(atom, kind) for atom in value)
+
+
+def _has_module(value: Value) -> bool:
+    return _has(value, Module)
+
+
+def _plain(value: Value) -> bool:
+    return bool(value) and all(isinstance(a, Static | External | Function | Container) for a in value)
+
+
+def _constant(node: ast.expr | None) -> bool:
+    """Whether a default is a plain constant other than None."""
+    match node:
+        case None | ast.Constant(value=None):
+            return False
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _constant(operand)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(_constant(e) or isinstance(e, ast.Constant) for e in elements)
+        case ast.Dict() | ast.Set() | ast.Lambda() | ast.Name() | ast.Attribute() | ast.Call():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _constant(left) and _constant(right)
+    return False
+
+
+def _spelling(annotation: ast.expr | None) -> set[str]:
+    if annotation is None:
+        return set()
+    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
+    if not isinstance(text, str):
+        return set()
+    cleaned = "".join(c if c.isalnum() or c == "_" else " " for c in text)
+    words = set(cleaned.split())
+    if "Callable" in words:
+        return {"Callable"}
+    return words
+
+
+def _type_of(default: ast.expr | None) -> str | None:
+    match default:
+        case ast.Constant(value=bool()):
+            return "bool"
+        case ast.Constant(value=int()):
+            return "int"
+        case ast.Constant(value=float()):
+            return "float"
+        case ast.Constant(value=str()):
+            return "str"
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _type_of(operand)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements) if elements:
+            kinds = {_type_of(e) for e in elements}
+            if kinds == {"int"}:
+                return "Sequence[int]"
+            return "Any"
+        case ast.Lambda():
+            return "Callable"
+        case ast.BinOp(left=left, op=op, right=right):
+            kinds = {_type_of(left), _type_of(right)}
+            if kinds == {"int"} and not isinstance(op, ast.Div):
+                return "int"
+            if kinds <= {"int", "float"}:
+                return "float"
+    return None
+
+
+def _is_dtype(path: str) -> bool:
+    from linenify.facts import arrays
+
+    return arrays.constant(path) == "dtype"

@@ -1,0 +1,253 @@
+"""What is to happen at one place: the records that rules receive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from linenify.project.source import Span
+
+# A site carries decisions, never syntax: which arguments go where, which name
+# replaces which.  Arguments are referred to by their place in the call.
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument of the original call, by index, under a keyword or by position."""
+
+    index: int
+    keyword: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An argument that the original did not spell out.
+
+    `code` is an expression; `{0}` in it stands for the original argument 0 and
+    `{linen}` for the way the file names `flax.linen`.
+    """
+
+    keyword: str | None
+    code: str
+
+
+Argument = Given | Added
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """A module class is called: construct it, then call the instance.
+
+    `construct` is None when the callee is an instance already.  `child` is set
+    when `setup` constructs the submodule: the call becomes `self.<child>(...)`.
+    """
+
+    construct: tuple[Argument, ...] | None
+    call: tuple[Argument, ...]
+    callee: str | None = None  # absolute name that replaces the callee
+    child: str | None = None
+    receiver: str = "self"  # the name of `self` where `child` is set
+    rule: str = "LN301"
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """`M.partial(...)` or `M.shared(...)`."""
+
+    arguments: tuple[Argument, ...]
+    instance: bool
+    callee: str | None = None
+    child: str | None = None  # `setup` constructs it
+    rule: str = "LN302"
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """A call that becomes another expression, written as a template.
+
+    `{0}` is argument 0, `{func}` the original callee, `{owner}` what stands
+    before its last dot, `{linen}` the file's name for `flax.linen`.
+    """
+
+    template: str
+    rule: str
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """A call whose arguments move; `callee` replaces the called name."""
+
+    arguments: tuple[Argument, ...]
+    rule: str
+    attribute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A name or attribute chain that now is spelt differently (absolute path)."""
+
+    target: str
+    rule: str = "LN102"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRead:
+    """A hyper-parameter read in a method: `self.<field>`."""
+
+    receiver: str
+    field: str
+    wrap: str | None = None  # e.g. "list" where a list is needed and a tuple arrives
+    rule: str = "LN202"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsInText:
+    """Hyper-parameters read inside an f-string."""
+
+    reads: tuple[tuple[str, str], ...]  # (name, replacement)
+    rule: str = "LN202"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One dataclass field of a migrated class."""
+
+    name: str
+    parameter: str  # the parameter it comes from
+    method: Span  # of the `def` that has this parameter
+    annotation: str | None  # inferred; None: the parameter's own
+    default: str | None = None  # replaces the parameter's own default
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleClassSite:
+    """A class statement of a module class."""
+
+    fields: tuple[Field, ...]
+    keyword_only: bool = False
+    children: tuple[str, ...] = ()  # not empty: `setup` form, attributes in this order
+    receiver: str = "self"
+    dropped: tuple[str, ...] = ()  # helper methods that only built children
+    rule: str = "LN201"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSite:
+    """A method of a module class.
+
+    Attributes:
+        name: its new name.
+        removed: parameters that became fields.
+        compact: whether it gets `@nn.compact`.
+        locals: hyper-parameters that the body assigns to, and the fields they start from.
+        attributes: names of `self.<name>` that become local variables here.
+        extra: parameters added, filled by the callers from those variables.
+    """
+
+    name: str
+    receiver: str
+    removed: tuple[str, ...]
+    compact: bool
+    locals: tuple[tuple[str, str], ...] = ()
+    extra: tuple[str, ...] = ()
+    removed_kwargs: bool = False
+    rule: str = "LN201"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionModuleSite:
+    """A function under `@nn.module`: becomes a class of the same name."""
+
+    fields: tuple[Field, ...]
+    method: MethodSite
+    rule: str = "LN205"
+
+
+@dataclass(frozen=True, slots=True)
+class InitializerSite:
+    """A two-argument initialiser that a layer calls with a dtype, too."""
+
+    parameter: str
+    rule: str = "LN207"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedName:
+    """One alias of an import statement.
+
+    Attributes:
+        index: its place in the statement.
+        local: the name it binds.
+        target: the absolute dotted name it binds from now on, e.g.
+            `flax.linen` or `flax.linen.Dense`; None when nothing replaces it.
+
+    An alias that nothing reads after the rewrite goes, unless it was unused
+    before; one without a target stays while a refused site still reads it.
+    """
+
+    index: int
+    local: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSite:
+    """An import statement that binds legacy names; other aliases stay as they are."""
+
+    names: tuple[ImportedName, ...]
+    rule: str = "LN101"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSite:
+    """A statement that goes, or turns into `pass` where it was the only one."""
+
+    rule: str
+    keep: tuple[str, ...] = ()  # for `del a, b`: the names that stay
+
+
+Site = (
+    ModuleCall
+    | Bind
+    | Reshaped
+    | Reordered
+    | Renamed
+    | FieldRead
+    | FieldsInText
+    | ModuleClassSite
+    | MethodSite
+    | FunctionModuleSite
+    | InitializerSite
+    | ImportSite
+    | StatementSite
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A refusal or notice at an expression, and the statement that holds it."""
+
+    code: str
+    span: Span
+    statement: int  # first line of the enclosing statement
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Everything that is to happen in one file.
+
+    `expressions` is keyed by kind of node and full extent, `definitions` by
+    kind and start, since the two parsers disagree on where a block ends.
+    """
+
+    expressions: dict[tuple[str, Span], Site] = field(default_factory=dict)
+    definitions: dict[tuple[str, int, int], Site] = field(default_factory=dict)
+    statements: dict[int, StatementSite] = field(default_factory=dict)
+    refusals: list[Finding] = field(default_factory=list)
+    notices: list[Finding] = field(default_factory=list)
+    linen: str = "nn"  # how this file names flax.linen, after the rewrite
+    linen_bound: bool = True  # False: the import `from flax import linen as nn` must be added
+    references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read

@@ -1,0 +1,236 @@
+"""Samplers that do not look at the key.
+
+The two worlds derive their random keys differently, so equal programs draw
+different numbers.  Under `blindfolded()` every sampler of `jax.random` returns
+numbers that depend on the sampler, the shape and the parameters of the
+distribution alone: initial parameters, dropout masks and noise are then the
+same on both sides, and whole programs can be compared.
+
+The price: two draws of one sampler with one shape are equal.  A program that
+needs them to differ (a swap of two noise tensors would go unseen) needs inputs
+of different shapes.
+"""
+
+# Every distribution is the image of one memoised uniform array, computed by
+# NumPy while tracing, under its inverse distribution function.  So draws are
+# constants to JAX: safe under jit, grad, vmap and scan; parameters may be traced.
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax._src.random
+import jax._src.random.core
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+
+from linenify.verify.patching import Patch, patched
+
+Shape: TypeAlias = int | Sequence[int]
+
+_HOMES = (jax.random, jax._src.random, jax._src.random.core)
+_OPEN = 2.0**-54  # keeps logarithms and quantiles finite
+
+
+@contextlib.contextmanager
+def blindfolded() -> Iterator[None]:
+    """Replaces the samplers of `jax.random`; those without a blind form raise."""
+    replacements = {name: _refusal(name) for name in _sampler_names()} | {
+        sampler.__name__: sampler for sampler in _SAMPLERS
+    }
+    with patched(
+        Patch(home, name, replacement)
+        for home in _HOMES
+        for name, replacement in replacements.items()
+        if hasattr(home, name)
+    ):
+        yield
+
+
+def _sampler_names() -> Iterator[str]:
+    """The public functions of `jax.random` that spend a key."""
+    bookkeeping = {"split", "fold_in", "clone", "key_data", "key_impl", "wrap_key_data"}
+    for name, function in vars(jax.random).items():
+        if name.startswith("_") or name in bookkeeping or not callable(function):
+            continue
+        parameters = list(inspect.signature(function).parameters)
+        if parameters[:1] == ["key"]:
+            yield name
+
+
+def _refusal(name: str) -> Callable[..., Any]:
+    def refuse(*_args: Any, **_kwargs: Any) -> Any:
+        raise NotImplementedError(f"`jax.random.{name}` cannot be drawn without looking at the key")
+
+    return refuse
+
+
+@functools.cache
+def _uniforms(sampler: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in [0, 1), the same ones for ever."""
+    seed = hashlib.sha256(f"{sampler}{shape}".encode()).digest()[:16]
+    draws = np.random.Generator(np.random.Philox(key=int.from_bytes(seed, "big"))).random(shape)
+    draws.setflags(write=False)
+    return draws
+
+
+def _open_uniforms(sampler: str, shape: tuple[int, ...]) -> np.ndarray:
+    return np.maximum(_uniforms(sampler, shape), _OPEN)
+
+
+def _dimensions(shape: Shape | None, *parameters: Any) -> tuple[int, ...]:
+    """A shape as a tuple; the common shape of the parameters when none is given."""
+    if shape is None:
+        return np.broadcast_shapes(*(np.shape(parameter) for parameter in parameters))
+    if isinstance(shape, Sequence):
+        return tuple(operator.index(size) for size in shape)
+    return (operator.index(shape),)
+
+
+def _array(values: Any, dtype: Any, default: type = float) -> jax.Array:
+    wanted = jax.dtypes.canonicalize_dtype(default if dtype is None else dtype)
+    if jnp.issubdtype(wanted, jnp.complexfloating):
+        raise NotImplementedError("complex numbers cannot be drawn without looking at the key")
+    return jnp.asarray(np.asarray(values).astype(wanted))
+
+
+def normal(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(scipy.special.ndtri(_open_uniforms("normal", _dimensions(shape))), dtype)
+
+
+def truncated_normal(
+    key: Any, lower: Any, upper: Any, shape: Shape | None = None, dtype: Any = None, **_: Any
+) -> jax.Array:
+    draws = _open_uniforms("truncated_normal", _dimensions(shape, lower, upper))
+    ends = scipy.special.ndtr([np.asarray(lower, float), np.asarray(upper, float)])
+    return _array(scipy.special.ndtri(ends[0] + draws * (ends[1] - ends[0])), dtype)
+
+
+def uniform(
+    key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0, **_: Any
+) -> jax.Array:
+    # Rounded down to 24 bits, that single precision does not round up to 1.
+    exact = np.floor(_uniforms("uniform", _dimensions(shape)) * 2.0**24) / 2.0**24
+    draws = _array(exact, dtype)
+    low, high = jnp.asarray(minval, draws.dtype), jnp.asarray(maxval, draws.dtype)
+    return jnp.maximum(low, draws * (high - low) + low)
+
+
+def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, *_a: Any, **_: Any) -> jax.Array:
+    draws = _uniforms("bernoulli", _dimensions(shape, p))
+    return jnp.asarray(draws, jnp.float32) < jnp.asarray(p, jnp.float32)
+
+
+def rademacher(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(np.sign(_uniforms("rademacher", _dimensions(shape)) - 0.5), dtype, int)
+
+
+def randint(
+    key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None, **_: Any
+) -> jax.Array:
+    raw = _array(np.floor(_uniforms("randint", _dimensions(shape)) * 2.0**31), dtype, int)
+    low, high = jnp.asarray(minval, raw.dtype), jnp.asarray(maxval, raw.dtype)
+    return low + raw % jnp.maximum(high - low, 1)
+
+
+def bits(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    wanted = np.dtype(jnp.uint32 if dtype is None else dtype)
+    draws = _uniforms("bits", _dimensions(shape)) * 2.0 ** (8 * min(wanted.itemsize, 6))
+    return jnp.asarray(np.floor(draws).astype(wanted))
+
+
+def permutation(
+    key: Any, x: Any, axis: int = 0, independent: bool = False, **_: Any
+) -> jax.Array:
+    x = jnp.arange(x) if np.ndim(x) == 0 else jnp.asarray(x)
+    if independent:
+        order = np.argsort(_uniforms("permutation", x.shape), axis=axis, kind="stable")
+        return jnp.take_along_axis(x, jnp.asarray(order), axis=axis)
+    order = np.argsort(_uniforms("permutation", (x.shape[axis],)), kind="stable")
+    return jnp.take(x, jnp.asarray(order), axis=axis)
+
+
+def shuffle(key: Any, x: Any, axis: int = 0) -> jax.Array:
+    return permutation(key, x, axis, independent=True)
+
+
+def exponential(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(-np.log1p(-_uniforms("exponential", _dimensions(shape))), dtype)
+
+
+def gumbel(key: Any, shape: Shape = (), dtype: Any = None, *_a: Any, **_: Any) -> jax.Array:
+    return _array(-np.log(-np.log(_open_uniforms("gumbel", _dimensions(shape)))), dtype)
+
+
+def logistic(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(scipy.special.logit(_open_uniforms("logistic", _dimensions(shape))), dtype)
+
+
+def laplace(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    centred = _open_uniforms("laplace", _dimensions(shape)) - 0.5
+    return _array(-np.sign(centred) * np.log1p(-2 * np.abs(centred)), dtype)
+
+
+def cauchy(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(np.tan(np.pi * (_uniforms("cauchy", _dimensions(shape)) - 0.5)), dtype)
+
+
+def gamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    draws = _uniforms("gamma", _dimensions(shape, a))
+    return _array(scipy.special.gammaincinv(np.asarray(a, float), draws), dtype)
+
+
+def categorical(
+    key: Any, logits: Any, axis: int = -1, shape: Shape | None = None, **_: Any
+) -> jax.Array:
+    logits = jnp.moveaxis(jnp.asarray(logits), axis, -1)
+    batch = logits.shape[:-1] if shape is None else _dimensions(shape)
+    noise = gumbel(key, (*batch, logits.shape[-1]), logits.dtype)
+    return jnp.argmax(logits + noise, axis=-1)
+
+
+def choice(
+    key: Any,
+    a: Any,
+    shape: Shape = (),
+    replace: bool = True,
+    p: Any = None,
+    axis: int = 0,
+    **_: Any,
+) -> jax.Array:
+    options = jnp.arange(a) if np.ndim(a) == 0 else jnp.asarray(a)
+    count = options.shape[axis]
+    wanted = _dimensions(shape)
+    weights = jnp.zeros(count) if p is None else jnp.log(jnp.asarray(p))
+    if replace:
+        index = categorical(key, weights, shape=wanted)
+    else:
+        order = jnp.argsort(-(weights + gumbel(key, (count,))))
+        index = order[: math.prod(wanted)].reshape(wanted)
+    return jnp.take(options, index, axis=axis)
+
+
+def orthogonal(
+    key: Any, n: int, shape: Shape = (), dtype: Any = None, m: int | None = None, **_: Any
+) -> jax.Array:
+    rows, columns = n, n if m is None else m
+    tall = (*_dimensions(shape), max(rows, columns), min(rows, columns))
+    q, r = np.linalg.qr(scipy.special.ndtri(_open_uniforms("orthogonal", tall)))
+    q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
+    return _array(q if rows >= columns else np.swapaxes(q, -1, -2), dtype)
+
+
+_SAMPLERS: tuple[Callable[..., jax.Array], ...] = (
+    *(normal, truncated_normal, uniform, bernoulli, rademacher, randint, bits),
+    *(permutation, shuffle, exponential, gumbel, logistic, laplace, cauchy, gamma),
+    *(categorical, choice, orthogonal),
+)

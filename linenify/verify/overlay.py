@@ -1,0 +1,200 @@
+"""The real `flax.nn` and `flax.optim`, running beside the modern Flax.
+
+    legacy = Overlay(legacy_sources())
+    with legacy.visible():
+        from flax import nn, optim      # the legacy sources
+        from flax import serialization  # the modern ones
+
+Nothing is re-implemented: the two packages are loaded from the legacy wheel as
+submodules of the modern `flax`, on the modern JAX.  What they need of the JAX
+and NumPy of their day is there while the overlay is visible, and gone after,
+so that the other side of a comparison runs on an untouched JAX and cannot
+reach `flax.nn` by mistake.
+"""
+
+# The legacy modules are loaded once, inside the first `visible()`; afterwards they
+# only move in and out of `sys.modules` and the attributes of `flax`.
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flax
+import flax.jax_utils
+import flax.linen
+import flax.serialization
+import flax.struct
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from linenify.verify.patching import Patch, patched
+
+
+class Overlay:
+    """One legacy version, loaded from the sources of its wheel."""
+
+    def __init__(self, sources: Path) -> None:
+        self._sources = sources / "flax"
+        self._depth = 0
+        self._modules: dict[str, types.ModuleType] = {}
+        with self.visible():
+            self._load()
+
+    @property
+    def nn(self) -> Any:
+        """The legacy `flax.nn`."""
+        return self._modules["flax.nn"]
+
+    @property
+    def optim(self) -> Any:
+        """The legacy `flax.optim`."""
+        return self._modules["flax.optim"]
+
+    @contextlib.contextmanager
+    def visible(self) -> Iterator[None]:
+        """Makes the legacy names importable for a while; may be nested."""
+        if self._depth:
+            yield
+            return
+        hidden = {name: sys.modules.get(name) for name in self._modules}
+        sys.modules.update(self._modules)
+        patches = [*_era(), *(Patch(flax, name, module) for name, module in self._top().items())]
+        with warnings.catch_warnings(), patched(patches):
+            warnings.simplefilter("ignore")
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                for name, module in hidden.items():
+                    if module is None:
+                        sys.modules.pop(name, None)
+                    else:
+                        sys.modules[name] = module
+
+    def _top(self) -> dict[str, types.ModuleType]:
+        """The legacy modules that are attributes of `flax` itself."""
+        places = {name: name.split(".") for name in self._modules}
+        return {place[1]: self._modules[name] for name, place in places.items() if len(place) == 2}
+
+    def _load(self) -> None:
+        before = dict(sys.modules)
+        # Its `ModelParamTraversal` accepts an `nn.Model`; the modern one does not.
+        self._import("flax.traverse_util", self._sources / "traverse_util.py")
+        if (self._sources / "deprecated").is_dir():
+            self._import("flax.deprecated", self._sources / "deprecated" / "__init__.py")
+            nn = self._import("flax.deprecated.nn", self._sources / "deprecated/nn/__init__.py")
+        else:
+            nn = self._import("flax.nn", self._sources / "nn" / "__init__.py")
+        self._import("flax.optim", self._sources / "optim" / "__init__.py")
+        self._modules = {
+            name: module
+            for name, module in sys.modules.items()
+            if before.get(name) is not module
+            and name.startswith(("flax.nn", "flax.deprecated", "flax.optim", "flax.traverse_util"))
+        }
+        # `flax.deprecated.nn.linear` was `flax.nn.linear` up to 0.3.5.
+        for name, module in list(self._modules.items()):
+            if name.startswith("flax.deprecated.nn"):
+                self._modules.setdefault(name.replace(".deprecated", "", 1), module)
+        self._modules.setdefault("flax.nn", nn)
+        _repair(nn)
+        for name in self._modules:
+            sys.modules.pop(name, None)
+        sys.modules.update({name: before[name] for name in self._modules.keys() & before.keys()})
+        for name in self._top():
+            vars(flax).pop(name, None)
+        flax.traverse_util = before["flax.traverse_util"]
+
+    def _import(self, name: str, path: Path) -> Any:
+        package = [str(path.parent)] if path.name == "__init__.py" else None
+        spec = importlib.util.spec_from_file_location(
+            name, path, submodule_search_locations=package
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"cannot load {path}")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        parent, _, attribute = name.rpartition(".")
+        setattr(sys.modules[parent], attribute, module)
+        spec.loader.exec_module(module)
+        return module
+
+
+def _repair(nn: Any) -> None:
+    """Mends what the modern JAX and NumPy would refuse inside the legacy sources."""
+    nn.base._fold_in_str = _fold_in_name
+    if hasattr(nn.utils, "_masters"):  # 0.1.0 looks at trace levels that no longer exist
+        nn.utils._masters = tuple
+        nn.utils._level_of_value = lambda _value: float("-inf")
+
+
+def _fold_in_name(key: jax.Array, name: str) -> jax.Array:
+    """The legacy derivation of a key, with the hash as the unsigned number it stands for."""
+    digest = hashlib.sha1(name.encode()).digest()
+    return jax.random.fold_in(key, np.uint32(int.from_bytes(digest[:4], "big")))
+
+
+def _era() -> list[Patch]:
+    """Names of the JAX and NumPy of 2020 that legacy Flax and its users rely on."""
+    tree = jax.tree_util
+    missing: dict[Any, dict[str, Any]] = {
+        jax: {
+            "tree_map": tree.tree_map,
+            "tree_multimap": tree.tree_map,
+            "tree_leaves": tree.tree_leaves,
+            "tree_flatten": tree.tree_flatten,
+            "tree_unflatten": tree.tree_unflatten,
+            "tree_structure": tree.tree_structure,
+            "tree_transpose": tree.tree_transpose,
+            "tree_reduce": tree.tree_reduce,
+            "tree_all": tree.tree_all,
+            "xla": types.SimpleNamespace(DeviceArray=jax.Array),
+        },
+        tree: {"tree_multimap": tree.tree_map},
+        jax.interpreters.xla: {"DeviceArray": jax.Array},
+        jax.lax: {"tie_in": lambda _x, y: y},
+        jax.nn: {"normalize": jax.nn.standardize},
+        jax.ops: {
+            "index": jnp.index_exp,
+            "index_update": _indexed("set"),
+            "index_add": _indexed("add"),
+            "index_mul": _indexed("multiply"),
+            "index_min": _indexed("min"),
+            "index_max": _indexed("max"),
+        },
+        jax.random: {"shuffle": lambda key, x, axis=0: jax.random.permutation(key, x, axis)},
+        jnp: {"DeviceArray": jax.Array, "product": jnp.prod},
+        np: {
+            "issctype": lambda kind: isinstance(kind, type) and issubclass(kind, np.generic),
+            "float": float,
+            "int": int,
+            "object": object,
+            "product": np.prod,
+        },
+    }
+    return [
+        Patch(home, name, value)
+        for home, names in missing.items()
+        for name, value in names.items()
+        if name not in vars(home)
+    ]
+
+
+def _indexed(operation: str) -> Callable[..., jax.Array]:
+    def update(x: Any, index: Any, y: Any) -> jax.Array:
+        result: jax.Array = getattr(jnp.asarray(x).at[index], operation)(y)
+        return result
+
+    return update
