@@ -49,9 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("linenify: interrupted; no file was left half-written", err=True)
         return 130
-    except BrokenPipeError:  # `linenify . | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
     except Breach as problem:
         return _own_bug(problem.path)
     except LinenifyError as problem:
@@ -86,6 +83,14 @@ class Commands(click.Group):
         if args and args[0] not in own:
             args = ["migrate", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; a reader that goes away ends the run quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `linenify . | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.DONE
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Lists the commands that are installed, those elsewhere included."""

@@ -22,9 +22,10 @@ def findings(run: Run) -> Iterator[str]:
 
 def finding(diagnostic: Diagnostic) -> str:
     """Renders one diagnostic: where, what, and what to do next."""
-    said = f"{diagnostic.severity}: {diagnostic.message}"
     remedy = f"; {diagnostic.remedy}" if diagnostic.remedy else ""
-    return f"{diagnostic.path}:{diagnostic.span}: {diagnostic.code} {said}{remedy}"
+    said = " ".join(f"{diagnostic.message}{remedy}".split())
+    place = f"{diagnostic.path}:{diagnostic.span}"
+    return f"{place}: {diagnostic.code} {diagnostic.severity}: {said}"
 
 
 def summary(run: Run) -> str:

@@ -1,0 +1,324 @@
+"""The contract of the command line, checked on the installed program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from linenify.cli import main
+
+LEGACY = """\
+from flax import nn
+
+
+class Block(nn.Module):
+  def apply(self, x, features):
+    return nn.relu(nn.Dense(x, features))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def legacy(folder):
+    """A folder with one legacy file in it."""
+    (folder / "model.py").write_text(LEGACY)
+    return folder
+
+
+@pytest.fixture
+def linenify(capsysbinary):
+    """Runs the command line in this process; returns code, stdout, stderr."""
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+def program(*arguments, **options):
+    command = [sys.executable, "-m", "linenify", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, **options)
+
+
+# Dry run, write, check
+
+
+def test_a_dry_run_shows_a_diff_and_writes_nothing(legacy, linenify):
+    code, out, err = linenify(legacy / "model.py")
+    assert code == 0
+    assert out.startswith("--- ")
+    assert "import flax.linen as nn" in out
+    assert "1 file would change" in err
+    assert (legacy / "model.py").read_text() == LEGACY
+
+
+def test_the_diff_on_a_pipe_applies(legacy):
+    result = program("model.py")
+    subprocess.run(["git", "apply", "-"], input=result.stdout, cwd=legacy, check=True)
+    applied = (legacy / "model.py").read_text()
+    (legacy / "model.py").write_text(LEGACY)
+    program("--write", "model.py")
+    assert (legacy / "model.py").read_text() == applied != LEGACY
+
+
+def test_write_writes_and_prints_no_diff(legacy, linenify):
+    code, out, err = linenify("--write", ".")
+    assert (code, out) == (0, "")
+    assert "1 file migrated" in err
+    assert "import flax.linen as nn" in (legacy / "model.py").read_text()
+
+
+def test_a_second_write_changes_nothing(legacy, linenify):
+    linenify("--write", ".")
+    once = (legacy / "model.py").read_text()
+    assert linenify("--write", ".")[0] == 0
+    assert (legacy / "model.py").read_text() == once
+
+
+def test_check_fails_while_something_would_change(legacy, linenify):
+    code, out, _ = linenify("--check", ".")
+    assert code == 1
+    assert out.startswith("would change model.py")
+    linenify("--write", ".")
+    assert linenify("--check", ".")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(LEGACY.replace("\n", "\r\n").encode(), id="crlf"),
+        pytest.param(b"\xef\xbb\xbf" + LEGACY.encode(), id="bom"),
+        pytest.param(f"# coding: latin-1\n# \xe9\n{LEGACY}".encode("latin-1"), id="latin1"),
+        pytest.param(LEGACY.rstrip("\n").encode(), id="no_newline_at_the_end"),
+    ],
+)
+def test_the_way_a_file_is_written_survives(legacy, raw):
+    file = legacy / "model.py"
+    file.write_bytes(raw)
+    diff = program("model.py").stdout
+    program("--write", "model.py")
+    after = file.read_bytes()
+    assert after != raw
+    assert after[:3] == b"\xef\xbb\xbf" or not raw.startswith(b"\xef\xbb\xbf")
+    assert after.count(b"\r\n") == (after.count(b"\n") if b"\r\n" in raw else 0)
+    assert after.endswith(b"\n") is raw.endswith(b"\n")
+    assert (b"\xe9" in after) is (b"\xe9" in raw)
+    file.write_bytes(raw)
+    subprocess.run(["git", "apply", "-"], input=diff, cwd=legacy, check=True)
+    assert file.read_bytes() == after
+
+
+def test_standard_input_comes_out_migrated(folder):
+    result = program("-", input=LEGACY.encode())
+    assert result.returncode == 0
+    assert b"import flax.linen as nn" in result.stdout
+    assert b"---" not in result.stdout
+
+
+def test_standard_input_without_flax_comes_out_as_it_was(folder):
+    raw = b"x = 1\r\n"
+    assert program("-", input=raw).stdout == raw
+
+
+# Formats
+
+
+def test_json_is_all_that_is_on_stdout(legacy, linenify):
+    code, out, err = linenify("--format", "json", ".")
+    document = json.loads(out)
+    assert (code, document["version"]) == (0, 1)
+    assert document["files"][0]["changed"]
+    assert "import flax.linen" in document["files"][0]["diff"]
+    assert "1 file would change" in err
+
+
+def test_json_goes_along_with_check(legacy, linenify):
+    code, out, _ = linenify("--check", "--format=json", ".")
+    assert code == 1
+    assert json.loads(out)["summary"]["changed"] == 1
+
+
+@pytest.mark.parametrize("style", ["sarif", "github"])
+def test_an_unreadable_file_is_in_every_format(folder, linenify, style):
+    (folder / "broken.py").write_text("import flax\n(")
+    code, out, _ = linenify("--format", style, ".")
+    assert code == 2
+    assert "LN000" in out
+    assert "broken.py" in out
+
+
+# Exit codes
+
+
+def test_nothing_to_do_is_done(folder, linenify):
+    (folder / "a.py").write_text("import os\n")
+    code, out, err = linenify("--check", ".")
+    assert (code, out) == (0, "")
+    assert "0 files would change" in err
+
+
+def test_an_unreadable_file_does_not_stop_the_rest(legacy, linenify):
+    (legacy / "broken.py").write_text("import flax\nx = (\n")
+    code, _, err = linenify("--write", ".")
+    assert code == 2
+    assert "broken.py:2:5: unreadable: '(' was never closed" in err
+    assert (legacy / "model.py").read_text() != LEGACY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["nowhere"], "nowhere does not exist", id="missing_path"),
+        pytest.param(["--bogus", "."], "--bogus", id="unknown_option"),
+        pytest.param(["--write"], "Missing argument", id="no_path"),
+        pytest.param(["--write", "--check", "."], "exclude each other", id="write_and_check"),
+        pytest.param(["--format", "xml", "."], "xml", id="unknown_format"),
+        pytest.param(["-", "."], "stands alone", id="stdin_and_more"),
+        pytest.param(["--write", "-"], "stands alone", id="stdin_cannot_be_written"),
+        pytest.param(["explain", "LN99999"], "LN99999", id="unknown_code"),
+        pytest.param(["explain"], "Missing argument", id="explain_nothing"),
+    ],
+)
+def test_wrong_usage(folder, linenify, arguments, message):
+    code, out, err = linenify(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_an_unexpected_failure_is_ours_and_names_the_file(legacy):
+    (legacy / "sitecustomize.py").write_text(
+        "import linenify.migrate\n"
+        "def fail(project, progress=None):\n"
+        "    raise KeyError('surprise')\n"
+        "linenify.migrate.migrate = fail\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(legacy)}
+    result = program("--write", "model.py", env=environment)
+    assert result.returncode == 3
+    assert b"KeyError: 'surprise'" in result.stderr
+    assert b"bug in linenify while working on model.py" in result.stderr
+    assert (legacy / "model.py").read_text() == LEGACY
+
+
+def test_a_reader_that_goes_away_is_no_failure(legacy):
+    for number in range(40):
+        (legacy / f"model_{number}.py").write_text(LEGACY * 20)
+    command = f"{sys.executable} -m linenify . | head -1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert (result.returncode, b"Traceback" in result.stderr) == (0, False)
+
+
+# Colours
+
+
+def test_no_colour_on_a_pipe(legacy):
+    assert b"\x1b[" not in program(".").stdout
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_can_be_forced_and_refused(legacy, variables, coloured):
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
+    environment |= {"FORCE_COLOR": "1", "TERM": "xterm-256color"} | variables
+    assert (b"\x1b[" in program(".", env=environment).stdout) is coloured
+
+
+# Commands
+
+
+def test_the_default_command_needs_no_name(legacy, linenify):
+    assert linenify(".") == linenify("migrate", ".")
+
+
+def test_a_path_called_like_a_command_is_given_with_a_dot(folder, linenify):
+    (folder / "rules").mkdir()
+    (folder / "rules" / "model.py").write_text(LEGACY)
+    assert "flax.linen" in linenify("./rules")[1]
+    assert "flax.linen" not in linenify("rules")[1].partition("\n")[0]
+
+
+def test_help_shows_options_and_commands(linenify):
+    code, out, _ = linenify("--help")
+    assert code == 0
+    assert all(word in out for word in ("PATH", "--write", "--check", "--format", "explain"))
+
+
+def test_version(linenify):
+    code, out, _ = linenify("--version")
+    assert code == 0
+    assert out.startswith("linenify 0.")
+
+
+def test_every_listed_rule_is_explained(linenify):
+    code, out, _ = linenify("rules")
+    assert code == 0
+    for line in out.splitlines():
+        rule = line.split()[0]
+        code, page, _ = linenify("explain", rule.lower())
+        assert code == 0
+        assert page.startswith(rule)
+
+
+def test_facts_are_printed(legacy, linenify):
+    code, out, _ = linenify("facts", ".")
+    assert code == 0
+    assert "Block" in out
+
+
+# Start
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["explain", "--help"]])
+def test_starting_imports_nothing_slow(arguments):
+    script = (
+        "import sys\n"
+        "from linenify.cli import main\n"
+        f"main({arguments!r})\n"
+        "slow = {'libcst', 'jax', 'flax', 'rich', 'numpy', 'pathspec'} & set(sys.modules)\n"
+        "sys.exit(f'imported {slow}' if slow else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+
+
+def test_a_run_never_imports_jax_or_flax(legacy):
+    script = (
+        "import sys\n"
+        "from linenify.cli import main\n"
+        "main(['.'])\n"
+        "sys.exit(bool({'jax', 'flax', 'optax', 'numpy'} & set(sys.modules)))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert result.returncode == 0
+
+
+def test_user_code_is_never_executed(folder, linenify):
+    trap = folder / "sprung"
+    (folder / "model.py").write_text(f"open({str(trap)!r}, 'w')\n{LEGACY}")
+    linenify("--write", ".")
+    assert not trap.exists()
+
+
+def test_the_example_is_migrated_whole(linenify):
+    example = Path(__file__).parents[1] / "examples" / "cifar"
+    code, out, _ = linenify("--format", "json", example)
+    document = json.loads(out)
+    assert code == 0
+    assert [each["path"] for each in document["files"] if each["changed"]] == [
+        str(example / "blocks.py"),
+        str(example / "model.py"),
+    ]
+    assert document["summary"]["refused"] == 0
