@@ -51,7 +51,7 @@ def legacy_sources(version: str = DEFAULT_VERSION) -> Path:
     if version not in HASHES:
         known = ", ".join(HASHES)
         raise WheelUnavailableError(f"flax {version} has no pinned hash; known are {known}")
-    home = _cache() / f"flax-{version}-{HASHES[version][:12]}"
+    home = cache_home() / "legacy" / f"flax-{version}-{HASHES[version][:12]}"
     if not _holds_flax(home):
         _fill(home, lambda fresh: _install(version, fresh))
     return home
@@ -70,15 +70,16 @@ def _given(path: Path) -> Path:
             f"{path} (from {OVERRIDE}) is not a wheel linenify knows: sha256 {digest}; "
             "unzip it and name the directory if you trust it"
         )
-    home = _cache() / f"flax-given-{digest[:12]}"
+    home = cache_home() / "legacy" / f"flax-given-{digest[:12]}"
     if not _holds_flax(home):
         _fill(home, lambda fresh: _unzip(path, fresh))
     return home
 
 
-def _cache() -> Path:
+def cache_home() -> Path:
+    """Where linenify keeps what it can make again."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "linenify" / "legacy"
+    return Path(base) / "linenify"
 
 
 def _holds_flax(directory: Path) -> bool:

@@ -1,0 +1,117 @@
+"""The user's files, importable for a while.
+
+Both sides of a case hold modules of the same names, and those may be the names
+of modules that this process uses.  So a side owns its modules: they are in
+`sys.modules`, and its folder on `sys.path`, only while it is active.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SHARED = sys.stdlib_module_names | {"flax", "jax", "jaxlib", "linenify", "numpy", "optax", "scipy"}
+
+
+class UserFiles:
+    """One file, or one folder of files, of user code."""
+
+    def __init__(self, path: Path) -> None:
+        path = path.resolve()
+        self.folder = path if path.is_dir() else path.parent
+        self._file = None if path.is_dir() else path
+        self._package = _package(self.folder) if path.is_dir() else ""
+        self._modules: dict[str, types.ModuleType] = {}
+        self._flags: dict[str, Any] = {}
+
+    def load(self, file: str = "") -> types.ModuleType:
+        """Imports a file of the folder (the file itself, if it is one) while active."""
+        path = self._file or (self.folder / file)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist")
+        dotted = path.relative_to(self.folder).with_suffix("").parts
+        if dotted[-1] == "__init__":
+            dotted = dotted[:-1]
+        return importlib.import_module(".".join((*filter(None, [self._package]), *dotted)))
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Makes the modules of this side importable, and nothing of the other side."""
+        entry = str(self.folder.parent if self._package else self.folder)
+        others = {name: sys.modules.pop(name) for name in list(sys.modules) if self._clashes(name)}
+        sys.modules.update(self._modules)
+        sys.path.insert(0, entry)
+        importlib.invalidate_caches()
+        with _own_flags(self._flags):
+            try:
+                yield
+            finally:
+                sys.path.remove(entry)
+                owned = [name for name, module in sys.modules.items() if self._owns(module)]
+                self._modules = {name: sys.modules.pop(name) for name in owned}
+                sys.modules.update(others)
+
+    def owns_file(self, filename: str) -> bool:
+        """Whether a file belongs to this side."""
+        return Path(filename).resolve().is_relative_to(self.folder)
+
+    def _owns(self, module: types.ModuleType) -> bool:
+        # A namespace package has a path and no file.
+        places = [getattr(module, "__file__", None) or "", *_search_path(module)]
+        return any(self.owns_file(place) for place in places if place)
+
+    def _clashes(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        if self._package:
+            return top == self._package
+        return top not in _SHARED and (
+            (self.folder / f"{top}.py").is_file() or (self.folder / top).is_dir()
+        )
+
+
+def _search_path(module: types.ModuleType) -> list[str]:
+    if getattr(module, "__file__", None):
+        return []
+    try:
+        return list(getattr(module, "__path__", ()))
+    except Exception:  # a lazy module may raise anything
+        return []
+
+
+def _package(folder: Path) -> str:
+    """The folder's own name, if its files import each other relative to it."""
+    if (folder / "__init__.py").is_file():
+        return folder.name
+    for file in folder.glob("*.py"):
+        with contextlib.suppress(SyntaxError):
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    return folder.name
+    return ""
+
+
+@contextlib.contextmanager
+def _own_flags(owned: dict[str, Any]) -> Iterator[None]:
+    """Lets both sides define the same absl flags, without a command line."""
+    try:
+        from absl import flags
+    except ImportError:
+        yield
+        return
+    registry = flags.FLAGS
+    registry.mark_as_parsed()
+    before = set(registry)
+    for name, flag in owned.items():
+        registry[name] = flag
+    try:
+        yield
+    finally:
+        for name in set(registry) - before:
+            owned[name] = registry[name]
+            delattr(registry, name)

@@ -1,0 +1,124 @@
+"""Compares cases in a subprocess that may take its time, hang or die.
+
+    results = run_cases([Path("fixtures/running_statistics")])
+
+Nothing here imports JAX: that happens in `linenify.verify.worker`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from linenify.verify.verdict import CaseResult, failed_case, from_json
+from linenify.verify.wheels import cache_home
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A case file, and the two sides to run it on (a file or a folder each)."""
+
+    case: str
+    legacy: str
+    linen: str
+    flax: str = ""  # a legacy version other than the one the case names
+
+
+def job_of(folder: Path) -> Job:
+    """The job of a case folder as it is committed."""
+    sides = [_side(folder, name) for name in ("legacy", "linen")]
+    return Job(str(folder / "case.toml"), *map(str, sides))
+
+
+def _side(folder: Path, name: str) -> Path:
+    return folder / name if (folder / name).is_dir() else folder / f"{name}.py"
+
+
+def run_cases(folders: Iterable[Path], *, timeout: float = 300.0) -> list[CaseResult]:
+    """The verdicts on case folders, in their order; `timeout` seconds for each."""
+    return run_jobs([job_of(folder) for folder in folders], timeout=timeout)
+
+
+def run_jobs(jobs: Sequence[Job], *, timeout: float = 300.0) -> list[CaseResult]:
+    """The verdicts on jobs, in their order.
+
+    One process runs them all.  If it dies or hangs, that is the verdict on the
+    job at hand, and another process goes on with the next one.
+    """
+    results: list[CaseResult] = []
+    while len(results) < len(jobs):
+        results += _one_worker(jobs[len(results) :], timeout)
+    return results
+
+
+def environment() -> dict[str, str]:
+    """What a worker needs, less what the user has set."""
+    wanted = {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+        # Legacy code runs operation by operation: many small programs, worth keeping.
+        "JAX_COMPILATION_CACHE_DIR": str(cache_home() / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+
+def _one_worker(jobs: Sequence[Job], timeout: float) -> list[CaseResult]:
+    """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
+    with tempfile.TemporaryFile("w+") as errors:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "linenify.verify.worker", "--json"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | environment(),
+        )
+        assert worker.stdin is not None and worker.stdout is not None
+        answers: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_forward, args=(worker.stdout, answers), daemon=True).start()
+        try:
+            json.dump([dataclasses.asdict(job) for job in jobs], worker.stdin)
+            worker.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once; the missing answer says so
+        results: list[CaseResult] = []
+        try:
+            while len(results) < len(jobs):
+                job = jobs[len(results)]
+                try:
+                    answer = answers.get(timeout=timeout)
+                except queue.Empty:
+                    results.append(failed_case(job.case, f"no result after {timeout:g} seconds"))
+                    break
+                if answer is None:
+                    results.append(failed_case(job.case, f"the process died: {_tail(errors)}"))
+                    break
+                results.append(from_json(CaseResult, json.loads(answer)))
+        finally:
+            worker.kill()
+            worker.wait()
+        return results
+
+
+def _forward(stream: IO[str], answers: queue.Queue[str | None]) -> None:
+    for line in stream:
+        answers.put(line)
+    answers.put(None)
+
+
+def _tail(errors: IO[str]) -> str:
+    errors.seek(0)
+    return " | ".join(errors.read().strip().splitlines()[-3:]) or "no message"

@@ -1,0 +1,140 @@
+"""What a comparison of the two sides says."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Outcome(enum.StrEnum):
+    """How equal two results are, the best first."""
+
+    SKIPPED = "skipped"  # nothing to compare
+    IDENTICAL = "identical"  # to the last bit
+    CLOSE = "close"  # within the tolerance
+    DIFFERENT = "different"
+    ERROR = "error"  # a side did not run
+
+    @property
+    def passed(self) -> bool:
+        """Whether the two sides count as equal."""
+        return self in (Outcome.SKIPPED, Outcome.IDENTICAL, Outcome.CLOSE)
+
+
+def worst_outcome(outcomes: typing.Iterable[Outcome]) -> Outcome:
+    """The one that decides about the whole."""
+    order = list(Outcome)
+    return max(outcomes, key=order.index, default=Outcome.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far one leaf is off."""
+
+    keypath: str
+    message: str
+    absolute: float = 0.0
+    relative: float = 0.0  # to the largest element of the leaf
+    allowed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One kind of result (outputs, gradients, ...), leaf by leaf."""
+
+    what: str
+    outcome: Outcome
+    leaves: int = 0
+    worst: tuple[Gap, ...] = ()  # the worst first, the first one even when equal
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """User code that raised."""
+
+    side: str
+    stage: str
+    message: str
+    frames: tuple[str, ...] = ()  # `model.py:12 in apply`, user code only, the innermost last
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The verdict on one `[[run]]`."""
+
+    name: str
+    outcome: Outcome
+    comparisons: tuple[Comparison, ...] = ()
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """The verdict on one case; `message` is set when no run could start."""
+
+    case: str
+    outcome: Outcome
+    runs: tuple[RunResult, ...] = ()
+    message: str = ""
+
+
+def failed_case(case: str, message: str) -> CaseResult:
+    """A case that could not be run at all."""
+    return CaseResult(case, Outcome.ERROR, message=message)
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain data."""
+    return dataclasses.asdict(record)
+
+
+def from_json(record: type[T], data: Mapping[str, Any]) -> T:
+    """The inverse of `to_json`."""
+    hints = typing.get_type_hints(record)
+    return record(**{name: _decoded(hints[name], value) for name, value in data.items()})
+
+
+def _decoded(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):  # only `Record | None`
+        return None if value is None else _decoded(typing.get_args(hint)[0], value)
+    if typing.get_origin(hint) is tuple:
+        return tuple(_decoded(typing.get_args(hint)[0], item) for item in value)
+    if dataclasses.is_dataclass(hint):
+        return from_json(typing.cast("type[Any]", hint), value)
+    return hint(value) if isinstance(hint, type) else value
+
+
+def lines(result: CaseResult) -> list[str]:
+    """A case as a small table for people."""
+    table = [f"{result.outcome.value:9}  {result.case}"]
+    if result.message:
+        table.append(f"    {result.message}")
+    for run in result.runs:
+        table.append(f"  {run.outcome.value:9}  {run.name}  ({run.seconds:.1f} s)")
+        for comparison in run.comparisons:
+            table += _comparison_lines(comparison)
+        if failure := run.failure:
+            table.append(f"      {failure.side} {failure.stage}: {failure.message}")
+            table += [f"        {frame}" for frame in failure.frames]
+    return table
+
+
+def _comparison_lines(comparison: Comparison) -> list[str]:
+    head = f"      {comparison.outcome.value:9}  {comparison.what} ({comparison.leaves} leaves)"
+    if comparison.outcome is Outcome.IDENTICAL or not comparison.worst:
+        return [head]
+    if comparison.outcome.passed:
+        return [f"{head}: worst {_gap(comparison.worst[0])}"]
+    return [head, *(f"        {_gap(gap)}" for gap in comparison.worst)]
+
+
+def _gap(gap: Gap) -> str:
+    return f"{gap.keypath}: {gap.message}"
