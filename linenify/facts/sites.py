@@ -47,6 +47,7 @@ class ModuleCall:
     child: str | None = None
     receiver: str = "self"  # the name of `self` where `child` is set
     rule: str = "LN301"
+    after: str | None = None  # template around the finished call, `{result}`
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +236,9 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileFacts:
-    """Everything that is to happen in one file.
+    """Everything that is to happen in one file; filled by `plan`, then only read.
 
     `expressions` is keyed by kind of node and full extent, `definitions` by
     kind and start, since the two parsers disagree on where a block ends.

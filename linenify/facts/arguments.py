@@ -1,0 +1,114 @@
+"""The arguments of a call, by the parameter that each of them fills."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from linenify.facts.kinds import Container, Module
+from linenify.facts.plan import Plan
+
+
+class Unclear(Exception):
+    """A site that cannot be rewritten, with the code and the reason."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(f"{code} {why}")
+        self.code = code
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """One argument of a call: its place, the parameter it fills, its expression."""
+
+    index: int
+    name: str | None  # None: a splat
+    node: ast.expr
+    positional: bool
+    splat: str = ""  # "*" or "**"
+
+
+def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
+    """Which parameter each argument of `call` fills, in source order."""
+    names = plan.flow.positional_names(module)
+    variadic = _variadic(plan, module)
+    entries: list[tuple[int, int, Filled]] = []
+    for place, argument in enumerate(call.args):
+        if isinstance(argument, ast.Starred):
+            entry = Filled(0, None, argument.value, True, "*")
+        elif place < len(names):
+            entry = Filled(0, names[place], argument, True)
+        elif variadic is not None:
+            entry = Filled(0, variadic, argument, True)
+        else:
+            raise Unclear("LN390", f"`{text(call.func)}` gets more arguments than it takes")
+        entries.append((argument.lineno, argument.col_offset, entry))
+    for keyword in call.keywords:
+        entry = Filled(0, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
+        entries.append((keyword.lineno, keyword.col_offset, entry))
+    entries.sort(key=lambda e: e[:2])
+    return [replace(entry, index=index) for index, (_, _, entry) in enumerate(entries)]
+
+
+def _variadic(plan: Plan, module: Module) -> str | None:
+    function = plan.flow.function_of(module)
+    if function is not None and function.args.vararg is not None:
+        return function.args.vararg.arg
+    return None
+
+
+def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
+    """The keys that a splatted dict may carry; None when they are not known."""
+    value = plan.flow.values.get(node, frozenset())
+    containers = [a for a in value if isinstance(a, Container)]
+    others = [a for a in value if not isinstance(a, Container)]
+    if others or not containers:
+        return None
+    keys: set[str] = set()
+    for container in containers:
+        if (container.node, "*") in plan.flow.items:
+            return None
+        keys |= {k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)}
+    return keys
+
+
+def repeated(plan: Plan, node: ast.AST) -> bool:
+    """Whether `node` runs more than once in one call of its function."""
+    for ancestor in plan.ancestors(node):
+        if isinstance(
+            ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp | ast.DictComp
+        ):
+            return True
+        if isinstance(ancestor, ast.FunctionDef):
+            return False
+    return False
+
+
+def in_module_code(plan: Plan, node: ast.AST) -> bool:
+    """Whether `node` runs inside a module: in a method, or in a function they call."""
+    code = plan.code(node)
+    if code is None:
+        return False
+    seen = set()
+    queue = [code.node]
+    while queue:
+        current = queue.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        known = plan.flow.code[current]
+        if known.owner is not None and plan.flow.hierarchy.is_module(known.owner.node):
+            return True
+        if current in plan.decisions.of:
+            return True
+        queue.extend(caller for caller in known.callers if caller is not None)
+        parent = plan.code(current)
+        if parent is not None:
+            queue.append(parent.node)
+    return False
+
+
+def text(node: ast.expr) -> str:
+    """An expression as people would write it."""
+    return ast.unparse(node)

@@ -1,0 +1,738 @@
+"""What every call of a module class, layer or legacy function becomes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from linenify.facts import attention, catalogue, recurrent, selfcalls, transforms
+from linenify.facts.arguments import (
+    Filled,
+    Unclear,
+    fill,
+    in_module_code,
+    repeated,
+    splat_keys,
+    text,
+)
+from linenify.facts.catalogue import Slot
+from linenify.facts.externals import LEGACY
+from linenify.facts.interpret import MODULE_API
+from linenify.facts.kinds import (
+    Api,
+    Bound,
+    Class,
+    Container,
+    External,
+    Function,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Parameter,
+    Partial,
+    SelfApi,
+    SuperMethod,
+    Transformed,
+    Value,
+    modules,
+)
+from linenify.facts.parameters import Role
+from linenify.facts.plan import Plan
+from linenify.facts.sites import Added, Argument, Bind, Given, InitializerSite, ModuleCall, Reordered
+from linenify.project.source import Source
+
+# A call is split by asking, for every argument, which parameter of the legacy
+# callee it fills and what became of that parameter.
+
+
+def emit_calls(plan: Plan) -> None:
+    """Decides every call of the project."""
+    for call, scope in list(plan.flow.where.items()):
+        assert isinstance(call, ast.Call)
+        if plan.site_at(scope.source, call) is not None:
+            continue
+        callee = plan.flow.values.get(call.func, frozenset())
+        try:
+            _emit(plan, scope.source, call, callee)
+        except Unclear as unclear:
+            plan.refuse(scope.source, call, unclear.code, unclear.why)
+
+
+def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
+    found = modules(callee)
+    if found:
+        _emit_module_call(plan, source, call, callee, found)
+        return
+    for atom in sorted(callee, key=lambda a: type(a).__name__):
+        match atom:
+            case ModuleApi(module=module, name="partial" | "shared" as name):
+                _emit_bind(plan, source, call, callee, name)
+                return
+            case ModuleApi(module=module, name="initialize_carry"):
+                recurrent.emit_carry(plan, source, call, module)
+                return
+            case ModuleApi(name=name) if name not in MODULE_API:
+                return
+            case ModuleApi():
+                raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
+            case SelfApi(name=name):
+                selfcalls.emit(plan, source, call, name)
+                return
+            case SuperMethod(owner=owner, name=name):
+                _emit_super(plan, source, call, owner, name)
+                return
+            case Model():
+                raise Unclear("LN690", f"`{text(call.func)}` is a legacy Model")
+            case Api(receiver=Legacy(type="Cache" | "CacheEntry")):
+                raise Unclear("LN490", f"`{text(call.func)}(...)` uses the legacy cache")
+            case External(path=path) if path.startswith(LEGACY + "."):
+                _emit_function(plan, source, call, path[len(LEGACY) + 1 :])
+                return
+            case External(path="functools.partial"):
+                _emit_functools(plan, source, call)
+                return
+            case External(path=path):
+                transforms.emit(plan, source, call, path)
+                return
+    _emit_unknown(plan, source, call, callee)
+
+
+def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
+    known = [a for a in callee if not isinstance(a, Parameter)]
+    open_ended = [a for a in callee if isinstance(a, Parameter) and not a.mixed]
+    if known or not open_ended or not in_module_code(plan, call):
+        return
+    if any(keyword.arg == "name" for keyword in call.keywords):
+        raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
+    if call.keywords or len(call.args) != 1:
+        return
+    owner = plan.code(call)
+    if owner is not None and any(a.function is owner.node for a in open_ended):
+        plan.notice(source, call, "LN804", f"`{text(call.func)}` is not known; left as it is")
+
+
+# --- module calls ----------------------------------------------------------------------------
+
+
+def _emit_module_call(
+    plan: Plan, source: Source, call: ast.Call, callee: Value, found: Sequence[Module]
+) -> None:
+    others = [
+        a
+        for a in callee
+        if isinstance(a, Function | Bound | Partial | Class)
+        or (isinstance(a, External) and not a.path.startswith("builtins.None"))
+    ]
+    if others:
+        raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
+    splits = {_split(plan, source, call, module) for module in found}
+    if len(splits) != 1:
+        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+    plan.at(source, call, splits.pop())
+    for module in found:
+        _check_initializers(plan, call, module)
+        _notices(plan, source, call, module)
+
+
+def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleCall:
+    _check_migrated(plan, call, module)
+    if isinstance(module.definition, str) or plan.flow.function_of(module) is None:
+        layer = _layer(plan, module)
+        filled = fill(plan, call, module)
+        special = {
+            f.name
+            for f in filled
+            if f.name is not None and _slot(layer, f.name, module) is Slot.SPECIAL
+        }
+        if layer.name in attention.LAYERS and module.method == "apply":
+            return attention.split(plan, source, call, module, layer, filled)
+        if special:
+            raise Unclear("LN491", f"`{sorted(special)[0]}=` has no counterpart in Linen")
+        return layer_split(plan, call, module, layer, filled)
+    if module.receiver == "self":
+        return _own_method(plan, call, module)
+    return _user_split(plan, call, module)
+
+
+def _check_migrated(plan: Plan, call: ast.Call, module: Module) -> None:
+    if isinstance(module.definition, str):
+        return
+    class_plan = plan.classes.get(module.definition)
+    if class_plan is None or class_plan.refused is not None:
+        raise Unclear("LN398", f"`{text(call.func)}` is a module class that was not migrated")
+
+
+def _layer(plan: Plan, module: Module) -> catalogue.Layer:
+    name = module.definition
+    if not isinstance(name, str):
+        assert isinstance(name, ast.ClassDef)
+        found = plan.flow.hierarchy.layer(name)
+        if found is None:
+            raise Unclear("LN390", f"`{name.name}` has no `apply`")
+        name = found
+    layer = catalogue.layer(name)
+    assert layer is not None
+    return layer
+
+
+# --- layers ----------------------------------------------------------------------------------
+
+
+def _slot(layer: catalogue.Layer, name: str, module: Module) -> Slot | None:
+    if module.method != "apply":
+        method = next((m for m in layer.methods if m.name == module.method), None)
+        known = {a.name: a for a in method.arguments} if method else {}
+        return known[name].slot if name in known else None
+    argument = layer.argument(name)
+    return argument.slot if argument is not None else None
+
+
+def layer_split(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
+    skip: frozenset[str] = frozenset(),
+) -> ModuleCall:
+    """Splits the call of a built-in layer."""
+    construct: list[Argument] = []
+    inputs: list[Argument] = []
+    in_order = True
+    position = 0
+    given = {f.name for f in filled if f.name is not None}
+    for entry in filled:
+        if entry.splat:
+            construct.append(_layer_splat(plan, call, module, layer, filled, entry))
+            continue
+        assert entry.name is not None
+        if entry.name in skip:
+            continue
+        if entry.name == "name":
+            construct.append(Given(entry.index, "name"))
+            continue
+        if module.method != "apply":
+            inputs.append(Given(entry.index, None if entry.positional else entry.name))
+            continue
+        argument = layer.argument(entry.name)
+        if argument is None or argument.linen is None:
+            raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
+        at_call = argument.slot is Slot.INPUT or argument.linen not in layer.fields
+        if module.shared and argument.linen in layer.inputs:
+            at_call = True
+        if at_call:
+            inputs.append(Given(entry.index, None if entry.positional else argument.linen))
+        elif module.shared:
+            raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
+        elif layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(plan, entry):
+            construct.append(Added("kernel_size", "({%d},)" % entry.index))
+            in_order = False
+        elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
+            construct.append(Given(entry.index))
+            position += 1
+        else:
+            in_order = in_order and not entry.positional
+            construct.append(Given(entry.index, argument.linen))
+    if module.shared:
+        return ModuleCall(None, tuple(inputs), rule="LN304")
+    construct.extend(_required(layer, given, module))
+    construct.extend(_exact(plan, layer, filled, module))
+    if layer.derived:
+        construct = recurrent.with_features(plan, call, module, layer, filled, construct)
+    rule = "LN306" if layer.derived else "LN301"
+    return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
+
+
+def _is_int(plan: Plan, entry: Filled) -> bool:
+    if isinstance(entry.node, ast.Constant):
+        return isinstance(entry.node.value, int)
+    return False
+
+
+def _layer_splat(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
+    entry: Filled,
+) -> Argument:
+    inputs = [a.name for a in layer.arguments if a.slot is Slot.INPUT]
+    given = {f.name for f in filled}
+    if entry.splat == "*" or not all(name in given or name in module.bound for name in inputs):
+        raise Unclear("LN390", f"`{text(call.func)}` gets its inputs through a splat")
+    keys = splat_keys(plan, entry.node)
+    if keys is None:
+        if not _known_call(plan, entry.node):
+            raise Unclear("LN390", "the keys of the splat are not known")
+        keys = set()
+    for key in keys:
+        argument = layer.argument(key)
+        if key == "name":
+            continue
+        if argument is None or argument.linen not in layer.fields or argument.linen != key:
+            raise Unclear("LN390", f"the splat carries `{key}`, which Linen spells otherwise")
+    return Given(entry.index)
+
+
+def _known_call(plan: Plan, node: ast.expr) -> bool:
+    del plan, node
+    return False
+
+
+def _required(
+    layer: catalogue.Layer, given: set[str], module: Module
+) -> list[Argument]:
+    added: list[Argument] = []
+    if module.origin is None:
+        for keyword, value in layer.required:
+            if keyword not in given:
+                added.append(Added(keyword, value))
+    for trigger, keyword, value in layer.required_with:
+        asked = trigger in given or trigger in module.bound
+        if asked and keyword not in given and keyword not in module.bound:
+            added.append(Added(keyword, value))
+    return added
+
+
+def _exact(
+    plan: Plan, layer: catalogue.Layer, filled: Sequence[Filled], module: Module
+) -> list[Argument]:
+    """What keeps a corner of the legacy numerics."""
+    del plan
+    given = {f.name: f.node for f in filled}
+    if layer.linen in {"BatchNorm", "LayerNorm", "GroupNorm"} and "dtype" not in given:
+        off = [
+            isinstance(node, ast.Constant) and node.value is False
+            for node in (given.get("bias"), given.get("scale"))
+        ]
+        if all(off) and "dtype" not in module.bound:
+            # Without parameters Linen keeps half precision; legacy gave float32.
+            return [Added("dtype", "jnp.float32")]
+    return []
+
+
+def _check_initializers(plan: Plan, call: ast.Call, module: Module) -> None:
+    if not isinstance(module.definition, str):
+        return
+    layer = catalogue.layer(module.definition)
+    assert layer is not None
+    for entry in fill(plan, call, module):
+        argument = layer.argument(entry.name) if entry.name else None
+        if argument is not None and argument.role == "initializer":
+            widen_initializers(plan, plan.flow.values.get(entry.node, frozenset()))
+
+
+def widen_initializers(plan: Plan, value: Value) -> None:
+    """Layers of Linen call an initialiser with a dtype as well."""
+    for atom in value:
+        if not isinstance(atom, Function):
+            continue
+        arguments = atom.node.args
+        if arguments.vararg is not None or arguments.kwarg is not None:
+            continue
+        if len(arguments.posonlyargs) + len(arguments.args) == 2:
+            code = plan.flow.code[atom.node]
+            plan.define(code.source, atom.node, InitializerSite("dtype=jnp.float32"))
+
+
+def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
+    del plan, source, call, module
+
+
+# --- user classes ----------------------------------------------------------------------------
+
+
+def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
+    function = plan.flow.function_of(module)
+    assert function is not None
+    assert not isinstance(module.definition, str)
+    class_plan = plan.classes[module.definition]
+    if module.method != "apply" and not module.shared:
+        raise Unclear("LN297", f"`{text(call.func)}` ran as a submodule of its own in legacy")
+    construct: list[Argument] = []
+    inputs: list[Argument] = []
+    in_order = not _keyword_only(plan, module)
+    position = 0
+    keyword_inputs = False
+    filled = fill(plan, call, module)
+    for entry in filled:
+        if entry.splat:
+            where = _user_splat(plan, call, function, filled, entry, module)
+            (construct if where is Role.FIELD else inputs).append(Given(entry.index))
+            continue
+        assert entry.name is not None
+        if entry.name == "name":
+            construct.append(Given(entry.index, "name"))
+            continue
+        role = plan.role(function, entry.name)
+        if role is None:
+            if function.args.vararg is not None and entry.name == function.args.vararg.arg:
+                inputs.append(Given(entry.index))
+                continue
+            extra = _extra_keyword(plan, function, class_plan.order, entry.name)
+            if extra is None:
+                raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
+            (construct if extra is Role.FIELD else inputs).append(Given(entry.index, entry.name))
+            continue
+        if role is Role.INPUT:
+            keyword = None if entry.positional and not keyword_inputs else entry.name
+            keyword_inputs = keyword_inputs or keyword is not None
+            inputs.append(Given(entry.index, keyword))
+            continue
+        if module.shared:
+            raise Unclear("LN390", f"`{entry.name}` is given per call to a shared module")
+        field = plan.field(module.definition, entry.name)
+        if entry.positional and in_order and _at(class_plan.order, position) == field:
+            construct.append(Given(entry.index))
+            position += 1
+        else:
+            in_order = in_order and not entry.positional
+            construct.append(_field_argument(plan, function, entry, field))
+    if module.shared:
+        return ModuleCall(None, tuple(inputs), rule="LN304")
+    return ModuleCall(tuple(construct), tuple(inputs))
+
+
+def _field_argument(
+    plan: Plan, function: ast.FunctionDef, entry: Filled, field: str
+) -> Argument:
+    decision = plan.decisions[function][entry.name or ""]
+    if decision.is_cache and field == "decode":
+        value = plan.flow.values.get(entry.node, frozenset())
+        if any(isinstance(a, Parameter) for a in value) or (
+            isinstance(entry.node, ast.Constant) and entry.node.value is None
+        ):
+            if isinstance(entry.node, ast.Constant):
+                return Added("decode", "False")
+            return Given(entry.index, "decode")
+        return Added("decode", "True")
+    return Given(entry.index, field)
+
+
+def _keyword_only(plan: Plan, module: Module) -> bool:
+    """Whether the fields of a class cannot be given by position."""
+    definition = module.definition
+    if not isinstance(definition, ast.ClassDef):
+        return False
+    for ancestor in plan.flow.hierarchy.mro(definition):
+        class_plan = plan.classes.get(ancestor)
+        if class_plan is None:
+            continue
+        inherited = [n for n in class_plan.order if n not in class_plan.own]
+        required = [n for n, d in class_plan.own.items() if d.default is None]
+        if required and any(n in class_plan.defaulted for n in inherited):
+            return True
+    return False
+
+
+def _user_splat(
+    plan: Plan,
+    call: ast.Call,
+    function: ast.FunctionDef,
+    filled: Sequence[Filled],
+    entry: Filled,
+    module: Module,
+) -> Role:
+    decisions = plan.decisions[function]
+    given = {f.name for f in filled if f.name is not None} | module.bound
+    if entry.splat == "*":
+        place = filled.index(entry)
+        left = [n for n in decisions if n not in given][: len(decisions)]
+        del place
+        if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
+            function.args.vararg is not None
+            or all(decisions[n].role is Role.INPUT for n in left)
+        ):
+            return Role.INPUT
+        raise Unclear("LN390", f"`*{text(entry.node)}` may carry fields and inputs")
+    keys = splat_keys(plan, entry.node)
+    open_ = {n: d for n, d in decisions.items() if n not in given}
+    roles = {d.role for n, d in open_.items() if keys is None or n in keys}
+    if keys is not None and not keys - {"name"}:
+        roles = {Role.FIELD} if not roles else roles
+    if keys is not None and any(k not in decisions and k != "name" for k in keys):
+        raise Unclear("LN390", f"`**{text(entry.node)}` carries arguments that are not known")
+    if len(roles) != 1:
+        raise Unclear("LN390", f"`**{text(entry.node)}` may carry fields and inputs")
+    if function.args.kwarg is not None and keys is None:
+        raise Unclear("LN390", f"`**{text(entry.node)}` goes into an open-ended signature")
+    role = roles.pop()
+    if role is Role.FIELD and module.shared:
+        raise Unclear("LN390", "fields are given per call to a shared module")
+    return role
+
+
+def _extra_keyword(
+    plan: Plan, function: ast.FunctionDef, order: Sequence[str], name: str
+) -> Role | None:
+    """A keyword that `apply` takes through `**kwargs`."""
+    del plan
+    if function.args.kwarg is None:
+        return None
+    return Role.FIELD if name in order else None
+
+
+def _own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
+    """`self.encode(x)`: legacy gave it a scope of its own, Linen shares the module's."""
+    function = plan.flow.function_of(module)
+    assert function is not None
+    sites = {
+        node
+        for node in plan.flow.where
+        if isinstance(node, ast.Call)
+        and any(
+            isinstance(a, Module)
+            and a.receiver == "self"
+            and plan.flow.function_of(a) is function
+            for a in plan.flow.values.get(node.func, frozenset())
+        )
+    }
+    if len(sites) != 1 or repeated(plan, call):
+        raise Unclear("LN297", f"`{text(call.func)}` owned parameters of its own at every call")
+    inputs: list[Argument] = []
+    for entry in fill(plan, call, module):
+        if entry.splat or entry.name is None:
+            raise Unclear("LN390", f"`{text(call.func)}` is called with a splat")
+        role = plan.role(function, entry.name)
+        if role is Role.INPUT:
+            inputs.append(Given(entry.index, None if entry.positional else entry.name))
+        elif not _same_field(plan, entry):
+            raise Unclear("LN297", f"`{text(call.func)}` gets `{entry.name}` different from the field")
+    return ModuleCall(None, tuple(inputs), rule="LN304")
+
+
+def _same_field(plan: Plan, entry: Filled) -> bool:
+    value = plan.flow.values.get(entry.node, frozenset())
+    return isinstance(entry.node, ast.Name) and any(
+        isinstance(a, Parameter) and a.name == entry.name and not a.mixed and not a.part
+        for a in value
+    )
+
+
+def _emit_super(
+    plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, name: str
+) -> None:
+    if name != "apply":
+        selfcalls.emit_super(plan, source, call, name)
+        return
+    found = plan.flow.hierarchy.find_after(owner, "apply")
+    if found is None:
+        raise Unclear("LN295", "`super().apply` reaches a built-in layer")
+    base, function = found
+    class_plan = plan.classes.get(base)
+    if class_plan is None or class_plan.refused is not None:
+        raise Unclear("LN398", f"the base class `{base.name}` was not migrated")
+    module = Module(base)
+    arguments: list[Argument] = []
+    filled = fill(plan, call, module)
+    for entry in filled:
+        if entry.splat == "**" and not any(
+            d.role is Role.FIELD
+            for n, d in plan.decisions[function].items()
+            if n not in {f.name for f in filled}
+        ):
+            arguments.append(Given(entry.index))
+            continue
+        if entry.splat or entry.name is None:
+            raise Unclear("LN295", "`super().apply` is called with a splat")
+        role = plan.role(function, entry.name)
+        if role is Role.INPUT:
+            arguments.append(Given(entry.index, None if entry.positional else entry.name))
+        elif not _same_field(plan, entry):
+            raise Unclear("LN295", f"`super().apply` gets `{entry.name}` different from the field")
+    given = {f.name for f in filled}
+    own = plan.classes[owner]
+    for name_, decision in plan.decisions[function].items():
+        if decision.role is Role.FIELD and name_ not in given and name_ in own.own:
+            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name_}`")
+    plan.at(source, call, Reordered(tuple(arguments), "LN206", "__call__"))
+
+
+# --- partial and shared ----------------------------------------------------------------------
+
+
+def _emit_bind(
+    plan: Plan, source: Source, call: ast.Call, callee: Value, operation: str
+) -> None:
+    found = [a.module for a in callee if isinstance(a, ModuleApi)]
+    others = [a for a in callee if isinstance(a, Function | Bound | Class)]
+    if others:
+        raise Unclear("LN392", f"`{text(call.func)}` may belong to something else")
+    sites = {_bind(plan, call, module, operation) for module in found}
+    if len(sites) != 1:
+        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+    plan.at(source, call, sites.pop())
+
+
+def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
+    _check_migrated(plan, call, module)
+    instance = operation == "shared"
+    rule = "LN303" if instance else "LN302"
+    arguments: list[Argument] = []
+    function = plan.flow.function_of(module)
+    layer = _layer(plan, module) if function is None else None
+    given = {k.arg for k in call.keywords}
+    for index, keyword in enumerate(call.keywords):
+        entry = Filled(index, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
+        arguments.extend(_bound_argument(plan, call, module, layer, function, entry))
+    if layer is not None and module.origin is None:
+        for name, value in layer.required:
+            if name in given or (instance and _passed_later(plan, call, name)):
+                continue
+            arguments.append(Added(name, value))
+    if layer is not None:
+        for trigger, name, value in layer.required_with:
+            if trigger in given and name not in given and not _passed_later(plan, call, name):
+                arguments.append(Added(name, value))
+        if layer.derived and instance:
+            arguments = recurrent.shared_features(plan, call, module, layer, arguments)
+        for keyword in call.keywords:
+            argument = layer.argument(keyword.arg) if keyword.arg else None
+            if argument is not None and argument.role == "initializer":
+                widen_initializers(plan, plan.flow.values.get(keyword.value, frozenset()))
+    return Bind(tuple(arguments), instance, rule=rule)
+
+
+def _bound_argument(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer | None,
+    function: ast.FunctionDef | None,
+    entry: Filled,
+) -> list[Argument]:
+    if entry.name == "name":
+        return [Given(entry.index, "name")]
+    if layer is not None:
+        if entry.name is None:
+            keys = splat_keys(plan, entry.node)
+            if keys is None or any(
+                (argument := layer.argument(k)) is None or argument.linen != k for k in keys
+            ):
+                raise Unclear("LN390", "the keys of the splat are not known")
+            return [Given(entry.index)]
+        argument = layer.argument(entry.name)
+        if argument is None:
+            raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
+        if argument.slot is Slot.SPECIAL:
+            return attention.bound(plan, call, layer, entry.name, entry.index, entry.node)
+        if argument.slot is Slot.INPUT:
+            if layer.name in attention.LAYERS and isinstance(entry.node, ast.Constant):
+                return []
+            raise Unclear("LN393", f"`{text(call.func)}` binds the input `{entry.name}`")
+        return [Given(entry.index, argument.linen)]
+    assert function is not None
+    assert not isinstance(module.definition, str)
+    if entry.name is None:
+        keys = splat_keys(plan, entry.node)
+        decisions = plan.decisions[function]
+        unknown = keys is None or any(
+            k != "name" and (k not in decisions or decisions[k].role is Role.INPUT) for k in keys
+        )
+        if unknown and any(d.role is Role.INPUT and d.default is not None for d in decisions.values()):
+            raise Unclear("LN390", f"`**{text(entry.node)}` may bind call arguments")
+        return [Given(entry.index)]
+    role = plan.role(function, entry.name)
+    if role is None:
+        extra = _extra_keyword(plan, function, plan.classes[module.definition].order, entry.name)
+        if extra is Role.FIELD or function.args.kwarg is not None:
+            return [Given(entry.index, entry.name)]
+        raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
+    if role is Role.INPUT:
+        raise Unclear("LN393", f"`{entry.name}` is bound here and taken per call in Linen")
+    return [_field_argument(plan, function, entry, plan.field(module.definition, entry.name))]
+
+
+def _passed_later(plan: Plan, call: ast.Call, name: str) -> bool:
+    """Whether a call of what `call` made gives `name` itself."""
+    return any(
+        actual.parameter == name
+        and isinstance(actual.callee, Module)
+        and actual.callee.origin is call
+        and actual.how in {"instance", "call"}
+        for actual in plan.flow.actuals.values()
+    )
+
+
+def _emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
+    if not call.args:
+        return
+    found = modules(plan.flow.values.get(call.args[0], frozenset()))
+    if not found:
+        return
+    if len(call.args) > 1:
+        raise Unclear("LN393", "functools.partial binds positional arguments of a module class")
+    module = found[0]
+    bind = _bind(plan, call, module, "partial")
+    arguments: list[Argument] = [Given(0)]
+    for argument in bind.arguments:
+        if isinstance(argument, Given):
+            arguments.append(Given(argument.index + 1, argument.keyword))
+        else:
+            arguments.append(argument)
+    plan.at(source, call, Reordered(tuple(arguments), "LN302"))
+
+
+# --- functions of flax.nn --------------------------------------------------------------------
+
+
+def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+    entry = catalogue.function(path)
+    if entry is None:
+        return
+    match entry.name:
+        case "dropout":
+            if not in_module_code(plan, call):
+                raise Unclear("LN590", "nn.dropout outside any module")
+            _emit_dropout(plan, source, call, entry)
+        case "make_rng" | "is_stochastic" | "is_stateful":
+            selfcalls.emit_random(plan, source, call, entry.name)
+        case "dot_product_attention":
+            attention.emit_function(plan, source, call, entry)
+        case "make_padding_mask" | "_make_causal_mask":
+            attention.emit_mask(plan, source, call, entry)
+        case "scan_in_dim":
+            transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
+        case _ if entry.kind == "toplevel":
+            raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
+        case _ if entry.kind == "gone":
+            raise Unclear("LN190", f"`{text(call.func)}` has no counterpart; {entry.note}")
+
+
+def _emit_dropout(
+    plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function
+) -> None:
+    construct: list[Argument] = []
+    inputs: list[Argument] = []
+    given: set[str] = set()
+    names = [a.name for a in entry.arguments]
+    for place, argument in enumerate(call.args):
+        if isinstance(argument, ast.Starred) or place >= len(names):
+            raise Unclear("LN390", "nn.dropout is called with a splat")
+        name = names[place]
+        given.add(name)
+        if name == "rate":
+            construct.append(Given(place))
+        elif name == "inputs":
+            inputs.append(Given(place))
+        else:
+            inputs.append(Given(place, name))
+    for place, keyword in enumerate(call.keywords, len(call.args)):
+        if keyword.arg is None:
+            raise Unclear("LN390", "nn.dropout is called with a splat")
+        given.add(keyword.arg)
+        (construct if keyword.arg == "rate" else inputs).append(Given(place, keyword.arg))
+    if "deterministic" not in given:
+        inputs.append(Added("deterministic", "False"))
+    plan.at(source, call, ModuleCall(tuple(construct), tuple(inputs), rule="LN501"))
+
+
+# --- helpers ---------------------------------------------------------------------------------
+
+
+def _at(sequence: Sequence[str], position: int) -> str | None:
+    return sequence[position] if position < len(sequence) else None
+
+

@@ -1,0 +1,78 @@
+"""`collect(project)`: all facts, in order, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from linenify.facts.calls import emit_calls
+from linenify.facts.definitions import emit_definitions, plan_classes
+from linenify.facts.interpret import Interpreter
+from linenify.facts.names import emit_names
+from linenify.facts.parameters import Decisions
+from linenify.facts.plan import Plan
+from linenify.facts.setup import plan_setup
+from linenify.facts.sites import FileFacts
+from linenify.project.source import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The decided arguments of one module method, for people to read."""
+
+    method: str
+    arguments: tuple[tuple[str, str, str, str], ...]  # name, role, type, why
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is to happen, by file name."""
+
+    files: Mapping[str, FileFacts]
+    roles: tuple[Roles, ...] = ()
+
+
+def collect(project: Project) -> Facts:
+    """Infers kinds over the whole project and decides every site; pure."""
+    flow = Interpreter(project)
+    flow.run()
+    decisions = Decisions(flow, _overrides(project))
+    plan = Plan(project, flow, decisions)
+    plan_classes(plan)
+    emit_definitions(plan)
+    emit_calls(plan)
+    plan_setup(plan)
+    emit_names(plan)
+    roles = tuple(
+        Roles(
+            decisions.qualname(function),
+            tuple((d.name, str(d.role), d.type, d.why) for d in table.values()),
+        )
+        for function, table in decisions.of.items()
+    )
+    return Facts(plan.files, roles)
+
+
+def describe(facts: Facts) -> str:
+    """The facts as text, for `linenify facts`."""
+    lines: list[str] = []
+    for roles in facts.roles:
+        lines.append(roles.method)
+        for name, role, type_, why in roles.arguments:
+            lines.append(f"    {name:<24} {role:<6} {type_:<14} {why}")
+    for name, file in facts.files.items():
+        places = [(span.line, span.column, str(site)) for (_, span), site in file.expressions.items()]
+        places += [(line, column, str(site)) for (_, line, column), site in file.definitions.items()]
+        for line, column, site in sorted(places):
+            lines.append(f"{name}:{line}:{column + 1} {site}")
+        for finding in file.refusals:
+            lines.append(f"{name}:{finding.span} {finding.code} {finding.message}")
+    return "\n".join(lines)
+
+
+def _overrides(project: Project) -> dict[str, str]:
+    options = dict(project.options)
+    roles = options.get("roles", {})
+    if not isinstance(roles, dict):
+        return {}
+    return {str(name): str(role) for name, role in roles.items() if role in {"input", "field"}}

@@ -1,0 +1,497 @@
+"""Module classes: fields, methods, and the reads of hyper-parameters."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from linenify.facts.kinds import (
+    Bound,
+    Container,
+    External,
+    Module,
+    Parameter,
+    Self,
+    SelfApi,
+    SuperMethod,
+    Value,
+)
+from linenify.facts.parameters import Decision, Role
+from linenify.facts.plan import ClassPlan, Plan
+from linenify.facts.sites import (
+    Field,
+    FieldRead,
+    FieldsInText,
+    FunctionModuleSite,
+    MethodSite,
+    ModuleClassSite,
+    Renamed,
+    StatementSite,
+)
+from linenify.project.scopes import Scope, all_arguments
+from linenify.project.source import Source, Span
+
+# Names that a dataclass field of a Linen module must not take.
+RESERVED = frozenset(
+    """
+    apply bind clone copy_and_replace_fields_default get_variable has_rng has_variable init
+    init_with_output is_initializing is_mutable_collection lazy_init make_rng module_paths name
+    param parent path perturb put_variable scope setup sow tabulate unbind variable variables
+    is_recurrent
+    """.split()
+)
+_INTROSPECTION = frozenset({"locals", "vars", "eval", "exec", "globals"})
+_LIST_METHODS = frozenset(
+    {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "copy", "clear"}
+)
+
+
+def plan_classes(plan: Plan) -> None:
+    """Decides the fields of every module class, bases first."""
+    flow = plan.flow
+    done: set[ast.ClassDef] = set()
+
+    def visit(node: ast.ClassDef) -> None:
+        if node in done or not flow.hierarchy.is_module(node):
+            return
+        done.add(node)
+        for parent in flow.hierarchy.parents(node):
+            visit(parent)
+        plan.classes[node] = _class_plan(plan, node)
+
+    for node in flow.hierarchy.infos:
+        visit(node)
+    for function in plan.decisions.of:
+        if flow.code[function].owner is None and isinstance(function, ast.FunctionDef):
+            plan.classes[function] = _function_plan(plan, function)
+
+
+def emit_definitions(plan: Plan) -> None:
+    """Turns class plans into sites."""
+    for definition, class_plan in plan.classes.items():
+        source = _source(plan, definition)
+        if class_plan.refused is not None:
+            code, _, why = class_plan.refused.partition(" ")
+            plan.refuse(source, definition, code, why)
+            continue
+        if isinstance(definition, ast.ClassDef):
+            _emit_class(plan, source, definition, class_plan)
+        else:
+            fields = _fields(plan, source, class_plan)
+            method = _method_site(plan, source, definition, class_plan, "__call__")
+            plan.define(source, definition, FunctionModuleSite(fields, method))
+            _emit_reads(plan, source, definition, class_plan)
+
+
+def receiver_name(plan: Plan, function: ast.FunctionDef) -> str:
+    """What a method calls its instance."""
+    positional = [*function.args.posonlyargs, *function.args.args]
+    if plan.flow.code[function].owner is None:
+        taken = {a.arg for a in all_arguments(function.args)}
+        return "self" if "self" not in taken else "module"
+    return positional[0].arg if positional else "self"
+
+
+# --- planning --------------------------------------------------------------------------------
+
+
+def _source(plan: Plan, definition: ast.ClassDef | ast.FunctionDef) -> Source:
+    if isinstance(definition, ast.ClassDef):
+        return plan.flow.hierarchy.infos[definition].source
+    return plan.flow.code[definition].source
+
+
+def _class_plan(plan: Plan, node: ast.ClassDef) -> ClassPlan:
+    flow = plan.flow
+    info = flow.hierarchy.infos[node]
+    result = ClassPlan(node)
+    result.methods = [m for m in info.methods.values() if m in plan.decisions.of]
+    result.methods.sort(key=lambda m: (m.name != "apply", m.lineno))
+    for parent in flow.hierarchy.parents(node):
+        inherited = plan.classes.get(parent)
+        if inherited is None:
+            continue
+        if inherited.refused is not None:
+            result.refused = f"LN290 the base class `{parent.name}` was not migrated"
+        result.order.extend(name for name in inherited.order if name not in result.order)
+        result.defaulted |= inherited.defaulted
+        result.renamed.update(inherited.renamed)
+    result.refused = result.refused or _class_refusal(plan, node, result)
+    _add_fields(plan, node, result)
+    return result
+
+
+def _function_plan(plan: Plan, function: ast.FunctionDef) -> ClassPlan:
+    result = ClassPlan(function, methods=[function])
+    kinds = plan.flow.decorators.get(function, frozenset())
+    known = {a.path for a in kinds if isinstance(a, External)}
+    if len(function.decorator_list) > 1 or known != {"flax.nn.module"}:
+        result.refused = f"LN291 `{function.name}` has decorators besides nn.module"
+    result.refused = result.refused or _method_refusal(plan, function)
+    _add_fields(plan, function, result)
+    return result
+
+
+def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassPlan) -> None:
+    inherited = set(result.order)
+    for method in result.methods:
+        for name, decision in plan.decisions[method].items():
+            if decision.role is not Role.FIELD:
+                continue
+            if name in result.own:
+                result.own[name] = _merge(result, result.own[name], decision)
+            else:
+                result.own[name] = decision
+        for name in _forwarded_fields(plan, method, result):
+            result.forwarded.setdefault(method, []).append(name)
+    taken = set(result.own)
+    for name, decision in list(result.own.items()):
+        if decision.is_cache:
+            result.renamed[name] = "decode"
+        elif name in RESERVED or (
+            isinstance(node, ast.ClassDef)
+            and plan.flow.hierarchy.find(node, name) is not None
+        ):
+            fresh = name + "_"
+            while fresh in taken:
+                fresh += "_"
+            result.renamed[name] = fresh
+    same = {
+        name
+        for name, decision in result.own.items()
+        if name in inherited and _inherits(plan, node, name, decision)
+    }
+    for name in same:
+        del result.own[name]
+    required = [n for n, d in result.own.items() if d.default is None]
+    optional = [n for n, d in result.own.items() if d.default is not None]
+    for name in [*required, *optional]:
+        field = result.renamed.get(name, name)
+        if field not in result.order:
+            result.order.append(field)
+        if name in optional:
+            result.defaulted.add(field)
+        else:
+            result.defaulted.discard(field)
+
+
+def _merge(result: ClassPlan, first: Decision, second: Decision) -> Decision:
+    if first.default is None or second.default is None:
+        return first if first.default is not None else second
+    if ast.dump(first.default) != ast.dump(second.default):
+        result.refused = result.refused or (
+            f"LN292 methods give `{first.name}` different defaults"
+        )
+    return first
+
+
+def _inherits(
+    plan: Plan, node: ast.ClassDef | ast.FunctionDef, name: str, decision: Decision
+) -> bool:
+    assert isinstance(node, ast.ClassDef)
+    for ancestor in plan.flow.hierarchy.mro(node)[1:]:
+        base = plan.classes.get(ancestor)
+        if base is not None and name in base.own:
+            other = base.own[name]
+            if (other.default is None) != (decision.default is None):
+                return False
+            if other.default is None or decision.default is None:
+                return True
+            return ast.dump(other.default) == ast.dump(decision.default)
+    return False
+
+
+def _forwarded_fields(plan: Plan, method: ast.FunctionDef, result: ClassPlan) -> list[str]:
+    """Fields that stand for a `**kwargs` which only is passed on."""
+    del plan, method, result
+    return []
+
+
+def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | None:
+    flow = plan.flow
+    info = flow.hierarchy.infos[node]
+    if any(keyword.arg == "metaclass" for keyword in node.keywords):
+        return "LN290 the class has a metaclass of its own"
+    for name in ("__init__", "__new__", "__call__", "__getattr__", "__setattr__", "setup"):
+        if name in info.methods:
+            return f"LN290 the class defines `{name}`"
+    foreign = [
+        base
+        for base, value in zip(node.bases, info.bases, strict=False)
+        if not value or any(isinstance(a, External) and not a.path.startswith("flax.nn") and a.path not in {"abc.ABC", "builtins.object", "typing.Generic"} for a in value)
+    ]
+    if foreign:
+        return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
+    for method in result.methods:
+        if method.decorator_list and not _plain_decorators(plan, method):
+            return f"LN291 `{method.name}` has a decorator that linenify does not know"
+        refusal = _method_refusal(plan, method)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
+    kinds = plan.flow.decorators.get(method, frozenset())
+    paths = {a.path for a in kinds if isinstance(a, External)}
+    return paths == {"flax.nn.module_method"} and len(method.decorator_list) == 1
+
+
+def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
+    fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
+    for node in ast.walk(method):
+        if isinstance(node, ast.Call):
+            value = plan.flow.values.get(node.func, frozenset())
+            for atom in value:
+                if (
+                    fields
+                    and isinstance(atom, External)
+                    and atom.path.removeprefix("builtins.") in _INTROSPECTION
+                    and not node.args
+                ):
+                    return f"LN296 `{method.name}` calls `{ast.unparse(node.func)}()`"
+    return None
+
+
+# --- emitting --------------------------------------------------------------------------------
+
+
+def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: ClassPlan) -> None:
+    fields = _fields(plan, source, class_plan)
+    inherited = [name for name in class_plan.order if name not in {f.name for f in fields}]
+    keyword_only = any(name in class_plan.defaulted for name in inherited) and any(
+        field.required for field in fields
+    )
+    plan.define(source, node, ModuleClassSite(fields, keyword_only))
+    for method in class_plan.methods:
+        name = "__call__" if method.name == "apply" else method.name
+        plan.define(source, method, _method_site(plan, source, method, class_plan, name))
+        _emit_reads(plan, source, method, class_plan)
+        _emit_attributes(plan, source, method, class_plan)
+
+
+def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, ...]:
+    ordered = sorted(class_plan.own.items(), key=lambda item: item[1].default is not None)
+    result = []
+    for name, decision in ordered:
+        method = next(
+            m
+            for m in class_plan.methods
+            if name in plan.decisions[m] and plan.decisions[m][name] is decision
+        )
+        cache = class_plan.renamed.get(name) == "decode" and decision.is_cache
+        result.append(
+            Field(
+                name=class_plan.renamed.get(name, name),
+                parameter=name,
+                method=plan.span(source, method),
+                annotation="bool" if cache else decision.type,
+                default="False" if cache else None,
+                required=decision.default is None and not cache,
+            )
+        )
+    return tuple(result)
+
+
+def _method_site(
+    plan: Plan, source: Source, method: ast.FunctionDef, class_plan: ClassPlan, name: str
+) -> MethodSite:
+    removed = [n for n, d in plan.decisions[method].items() if d.role is Role.FIELD]
+    kwargs = method.args.kwarg
+    drop = kwargs is not None and not _reads(plan, method, kwargs.arg)
+    rule = "LN201" if method.name == "apply" else "LN204"
+    return MethodSite(
+        name=name,
+        receiver=receiver_name(plan, method),
+        removed=tuple(removed),
+        compact=True,
+        locals=tuple(
+            (n, class_plan.renamed.get(n, n)) for n in removed if _is_local(plan, method, n)
+        ),
+        removed_kwargs=drop,
+        rule=rule,
+    )
+
+
+def _own_names(
+    plan: Plan, function: ast.FunctionDef, name: str
+) -> Iterator[tuple[ast.Name, Scope]]:
+    """Every mention of a parameter in its function, with the scope it stands in."""
+    home = plan.flow.code[function].scope
+    scopes = plan.flow.scopes[home.source.name]
+
+    def visit(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.Name, Scope]]:
+        if isinstance(node, ast.Name):
+            if node.id == name and scope.lookup(name) is home:
+                yield node, scope
+            return
+        if node in scopes.by_node and node is not function:
+            inner = scopes[node]
+            outside: list[ast.AST] = []
+            inside: list[ast.AST] = []
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    outside = [*node.decorator_list, *node.args.defaults]
+                    outside += [d for d in node.args.kw_defaults if d is not None]
+                    outside += [a.annotation for a in all_arguments(node.args) if a.annotation]
+                    inside = list(node.body)
+                case ast.Lambda():
+                    outside = [*node.args.defaults]
+                    outside += [d for d in node.args.kw_defaults if d is not None]
+                    inside = [node.body]
+                case ast.ClassDef():
+                    outside = [*node.decorator_list, *node.bases, *node.keywords]
+                    inside = list(node.body)
+                case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                    outside = [node.generators[0].iter]
+                    inside = [
+                        child
+                        for child in ast.walk(node)
+                        if child in plan.parents and plan.parents[child] in (node, *node.generators)
+                        and child is not node.generators[0].iter
+                        and not isinstance(child, ast.comprehension)
+                    ]
+            for child in outside:
+                yield from visit(child, scope)
+            for child in inside:
+                yield from visit(child, inner)
+            return
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, scope)
+
+    for statement in function.body:
+        yield from visit(statement, home)
+
+
+def _reads(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+    return any(isinstance(n.ctx, ast.Load) for n, _ in _own_names(plan, function, name))
+
+
+def _is_local(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+    """Whether a field has to be copied into a local variable."""
+    receiver = receiver_name(plan, function)
+    home = plan.flow.code[function].scope
+    for node, scope in _own_names(plan, function, name):
+        if isinstance(node.ctx, ast.Store):
+            return True
+        if scope is home or isinstance(node.ctx, ast.Del):
+            continue
+        if any(s.kind == "class" for s in scope.ancestors() if _inside(s, home)):
+            return True
+        if scope.lookup(receiver) is not home and receiver != "self":
+            return True
+        if plan.flow.code[function].owner is not None and scope.lookup(receiver) is not home:
+            return True
+    return False
+
+
+def _inside(scope: Scope, home: Scope) -> bool:
+    return scope is not home and any(s is home for s in scope.ancestors())
+
+
+def _emit_reads(
+    plan: Plan, source: Source, function: ast.FunctionDef, class_plan: ClassPlan
+) -> None:
+    receiver = receiver_name(plan, function)
+    texts: dict[ast.JoinedStr, dict[str, str]] = {}
+    for name, decision in plan.decisions[function].items():
+        if decision.role is not Role.FIELD:
+            continue
+        local = _is_local(plan, function, name)
+        field = class_plan.renamed.get(name, name)
+        for node, _ in _own_names(plan, function, name):
+            if isinstance(node.ctx, ast.Del):
+                if not local:
+                    _emit_deletion(plan, source, function, node)
+                continue
+            if local or not isinstance(node.ctx, ast.Load):
+                continue
+            if decision.is_cache and not _plain_cache_use(plan, node):
+                continue
+            text = plan.in_text(node)
+            if text is not None:
+                texts.setdefault(text, {})[name] = f"{receiver}.{field}"
+                continue
+            wrap = "list" if _needs_list(plan, node, decision) else None
+            plan.at(source, node, FieldRead(receiver, field, wrap))
+    for text, reads in texts.items():
+        plan.at(source, text, FieldsInText(tuple(sorted(reads.items()))))
+
+
+def _plain_cache_use(plan: Plan, node: ast.Name) -> bool:
+    """Whether a cache handle is only tested or passed on, so that a flag can replace it."""
+    parent = plan.parents[node]
+    match parent:
+        case ast.keyword() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.UnaryOp():
+            return True
+        case ast.Call():
+            return node in parent.args
+    return False
+
+
+def _emit_deletion(plan: Plan, source: Source, function: ast.FunctionDef, node: ast.Name) -> None:
+    statement = plan.parents[node]
+    if not isinstance(statement, ast.Delete):
+        return
+    fields = {n for n, d in plan.decisions[function].items() if d.role is Role.FIELD}
+    if function.args.kwarg is not None and not _reads(plan, function, function.args.kwarg.arg):
+        fields.add(function.args.kwarg.arg)
+    keep = tuple(
+        ast.unparse(t)
+        for t in statement.targets
+        if not (isinstance(t, ast.Name) and t.id in fields)
+    )
+    plan.files[source.name].statements[statement.lineno] = StatementSite("LN202", keep)
+
+
+def _needs_list(plan: Plan, node: ast.Name, decision: Decision) -> bool:
+    value = plan.flow.values.get(node, frozenset())
+    may_be_list = isinstance(decision.default, ast.List) or any(
+        isinstance(a, Container) and a.type == "list" for a in value
+    )
+    if not may_be_list:
+        return False
+    match plan.parents[node]:
+        case ast.BinOp(op=ast.Add()) | ast.Compare():
+            return True
+        case ast.Attribute(attr=name):
+            return name in _LIST_METHODS
+    return False
+
+
+def _emit_attributes(
+    plan: Plan, source: Source, function: ast.FunctionDef, class_plan: ClassPlan
+) -> None:
+    """`self.x = ...` in a module method: Linen modules are frozen there."""
+    receiver = receiver_name(plan, function)
+    for node in ast.walk(function):
+        if not (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)):
+            continue
+        if not (isinstance(node.value, ast.Name) and node.value.id == receiver):
+            continue
+        statement = plan.statement(node)
+        match statement:
+            case ast.Assign(targets=[_], value=ast.Name(id=name)) if (
+                name == node.attr and name in class_plan.own
+            ):
+                plan.files[source.name].statements[statement.lineno] = StatementSite("LN208")
+            case _:
+                plan.refuse(
+                    source, statement, "LN294", f"`{receiver}.{node.attr}` is set in a method"
+                )
+
+
+__all__ = [
+    "Bound",
+    "Module",
+    "Parameter",
+    "Renamed",
+    "Self",
+    "SelfApi",
+    "Span",
+    "SuperMethod",
+    "Value",
+    "emit_definitions",
+    "plan_classes",
+    "receiver_name",
+]

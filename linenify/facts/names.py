@@ -1,0 +1,247 @@
+"""Imports of legacy names, and every place that reads one."""
+
+from __future__ import annotations
+
+import ast
+
+from linenify.facts import catalogue
+from linenify.facts.externals import LEGACY, canonical
+from linenify.facts.kinds import External, Module
+from linenify.facts.plan import Plan
+from linenify.facts.sites import ImportedName, ImportSite, ModuleClassSite, Renamed
+from linenify.project.scopes import Scope
+from linenify.project.source import Source
+
+OPTIM = "flax.optim"
+LINEN = "flax.linen"
+
+
+def emit_names(plan: Plan) -> None:
+    """Decides imports and names of every file; call sites have been decided before."""
+    for source in plan.project.sources:
+        _File(plan, source).emit()
+
+
+class _File:
+    """The legacy names of one file."""
+
+    def __init__(self, plan: Plan, source: Source) -> None:
+        self.plan = plan
+        self.source = source
+        self.facts = plan.files[source.name]
+        self.scopes = plan.flow.scopes[source.name]
+        # Names that an import binds, and nothing else: (scope, name) -> dotted path.
+        self.bound: dict[tuple[Scope, str], str] = {}
+
+    def emit(self) -> None:
+        for node, scope in self._statements(self.source.tree, self.scopes.module):
+            self._emit_import(node, scope)
+        self._prefix()
+        self._visit(self.source.tree, self.scopes.module)
+
+    # --- imports -----------------------------------------------------------------------
+
+    def _statements(
+        self, node: ast.AST, scope: Scope
+    ) -> list[tuple[ast.Import | ast.ImportFrom, Scope]]:
+        found: list[tuple[ast.Import | ast.ImportFrom, Scope]] = []
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                found.append((child, scope))
+            else:
+                inner = self.scopes.by_node.get(child, scope)
+                found.extend(self._statements(child, inner))
+        return found
+
+    def _emit_import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+        names: list[ImportedName] = []
+        for index, alias in enumerate(node.names):
+            if isinstance(node, ast.Import):
+                path = alias.name
+                local = alias.asname or alias.name.split(".")[0]
+                bound = path if alias.asname else local
+            else:
+                if node.level or self.plan.flow.imports.find(node.module or "", self.source):
+                    continue
+                path = f"{node.module}.{alias.name}" if node.module else alias.name
+                local, bound = alias.asname or alias.name, path
+            self.bound[scope, local] = canonical(bound)
+            path = canonical(path)
+            span = self.plan.span(self.source, node)
+            if alias.name == "*":
+                if canonical(node.module or "") == LEGACY:  # type: ignore[union-attr]
+                    self.facts.references.append((span, f"{LEGACY}.*"))
+                    self.plan.refuse(self.source, node, "LN190", "star import of flax.nn")
+                continue
+            if path == OPTIM or path.startswith(OPTIM + "."):
+                self.facts.references.append((span, path))
+                self.plan.refuse(self.source, node, "LN691", f"`{path}` no longer exists")
+                continue
+            if path != LEGACY and not path.startswith(LEGACY + "."):
+                continue
+            self.facts.references.append((span, path))
+            names.append(ImportedName(index, local, self._target(path)))
+        if names:
+            self.plan.define(self.source, node, ImportSite(tuple(names)))
+
+    def _target(self, path: str) -> str | None:
+        if path == LEGACY:
+            return LINEN
+        rest = path[len(LEGACY) + 1 :]
+        entry = catalogue.resolve(rest)
+        if isinstance(entry, catalogue.Layer):
+            return entry.target
+        if entry is not None:
+            return entry.target if entry.kind in {"same", "renamed", "special"} else None
+        if rest in catalogue.SUBMODULES:
+            return f"{LINEN}.{rest}"
+        return None
+
+    def _prefix(self) -> None:
+        """How this file names flax.linen afterwards."""
+        module = self.scopes.module
+        for (scope, local), path in self.bound.items():
+            if path == LEGACY and scope is module:
+                self.facts.linen = local
+                return
+        for (scope, local), path in self.bound.items():
+            if path == LINEN and scope is module:
+                self.facts.linen = local
+                return
+        for (scope, local), path in self.bound.items():
+            if path == "flax" and scope is module:
+                self.facts.linen = f"{local}.linen"
+                return
+        self.facts.linen = "nn" if "nn" not in module.names else "linen"
+        self.facts.linen_bound = False
+
+    # --- reads -------------------------------------------------------------------------
+
+    def _visit(self, node: ast.AST, scope: Scope) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = self.scopes.by_node.get(child, scope)
+            if isinstance(child, ast.Attribute | ast.Name) and isinstance(child.ctx, ast.Load):
+                path = self._path(child, scope)
+                if path is not None and self._legacy(path):
+                    self._reference(child, path, scope)
+                    continue
+            self._visit(child, inner)
+
+    def _legacy(self, path: str) -> bool:
+        return path in {LEGACY, OPTIM} or path.startswith((LEGACY + ".", OPTIM + "."))
+
+    def _path(self, node: ast.expr, scope: Scope) -> str | None:
+        """The dotted path that a chain of names spells, through imports only."""
+        match node:
+            case ast.Name(id=name):
+                home = scope.lookup(name)
+                return self.bound.get((home, name)) if home is not None else None
+            case ast.Attribute(value=value, attr=name):
+                owner = self._path(value, scope)
+                return canonical(f"{owner}.{name}") if owner is not None else None
+        return None
+
+    def _reference(self, node: ast.expr, path: str, scope: Scope) -> None:
+        """One maximal chain that starts in legacy Flax, e.g. `nn.Dense.partial`."""
+        chain = [node]
+        while isinstance(chain[-1], ast.Attribute):
+            chain.append(chain[-1].value)
+        chain.reverse()  # nn, nn.Dense, nn.Dense.partial
+        for link in chain:
+            reached = self._path(link, scope)
+            if reached is None or not self._legacy(reached):
+                continue
+            if reached == LEGACY:
+                self._spell_namespace(link, reached)
+                continue
+            rest = reached.removeprefix(LEGACY + ".")
+            if rest in catalogue.SUBMODULES and link is not node:
+                following = chain[chain.index(link) + 1]
+                if catalogue.resolve(f"{rest}.{getattr(following, 'attr', '')}") is not None:
+                    continue
+            self._name(link, reached, rest)
+            return
+
+    def _spell_namespace(self, link: ast.expr, path: str) -> None:
+        del path
+        if isinstance(link, ast.Attribute):  # flax.nn, flax.deprecated.nn
+            self._put(link, Renamed(LINEN))
+
+    def _name(self, link: ast.expr, path: str, rest: str) -> None:
+        self.facts.references.append((self.plan.span(self.source, link), path))
+        if path == OPTIM or path.startswith(OPTIM + "."):
+            self.plan.refuse(self.source, link, "LN691", f"`{ast.unparse(link)}` no longer exists")
+            return
+        entry = catalogue.resolve(rest)
+        if entry is None:
+            if rest in catalogue.SUBMODULES:
+                return
+            self.plan.refuse(
+                self.source, link, "LN190", f"`{ast.unparse(link)}` is not known to flax.nn"
+            )
+            return
+        if isinstance(entry, catalogue.Layer):
+            self._rename(link, rest, entry.linen, entry.target)
+            return
+        if entry.name in {"module_method", "module"} and self._decorates(link):
+            return
+        if self._handled(link):
+            if entry.name == "dropout":
+                self._rename(link, rest, "Dropout", entry.target or "")
+            elif entry.name == "dot_product_attention":
+                self._rename(link, rest, "dot_product_attention", entry.target or "")
+            return
+        match entry.kind:
+            case "same" | "renamed":
+                assert entry.linen is not None
+                target = entry.target
+                assert target is not None
+                self._rename(link, rest, entry.linen, target)
+            case "special" if entry.name == "Module":
+                self._rename(link, rest, "Module", f"{LINEN}.Module")
+            case "special" if entry.name == "dot_product_attention":
+                self._rename(link, rest, "dot_product_attention", entry.target or "")
+            case "special" if entry.linen is not None and entry.value == "class":
+                self._rename(link, rest, entry.linen, entry.target or "")
+            case "toplevel":
+                self._refuse_once(link, "LN690", f"`{ast.unparse(link)}` belongs to training code")
+            case _:
+                why = f"`{ast.unparse(link)}` has no counterpart in Linen"
+                self._refuse_once(link, "LN190", why)
+
+    def _refuse_once(self, link: ast.expr, code: str, why: str) -> None:
+        line = self.plan.statement(link).lineno
+        if not any(f.statement == line for f in self.facts.refusals):
+            self.plan.refuse(self.source, link, code, why)
+
+    def _rename(self, link: ast.expr, rest: str, linen: str, target: str) -> None:
+        if isinstance(link, ast.Name):
+            if target.rpartition(".")[2] != link.id and not self._aliased(link, rest):
+                self._put(link, Renamed(target))
+            return
+        if rest != linen or not target.startswith(LINEN):
+            self._put(link, Renamed(target))
+
+    def _aliased(self, link: ast.Name, rest: str) -> bool:
+        return link.id != rest.rpartition(".")[2]
+
+    def _put(self, link: ast.expr, site: Renamed) -> None:
+        if self.plan.in_text(link) is not None:
+            self.plan.refuse(self.source, link, "LN190", "a legacy name inside an f-string")
+            return
+        if self.plan.site_at(self.source, link) is None:
+            self.plan.at(self.source, link, site)
+
+    def _decorates(self, link: ast.expr) -> bool:
+        parent = self.plan.parents[link]
+        return isinstance(parent, ast.FunctionDef) and link in parent.decorator_list
+
+    def _handled(self, link: ast.expr) -> bool:
+        """Whether the call of this name has a site, or was refused with its own code."""
+        parent = self.plan.parents[link]
+        if not (isinstance(parent, ast.Call) and parent.func is link):
+            return False
+        return self.plan.site_at(self.source, parent) is not None
+
+
+__all__ = ["External", "Module", "ModuleClassSite", "emit_names"]

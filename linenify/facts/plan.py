@@ -1,0 +1,140 @@
+"""The tables that decisions are collected in, while they are being made."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from linenify.facts.interpret import Code, Interpreter
+from linenify.facts.parameters import Decision, Decisions, Role
+from linenify.facts.refusals import NOTICES, REFUSALS
+from linenify.facts.sites import FileFacts, Finding, Site
+from linenify.project.source import Project, Source, Span
+from linenify.project.spans import Spans
+
+
+@dataclass(eq=False, slots=True)
+class ClassPlan:
+    """What becomes of one module class (or `@nn.module` function).
+
+    Attributes:
+        order: its Linen fields in dataclass order, inherited ones first.
+        own: the fields that it declares itself.
+        defaulted: fields that may be left out.
+        renamed: parameter -> field where the two differ.
+        refused: why it stays as it is; None when it is migrated.
+    """
+
+    node: ast.ClassDef | ast.FunctionDef
+    order: list[str] = field(default_factory=list)
+    own: dict[str, Decision] = field(default_factory=dict)
+    defaulted: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    refused: str | None = None
+    methods: list[ast.FunctionDef] = field(default_factory=list)
+    forwarded: dict[ast.FunctionDef, list[str]] = field(default_factory=dict)
+
+
+class Plan:
+    """Sites by file, with the lookups that deciding needs."""
+
+    def __init__(self, project: Project, flow: Interpreter, decisions: Decisions) -> None:
+        self.project = project
+        self.flow = flow
+        self.decisions = decisions
+        self.files = {source.name: FileFacts() for source in project.sources}
+        self.spans = {source.name: Spans(source.text) for source in project.sources}
+        self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
+        self.parents: dict[ast.AST, ast.AST] = {}
+        for source in project.sources:
+            for node in ast.walk(source.tree):
+                for child in ast.iter_child_nodes(node):
+                    self.parents[child] = node
+
+    # --- places ----------------------------------------------------------------------------
+
+    def span(self, source: Source, node: ast.expr | ast.stmt | ast.arg) -> Span:
+        """The extent of a node in characters."""
+        return self.spans[source.name].of(node)
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around `node`, innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """The innermost statement that holds `node`."""
+        if isinstance(node, ast.stmt):
+            return node
+        return next(a for a in self.ancestors(node) if isinstance(a, ast.stmt))
+
+    def code(self, node: ast.AST) -> Code | None:
+        """The function that `node` stands in."""
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                return self.flow.code.get(ancestor)
+        return None
+
+    def in_text(self, node: ast.AST) -> ast.JoinedStr | None:
+        """The outermost f-string around `node`: its inner positions cannot be trusted."""
+        found = None
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, ast.JoinedStr):
+                found = ancestor
+            if isinstance(ancestor, ast.stmt):
+                break
+        return found
+
+    # --- entries ---------------------------------------------------------------------------
+
+    def at(self, source: Source, node: ast.expr, site: Site) -> None:
+        """What is to happen to an expression."""
+        key = (type(node).__name__, self.span(source, node))
+        self.files[source.name].expressions[key] = site
+
+    def site_at(self, source: Source, node: ast.expr) -> Site | None:
+        """What was decided for an expression already."""
+        key = (type(node).__name__, self.span(source, node))
+        return self.files[source.name].expressions.get(key)
+
+    def define(self, source: Source, node: ast.stmt | ast.expr, site: Site) -> None:
+        """What is to happen to a definition or an import."""
+        span = self.span(source, node)
+        kind = "FunctionDef" if isinstance(node, ast.AsyncFunctionDef) else type(node).__name__
+        self.files[source.name].definitions[kind, span.line, span.column] = site
+
+    def refuse(self, source: Source, node: ast.AST, code: str, why: str) -> None:
+        """Leaves a site as it is and says so."""
+        self._find(source, node, code, why, notice=False)
+
+    def notice(self, source: Source, node: ast.AST, code: str, why: str = "") -> None:
+        """Reports something that only a faulty program could tell."""
+        self._find(source, node, code, why or NOTICES[code].summary, notice=True)
+
+    def _find(self, source: Source, node: ast.AST, code: str, why: str, *, notice: bool) -> None:
+        place = node if isinstance(node, ast.expr | ast.stmt) else self.statement(node)
+        if self.in_text(node) is not None:
+            place = self.statement(node)
+        remedy = (NOTICES if notice else REFUSALS)[code].remedy
+        span = self.span(source, place)
+        if isinstance(place, ast.ClassDef | ast.FunctionDef):
+            span = Span(span.line, span.column, span.line, span.column + len("class"))
+        finding = Finding(code, span, self.statement(node).lineno, why, remedy)
+        facts = self.files[source.name]
+        findings = facts.notices if notice else facts.refusals
+        if finding not in findings:
+            findings.append(finding)
+
+    # --- classes ---------------------------------------------------------------------------
+
+    def field(self, definition: ast.ClassDef | ast.FunctionDef, parameter: str) -> str:
+        """The field that a parameter became."""
+        plan = self.classes.get(definition)
+        return plan.renamed.get(parameter, parameter) if plan else parameter
+
+    def role(self, function: ast.FunctionDef, parameter: str) -> Role | None:
+        """Whether a parameter of a module method is an input or a field."""
+        decision = self.decisions.of.get(function, {}).get(parameter)
+        return decision.role if decision else None

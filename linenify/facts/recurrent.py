@@ -1,0 +1,235 @@
+"""Recurrent cells: Linen wants the hidden size that legacy took from the carry."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from itertools import pairwise
+
+from linenify.facts import catalogue
+from linenify.facts.arguments import Filled, Unclear, text
+from linenify.facts.kinds import Module, ModuleApi
+from linenify.facts.plan import Plan
+from linenify.facts.sites import Added, Argument, Given, Reshaped
+from linenify.project.source import Source
+
+
+def with_features(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
+    construct: list[Argument],
+) -> list[Argument]:
+    """Constructor arguments with `features=` in front."""
+    if "features" in module.bound or (module.origin is not None and _size_at_bind(plan, module)):
+        return construct
+    carry = next((f for f in filled if f.name == "carry"), None)
+    if carry is None:
+        raise Unclear("LN397", f"the carry of `{text(call.func)}` is not spelled out")
+    code = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
+    size = hidden_size(plan, call, carry.node)
+    return [Added("features", size or code % carry.index), *construct]
+
+
+def shared_features(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    arguments: list[Argument],
+) -> list[Argument]:
+    """The same for a shared cell, which has no carry where it is made."""
+    del module, layer
+    sizes = _sizes(plan, call)
+    if sizes is None:
+        raise Unclear("LN397", f"the hidden size of `{text(call.func)}` is not known here")
+    return [Added("features", sizes), *arguments]
+
+
+def _size_at_bind(plan: Plan, module: Module) -> bool:
+    del plan
+    return module.shared
+
+
+def _function_of(plan: Plan, node: ast.AST) -> ast.AST | None:
+    """The outermost function around `node`: carries are often made there."""
+    found = None
+    for ancestor in plan.ancestors(node):
+        if isinstance(ancestor, ast.FunctionDef):
+            found = ancestor
+        if isinstance(ancestor, ast.ClassDef) and found is not None:
+            break
+    return found
+
+
+def _sizes(plan: Plan, node: ast.AST) -> str | None:
+    """The one size that carries are made with in the function around `node`."""
+    function = _function_of(plan, node)
+    if function is None:
+        return None
+    found = {
+        template
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and (template := _carry_size(plan, call)) is not None
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _carry_size(plan: Plan, call: ast.Call) -> str | None:
+    """The size argument of `Cell.initialize_carry(...)`, as it reads after migration."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    if not any(isinstance(a, ModuleApi) and a.name == "initialize_carry" for a in callee):
+        return None
+    size = _argument(call, 2, "size")
+    return migrated_text(plan, size) if size is not None else None
+
+
+def hidden_size(plan: Plan, call: ast.Call, carry: ast.expr) -> str | None:
+    """The size that `carry` was made with, when the same function made it."""
+    del carry
+    return _sizes(plan, call)
+
+
+def _argument(call: ast.Call, place: int, name: str) -> ast.expr | None:
+    if place < len(call.args):
+        return call.args[place]
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def migrated_text(plan: Plan, node: ast.expr) -> str:
+    """An expression with its hyper-parameters read as fields."""
+    from linenify.facts.sites import FieldRead
+
+    source = next(s for s in plan.project.sources if _holds(plan, s, node))
+
+    class Rewriter(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.expr:  # noqa: N802
+            site = plan.site_at(source, name)
+            if isinstance(site, FieldRead):
+                return ast.Attribute(ast.Name(site.receiver, ast.Load()), site.field, ast.Load())
+            return name
+
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    for original, clone in zip(ast.walk(node), ast.walk(copy), strict=True):
+        if isinstance(original, ast.expr) and isinstance(clone, ast.expr):
+            ast.copy_location(clone, original)
+    return ast.unparse(Rewriter().visit(copy))
+
+
+def _holds(plan: Plan, source: Source, node: ast.AST) -> bool:
+    top = node
+    for ancestor in plan.ancestors(node):
+        top = ancestor
+    return top is source.tree
+
+
+# --- carries ---------------------------------------------------------------------------------
+
+
+def emit_carry(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
+    """`Cell.initialize_carry(rng, batch_dims, size, init_fn)`."""
+    layer = catalogue.layer(module.definition) if isinstance(module.definition, str) else None
+    if layer is None or not isinstance(call.func, ast.Attribute):
+        raise Unclear("LN397", f"`{text(call.func)}` is not a known cell")
+    places: dict[str, int] = {}
+    for index, argument in enumerate(call.args):
+        if isinstance(argument, ast.Starred) or index > 3:
+            raise Unclear("LN390", f"`{text(call.func)}` is called with a splat")
+        places[("rng", "batch_dims", "size", "init_fn")[index]] = index
+    for index, keyword in enumerate(call.keywords, len(call.args)):
+        if keyword.arg is None:
+            raise Unclear("LN390", f"`{text(call.func)}` is called with a splat")
+        places[keyword.arg] = index
+    if not {"rng", "batch_dims", "size"} <= set(places):
+        raise Unclear("LN397", f"the arguments of `{text(call.func)}` are not spelled out")
+    extra = ", carry_init={%d}" % places["init_fn"] if "init_fn" in places else ""
+    if layer.derived:
+        dims = _joined(call, places)
+        template = "{owner}({%d}%s, parent=None).initialize_carry({%d}, %s)" % (
+            places["size"],
+            extra,
+            places["rng"],
+            dims,
+        )
+    else:
+        size = _argument(call, places["size"], "size")
+        if not isinstance(size, ast.Tuple) or len(size.elts) < 2:
+            raise Unclear("LN397", "the size of the carry is not spelled out")
+        kernel = "(%s,)" % ", ".join(["1"] * (len(size.elts) - 1))
+        template = "{owner}({%d}[-1], %s%s, parent=None).initialize_carry({%d}, (*{%d}, *{%d}))" % (
+            places["size"],
+            kernel,
+            extra,
+            places["rng"],
+            places["batch_dims"],
+            places["size"],
+        )
+    plan.at(source, call, Reshaped(template, "LN307"))
+
+
+def _joined(call: ast.Call, places: dict[str, int]) -> str:
+    dims = _argument(call, places["batch_dims"], "batch_dims")
+    if isinstance(dims, ast.Tuple) and not any(isinstance(e, ast.Starred) for e in dims.elts):
+        inside = "".join(f"{ast.unparse(e)}, " for e in dims.elts)
+        del inside
+    return "(*{%d}, {%d})" % (places["batch_dims"], places["size"])
+
+
+# --- scans -----------------------------------------------------------------------------------
+
+
+def scan(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    body: int,
+    init: int,
+    xs: int,
+    axis: int | None,
+) -> Reshaped | None:
+    """`lax.scan(Cell.partial(name='lstm'), carry, xs)` as `nn.scan`."""
+    if not isinstance(module.definition, str) or module.shared:
+        return None
+    layer = catalogue.layer(module.definition)
+    if layer is None or layer.inputs != ("carry", "inputs"):
+        return None
+    axes = f", in_axes={axis}, out_axes={axis}" if axis else ""
+    features = ""
+    if layer.derived:
+        size = _sizes(plan, call)
+        carry = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
+        features = f"features={size or carry % init}"
+    node = call.args[body] if body < len(call.args) else call.keywords[body - len(call.args)].value
+    keywords = _bound_keywords(plan, node)
+    if keywords is None:
+        return None
+    fields = ", ".join([*([features] if features else []), *keywords])
+    template = (
+        "{linen}.scan({linen}.%s, variable_broadcast='params', split_rngs={'params': False}%s)"
+        "(%s)({%d}, {%d})" % (layer.linen, axes, fields, init, xs)
+    )
+    return Reshaped(template.replace("{'params': False}", "dict(params=False)"), "LN308")
+
+
+def _bound_keywords(plan: Plan, node: ast.expr) -> list[str] | None:
+    """What `.partial(...)` bound, as text; None when it is not spelled out here."""
+    match node:
+        case ast.Attribute() | ast.Name() if not _is_local_partial(plan, node):
+            return []
+        case ast.Call(func=ast.Attribute(attr="partial"), args=[], keywords=keywords):
+            if any(k.arg is None for k in keywords):
+                return None
+            return [f"{k.arg}={migrated_text(plan, k.value)}" for k in keywords]
+    return None
+
+
+def _is_local_partial(plan: Plan, node: ast.expr) -> bool:
+    return any(
+        isinstance(a, Module) and a.origin is not None
+        for a in plan.flow.values.get(node, frozenset())
+    )
+
+
+__all__ = ["Given", "emit_carry", "hidden_size", "pairwise", "scan", "with_features"]

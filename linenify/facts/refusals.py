@@ -1,0 +1,194 @@
+"""Every reason to leave a site alone, with what to do by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One permanent code; `remedy` is what stands behind the reason in the TODO."""
+
+    code: str
+    name: str
+    summary: str
+    remedy: str
+
+
+def _table(*entries: tuple[str, str, str, str]) -> dict[str, Refusal]:
+    return {code: Refusal(code, name, summary, remedy) for code, name, summary, remedy in entries}
+
+
+REFUSALS = _table(
+    (
+        "LN190",
+        "no-linen-counterpart",
+        "A legacy name has no counterpart in Linen.",
+        "rewrite the code that uses it against the current API",
+    ),
+    (
+        "LN290",
+        "class-not-migrated",
+        "A module class has a form that cannot be moved safely.",
+        "migrate the class by hand: fields for hyper-parameters, `@nn.compact def __call__`",
+    ),
+    (
+        "LN291",
+        "decorated-apply",
+        "`apply` carries a decorator whose effect on fields is unknown.",
+        "move the decorator to the class or drop it, then run linenify again",
+    ),
+    (
+        "LN292",
+        "conflicting-defaults",
+        "Methods of one class give the same hyper-parameter different defaults.",
+        "choose one default, or give the hyper-parameters different names",
+    ),
+    (
+        "LN293",
+        "open-ended-arguments",
+        "`*args` or `**kwargs` of a module method cannot be resolved to fields.",
+        "spell out the hyper-parameters in the signature",
+    ),
+    (
+        "LN294",
+        "attribute-set-in-apply",
+        "A module method sets an attribute on `self`; Linen modules are frozen there.",
+        "pass the value as an argument or a local variable",
+    ),
+    (
+        "LN295",
+        "base-call-changes-hyperparameter",
+        "`super().apply` passes a hyper-parameter that the Linen base reads from a field.",
+        "override the field in the subclass, or turn it into a call argument of the base",
+    ),
+    (
+        "LN296",
+        "frame-introspection",
+        "The method inspects its own names (`locals()`, `vars()`, `eval`).",
+        "list the hyper-parameters explicitly",
+    ),
+    (
+        "LN297",
+        "method-as-submodule",
+        "A module_method called on `self` owned its own parameters (`name_N`) in legacy.",
+        "make it a Module class of its own and call that",
+    ),
+    (
+        "LN390",
+        "unresolved-arguments",
+        "The arguments of a module call cannot all be assigned to fields and inputs.",
+        "write `Module(fields...)(inputs...)` by hand",
+    ),
+    (
+        "LN391",
+        "unknown-callable",
+        "It is not known whether the callee is a module class.",
+        "if it is one, split the call: `layer(fields...)(inputs...)`",
+    ),
+    (
+        "LN392",
+        "mixed-callables",
+        "The callee may be a module class or a plain function.",
+        "give all of them one calling convention",
+    ),
+    (
+        "LN393",
+        "bound-input",
+        "`.partial` or `.shared` binds an argument that Linen takes per call.",
+        "pass it where the module is called",
+    ),
+    (
+        "LN394",
+        "module-under-transform",
+        "A module runs inside a JAX transform that would not see its parameters.",
+        "use nn.scan, nn.vmap or nn.remat, or call the module once before the transform",
+    ),
+    (
+        "LN395",
+        "module-escapes",
+        "A module class is handed to code that linenify cannot see into.",
+        "check what that code does with it: legacy called it, Linen constructs it first",
+    ),
+    (
+        "LN396",
+        "attention-form",
+        "This form of attention has no counterpart that is equal for every input.",
+        "write the mask and the axes out by hand",
+    ),
+    (
+        "LN397",
+        "carry-size-unknown",
+        "The hidden size of a recurrent cell came from its carry and is not known here.",
+        "pass `features=` to the cell",
+    ),
+    (
+        "LN398",
+        "call-of-unmigrated-class",
+        "The callee is a module class that was not migrated.",
+        "migrate the class first, then split this call",
+    ),
+    (
+        "LN399",
+        "bias-on-inner-axis",
+        "A DenseGeneral with bias over inner axes adds the bias along the wrong axis in legacy.",
+        "decide which result is meant; Linen's is the documented one",
+    ),
+    (
+        "LN490",
+        "cache-handle",
+        "The legacy attention cache is used directly.",
+        "keep the value in `self.variable('cache', ...)`",
+    ),
+    (
+        "LN491",
+        "explicit-collection",
+        "A Collection is handled explicitly.",
+        "use the variables dict that `apply(..., mutable=...)` returns",
+    ),
+    (
+        "LN590",
+        "randomness-outside-modules",
+        "A legacy random stream is used outside any module.",
+        "pass a key explicitly",
+    ),
+    (
+        "LN690",
+        "training-code",
+        "Legacy training code: Model, init_by_shape, stateful, stochastic.",
+        "use `Module(...).init`, `.apply` with variables, `mutable=` and `rngs=`",
+    ),
+    (
+        "LN691",
+        "legacy-optimizer",
+        "flax.optim is gone.",
+        "use optax inside flax.training.train_state.TrainState",
+    ),
+)
+
+NOTICES = _table(
+    (
+        "LN801",
+        "embed-out-of-range",
+        "Ids out of range were clamped by legacy Embed; Linen gives NaN.",
+        "clip the ids if the program relies on it",
+    ),
+    (
+        "LN802",
+        "attention-rank-unknown",
+        "Attention over inputs of unknown rank: legacy joined all inner axes, Linen uses the last.",
+        "nothing to do for (batch, length, features)",
+    ),
+    (
+        "LN803",
+        "fully-masked-rows",
+        "Gradients through fully masked attention rows differ; outputs do not.",
+        "nothing to do when the loss ignores masked positions",
+    ),
+    (
+        "LN804",
+        "unknown-callable-left",
+        "A callable argument of unknown origin is called with one array and left as it is.",
+        "if it is a module class, write `layer()(x)`",
+    ),
+)
