@@ -138,7 +138,6 @@ def test_sarif_names_tool_rules_and_places(run):
 def test_github_annotations_escape_what_github_reads_as_syntax(run):
     assert list(machine.as_github(run)) == [
         "::notice file=a.py,line=2,endLine=2,col=9,title=LN501::ids are clamped",
-        "::warning file=b.py,line=4,endLine=6,col=1,title=LN310::`M` is unknown, 100%25; "
-        + "say%0Awhat: it is",
+        "::warning file=b.py,line=4,endLine=6,col=1,title=LN310::`M` is unknown, 100%25; say%0Awhat: it is",  # noqa: E501
         "::error file=broken.py,line=3,col=7,title=LN000::invalid syntax; make it valid",
     ]
