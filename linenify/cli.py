@@ -231,9 +231,13 @@ def facts(paths: tuple[Path, ...]) -> ExitCode:
 
 
 def _load(paths: Iterable[Path]) -> Project:
+    import gc
+
     from linenify.project.load import load
 
-    return load(paths)
+    project = load(paths)
+    gc.freeze()  # the trees stay until the end; collecting need not look at them again
+    return project
 
 
 def _with_options(project: Project, **flags: bool) -> Project:

@@ -1,8 +1,9 @@
 """Which files can matter, decided on their bytes, before anything is parsed.
 
-A file matters when it names flax or jax (a *seed*), when it imports a file
-that matters (it may use module classes without ever naming flax), or when a
-file that matters imports it (its functions may be handed module classes).
+A file matters when it names flax or jax, when it imports, however indirectly,
+a file that names flax (it may use module classes without a word of flax), or
+when a file that matters imports it (its functions may be handed module
+classes).
 Taking one file too many costs a parse; missing one would leave a caller
 behind, so doubt counts as yes.
 """
@@ -10,6 +11,7 @@ behind, so doubt counts as yes.
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-_SEED = re.compile(rb"\b(?:flax|jax)\b")
+_FLAX = re.compile(rb"\bflax\b")
+_JAX = re.compile(rb"\bjax\b")
 
 _GAP = rb"(?:[ \t\f]|\\\r?\n)"
 _IMPORT = re.compile(
@@ -41,14 +44,16 @@ class Outline:
     Attributes:
         name: its dotted name.
         is_package: whether it is an `__init__.py`.
-        is_seed: whether it names flax or jax.
+        names_flax: whether the word stands in it.
+        names_jax: the same for jax.
         absolute: dotted names it may import; some may not exist.
         relative: the same for relative imports, already made absolute.
     """
 
     name: str
     is_package: bool
-    is_seed: bool
+    names_flax: bool
+    names_jax: bool
     absolute: frozenset[str]
     relative: frozenset[str]
 
@@ -71,8 +76,9 @@ def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
             relative.update({origin, *(f"{origin}.{member}".strip(".") for member in members)})
         else:
             absolute.update(_prefixes(origin), (f"{origin}.{member}" for member in members))
+    names_flax, names_jax = (word.search(raw) is not None for word in (_FLAX, _JAX))
     return Outline(
-        name, is_package, _SEED.search(raw) is not None, frozenset(absolute), frozenset(relative)
+        name, is_package, names_flax, names_jax, frozenset(absolute), frozenset(relative)
     )
 
 
@@ -82,16 +88,17 @@ def relevant(outlines: Mapping[Key, Outline]) -> frozenset[Key]:
     Args:
         outlines: the files of a project, under any unique key.
     """
-    seeds = {key for key, each in outlines.items() if each.is_seed}
-    if not seeds or len(seeds) == len(outlines):
-        return frozenset(seeds)
+    flax = {key for key, each in outlines.items() if each.names_flax}
+    jax = {key for key, each in outlines.items() if each.names_jax}
+    if not flax or len(flax | jax) == len(outlines):
+        return frozenset(flax | jax)
     names = Names(outlines)
     importers: dict[Key, set[Key]] = defaultdict(set)
     for key, each in outlines.items():
         for target in names.possibly_imported(each):
             importers[target].add(key)
-    users = reachable(seeds, lambda key: importers.get(key, ()))
-    return reachable(users, lambda key: names.probably_imported(outlines[key]))
+    users = reachable(flax, lambda key: importers.get(key, ()))
+    return reachable(users | jax, lambda key: names.probably_imported(outlines[key]))
 
 
 class Names(Generic[Key]):
@@ -107,12 +114,13 @@ class Names(Generic[Key]):
 
     def possibly_imported(self, importer: Outline) -> Iterator[Key]:
         """Yields every file that some `sys.path` makes an import of `importer` mean."""
+        yield from self._relative(importer)
         for target in importer.absolute:
-            yield from self._by_suffix.get(target, ())
-            for suffix in _suffixes(target):
-                yield from self._by_name.get(suffix, ())
-        for target in importer.relative:
-            yield from self._by_name.get(target, ())
+            yield from self._near(target, importer)
+            if not _in_stdlib(target):
+                yield from self._by_suffix.get(target, ())
+                for suffix in _suffixes(target):
+                    yield from self._by_name.get(suffix, ())
 
     def probably_imported(self, importer: Outline) -> Iterator[Key]:
         """Yields the files that the imports mean from where `importer` lies.
@@ -120,16 +128,20 @@ class Names(Generic[Key]):
         Those relative to one of the enclosing folders, else the only one of
         that name.
         """
-        folders = ("", *(f"{folder}." for folder in _prefixes(importer.name)))
+        yield from self._relative(importer)
         for target in importer.absolute:
-            near = [name for name in (f"{f}{target}" for f in folders) if name in self._by_name]
-            if near:
-                for name in near:
-                    yield from self._by_name[name]
-            elif len(self._by_suffix.get(target, ())) == 1:
-                yield from self._by_suffix[target]
+            near = self._near(target, importer)
+            anywhere = () if _in_stdlib(target) else self._by_suffix.get(target, ())
+            yield from near or (anywhere if len(anywhere) == 1 else ())
+
+    def _relative(self, importer: Outline) -> Iterator[Key]:
         for target in importer.relative:
             yield from self._by_name.get(target, ())
+
+    def _near(self, target: str, importer: Outline) -> list[Key]:
+        """Finds what `target` means when a folder around `importer` is on `sys.path`."""
+        folders = ("", *(f"{folder}." for folder in _prefixes(importer.name)))
+        return [key for folder in folders for key in self._by_name.get(f"{folder}{target}", ())]
 
 
 def reachable(start: Iterable[Key], neighbours: Callable[[Key], Iterable[Key]]) -> frozenset[Key]:
@@ -161,6 +173,10 @@ def _prefixes(name: str) -> Iterator[str]:
 def _suffixes(name: str) -> Iterator[str]:
     parts = name.split(".")
     return (".".join(parts[start:]) for start in range(len(parts)))
+
+
+def _in_stdlib(target: str) -> bool:
+    return target.partition(".")[0] in sys.stdlib_module_names
 
 
 def _text(raw: bytes) -> str:

@@ -54,16 +54,17 @@ def test_a_package_is_its_own_starting_point():
 
 
 @pytest.mark.parametrize(
-    ("text", "is_seed"),
+    ("text", "names"),
     [
-        ("from flax import nn", True),
-        ("import jax.numpy as jnp", True),
-        ("import relax, flaxen", False),
-        ("", False),
+        ("from flax import nn", (True, False)),
+        ("import jax.numpy as jnp", (False, True)),
+        ("import relax, flaxen, flax_models", (False, False)),
+        ("", (False, False)),
     ],
 )
-def test_seeds_name_flax_or_jax(text, is_seed):
-    assert outline(text.encode(), "a", is_package=False).is_seed is is_seed
+def test_flax_and_jax_are_whole_words(text, names):
+    each = outline(text.encode(), "a", is_package=False)
+    assert (each.names_flax, each.names_jax) == names
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,13 @@ def test_seeds_name_flax_or_jax(text, is_seed):
     [
         pytest.param({"a": "import os", "b": ""}, set(), id="nothing_to_do"),
         pytest.param({"a": "import flax", "b": "import os"}, {"a"}, id="seed_only"),
+        pytest.param({"a": "import jax", "b": "import a"}, {"a"}, id="jax_alone_draws_no_users"),
+        pytest.param({"a": "import jax, b", "b": ""}, {"a"}, id="without_flax_nothing_is_followed"),
+        pytest.param(
+            {"p.types": "import flax", "q.b": "import types", "p.c": "import types"},
+            {"p.types", "p.c"},
+            id="the_standard_library_is_shadowed_by_neighbours_only",
+        ),
         pytest.param({"p.a": "import flax", "p.b": "import p.a"}, {"p.a", "p.b"}, id="user"),
         pytest.param(
             {"x.p.a": "import flax", "y.b": "from p.a import M"},
