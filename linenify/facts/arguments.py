@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from linenify.facts.kinds import Container, Module
 from linenify.facts.plan import Plan
+from linenify.facts.sites import Added, Given, Reordered
 
 
 class Unclear(Exception):
@@ -112,3 +113,9 @@ def in_module_code(plan: Plan, node: ast.AST) -> bool:
 def text(node: ast.expr) -> str:
     """An expression as people would write it."""
     return ast.unparse(node)
+
+
+def fill_plain(call: ast.Call, keyword: str, code: str, rule: str) -> Reordered:
+    """`call` with all its arguments as they are, and one more."""
+    count = len(call.args) + len(call.keywords)
+    return Reordered((*(Given(i) for i in range(count)), Added(keyword, code)), rule)

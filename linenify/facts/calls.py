@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 
 from linenify.facts import attention, catalogue, recurrent, selfcalls, transforms
 from linenify.facts.arguments import (
@@ -39,7 +40,8 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.parameters import Role
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Argument, Bind, Given, InitializerSite, ModuleCall, Reordered
+from linenify.facts.selfcalls import reachable_receiver
+from linenify.facts.sites import Added, Argument, Bind, Given, ParameterSite, ModuleCall, Reordered
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -48,6 +50,7 @@ from linenify.project.source import Source
 
 def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
+    _promote(plan)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if plan.site_at(scope.source, call) is not None:
@@ -60,7 +63,7 @@ def emit_calls(plan: Plan) -> None:
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
-    found = modules(callee)
+    found = [_normal(plan, module) for module in modules(callee)]
     if found:
         _emit_module_call(plan, source, call, callee, found)
         return
@@ -96,6 +99,36 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 transforms.emit(plan, source, call, path)
                 return
     _emit_unknown(plan, source, call, callee)
+
+
+def _promote(plan: Plan) -> None:
+    """Finds partials that are called where a shared instance may stand instead."""
+    for call in plan.flow.where:
+        assert isinstance(call, ast.Call)
+        found = modules(plan.flow.values.get(call.func, frozenset()))
+        if not any(m.shared for m in found) or repeated(plan, call):
+            continue
+        for module in found:
+            if module.shared or module.origin is None or plan.code(module.origin) is None:
+                continue
+            calls = [
+                other
+                for other in plan.flow.where
+                if isinstance(other, ast.Call)
+                and any(
+                    m.origin is module.origin and m.method == "apply"
+                    for m in modules(plan.flow.values.get(other.func, frozenset()))
+                )
+            ]
+            if len(calls) == 1 and plan.code(module.origin) is plan.code(call):
+                plan.promoted.add(module.origin)
+
+
+def _normal(plan: Plan, module: Module) -> Module:
+    """A promoted partial counts as an instance."""
+    if module.origin in plan.promoted and not module.shared:
+        return replace(module, shared=True)
+    return module
 
 
 def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
@@ -204,6 +237,13 @@ def layer_split(
     given = {f.name for f in filled if f.name is not None}
     for entry in filled:
         if entry.splat:
+            passed = _passed_on(plan, call, entry)
+            if passed is not None:
+                names = [n for n in passed if n not in given | module.bound]
+                construct.extend(
+                    Added(n, f"{receiver_of(plan, call)}.{n}") for n in names if layer.argument(n)
+                )
+                continue
             construct.append(_layer_splat(plan, call, module, layer, filled, entry))
             continue
         assert entry.name is not None
@@ -334,7 +374,7 @@ def widen_initializers(plan: Plan, value: Value) -> None:
             continue
         if len(arguments.posonlyargs) + len(arguments.args) == 2:
             code = plan.flow.code[atom.node]
-            plan.define(code.source, atom.node, InitializerSite("dtype=jnp.float32"))
+            plan.define(code.source, atom.node, ParameterSite("dtype=jnp.float32"))
 
 
 def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
@@ -357,8 +397,18 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
     position = 0
     keyword_inputs = False
     filled = fill(plan, call, module)
+    given = {f.name for f in filled if f.name is not None} | module.bound
     for entry in filled:
         if entry.splat:
+            passed = _passed_on(plan, call, entry)
+            if passed is not None:
+                order = set(class_plan.order)
+                construct.extend(
+                    Added(n, f"{receiver_of(plan, call)}.{n}")
+                    for n in passed
+                    if n not in given and n in order
+                )
+                continue
             where = _user_splat(plan, call, function, filled, entry, module)
             (construct if where is Role.FIELD else inputs).append(Given(entry.index))
             continue
@@ -390,9 +440,66 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
         else:
             in_order = in_order and not entry.positional
             construct.append(_field_argument(plan, function, entry, field))
+    spelt = {f.name for f in filled if f.name is not None}
+    inputs.extend(_travelling(plan, function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
     return ModuleCall(tuple(construct), tuple(inputs))
+
+
+def _travelling(
+    plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
+) -> list[Argument]:
+    """Call arguments that `.partial` had bound: they are given at every call now."""
+    added: dict[str, Argument] = {}
+    origin = module.origin
+    while origin is not None:
+        for keyword in origin.keywords:
+            name = keyword.arg
+            if name is None or name in added or name in explicit:
+                continue
+            if plan.role(function, name) is Role.INPUT:
+                added[name] = Added(name, recurrent.migrated_text(plan, keyword.value))
+        inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
+        found = plan.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
+        origin = next((a.origin for a in found if isinstance(a, Module)), None)
+    return list(added.values())
+
+
+def _called_locally(plan: Plan, call: ast.Call) -> bool:
+    """Whether what `call` makes is only called, and only in the function that makes it."""
+    home = plan.code(call)
+    calls = 0
+    for other in plan.flow.where:
+        assert isinstance(other, ast.Call)
+        for value in [other.func, *other.args, *(k.value for k in other.keywords)]:
+            if not any(
+                isinstance(a, Module) and a.origin is call
+                for a in plan.flow.values.get(value, frozenset())
+            ):
+                continue
+            if value is not other.func or plan.code(other) is not home:
+                return False
+            calls += 1
+    return calls > 0 and home is not None
+
+
+def receiver_of(plan: Plan, call: ast.Call) -> str:
+    """The receiver of the module method around `call`."""
+    return reachable_receiver(plan, call) or "self"
+
+
+def _passed_on(plan: Plan, call: ast.Call, entry: Filled) -> list[str] | None:
+    """The fields that stand for a `**kwargs` of the method around `call`."""
+    code = plan.code(call)
+    if entry.splat != "**" or code is None or not isinstance(entry.node, ast.Name):
+        return None
+    for class_plan in plan.classes.values():
+        names = class_plan.forwarded.get(code.node)  # type: ignore[call-overload]
+        kwarg = code.node.args.kwarg
+        if names is not None and kwarg is not None and kwarg.arg == entry.node.id:
+            return list(names)
+    return None
 
 
 def _field_argument(
@@ -448,15 +555,17 @@ def _user_splat(
             return Role.INPUT
         raise Unclear("LN390", f"`*{text(entry.node)}` may carry fields and inputs")
     keys = splat_keys(plan, entry.node)
-    open_ = {n: d for n, d in decisions.items() if n not in given}
-    roles = {d.role for n, d in open_.items() if keys is None or n in keys}
+    assert not isinstance(module.definition, str)
+    extra = [n for ns in plan.classes[module.definition].forwarded.values() for n in ns]
+    known = {**{n: Role.FIELD for n in extra}, **{n: d.role for n, d in decisions.items()}}
+    roles = {r for n, r in known.items() if n not in given and (keys is None or n in keys)}
     if keys is not None and not keys - {"name"}:
         roles = {Role.FIELD} if not roles else roles
-    if keys is not None and any(k not in decisions and k != "name" for k in keys):
+    if keys is not None and any(k not in known and k != "name" for k in keys):
         raise Unclear("LN390", f"`**{text(entry.node)}` carries arguments that are not known")
     if len(roles) != 1:
         raise Unclear("LN390", f"`**{text(entry.node)}` may carry fields and inputs")
-    if function.args.kwarg is not None and keys is None:
+    if function.args.kwarg is not None and keys is None and not extra:
         raise Unclear("LN390", f"`**{text(entry.node)}` goes into an open-ended signature")
     role = roles.pop()
     if role is Role.FIELD and module.shared:
@@ -568,7 +677,7 @@ def _emit_bind(
 
 def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
     _check_migrated(plan, call, module)
-    instance = operation == "shared"
+    instance = operation == "shared" or call in plan.promoted
     rule = "LN303" if instance else "LN302"
     arguments: list[Argument] = []
     function = plan.flow.function_of(module)
@@ -641,6 +750,8 @@ def _bound_argument(
             return [Given(entry.index, entry.name)]
         raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
     if role is Role.INPUT:
+        if isinstance(entry.node, ast.Constant | ast.Name) and _called_locally(plan, call):
+            return []  # travels to the calls
         raise Unclear("LN393", f"`{entry.name}` is bound here and taken per call in Linen")
     return [_field_argument(plan, function, entry, plan.field(module.definition, entry.name))]
 

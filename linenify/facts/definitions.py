@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from linenify.facts.attributes import emit_attributes
+from linenify.facts.forwarding import as_forwarded, forwarded, uses
 from linenify.facts.kinds import (
     Bound,
     Container,
@@ -15,6 +17,7 @@ from linenify.facts.kinds import (
     SelfApi,
     SuperMethod,
     Value,
+    modules,
 )
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
@@ -26,6 +29,7 @@ from linenify.facts.sites import (
     MethodSite,
     ModuleClassSite,
     Renamed,
+    Reshaped,
     StatementSite,
 )
 from linenify.project.scopes import Scope, all_arguments
@@ -57,13 +61,35 @@ def plan_classes(plan: Plan) -> None:
         done.add(node)
         for parent in flow.hierarchy.parents(node):
             visit(parent)
+        for method in flow.hierarchy.infos[node].methods.values():
+            visit_targets(method)
         plan.classes[node] = _class_plan(plan, node)
 
+    def visit_function(node: ast.FunctionDef) -> None:
+        if node in plan.classes or node in planning:
+            return
+        planning.add(node)
+        visit_targets(node)
+        plan.classes[node] = _function_plan(plan, node)
+
+    def visit_targets(method: ast.FunctionDef) -> None:
+        # What `**kwargs` is passed on to comes first.
+        if method.args.kwarg is None or method not in plan.decisions.of:
+            return
+        for use in uses(plan, method):
+            callee = flow.values.get(use.call.func, frozenset()) if use else frozenset()
+            for module in modules(callee):
+                if isinstance(module.definition, ast.ClassDef):
+                    visit(module.definition)
+                elif isinstance(module.definition, ast.FunctionDef):
+                    visit_function(module.definition)
+
+    planning: set[ast.FunctionDef] = set()
     for node in flow.hierarchy.infos:
         visit(node)
     for function in plan.decisions.of:
         if flow.code[function].owner is None and isinstance(function, ast.FunctionDef):
-            plan.classes[function] = _function_plan(plan, function)
+            visit_function(function)
 
 
 def emit_definitions(plan: Plan) -> None:
@@ -142,8 +168,14 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
                 result.own[name] = _merge(result, result.own[name], decision)
             else:
                 result.own[name] = decision
-        for name in _forwarded_fields(plan, method, result):
-            result.forwarded.setdefault(method, []).append(name)
+        extra = forwarded(plan, method, result)
+        if extra is None:
+            result.refused = result.refused or (
+                f"LN293 `**` of `{method.name}` is not only passed on to modules"
+            )
+        elif extra:
+            result.forwarded[method] = list(extra)
+            result.own.update({n: as_forwarded(d) for n, d in extra.items()})
     taken = set(result.own)
     for name, decision in list(result.own.items()):
         if decision.is_cache:
@@ -199,12 +231,6 @@ def _inherits(
                 return True
             return ast.dump(other.default) == ast.dump(decision.default)
     return False
-
-
-def _forwarded_fields(plan: Plan, method: ast.FunctionDef, result: ClassPlan) -> list[str]:
-    """Fields that stand for a `**kwargs` which only is passed on."""
-    del plan, method, result
-    return []
 
 
 def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | None:
@@ -267,13 +293,26 @@ def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: Clas
         name = "__call__" if method.name == "apply" else method.name
         plan.define(source, method, _method_site(plan, source, method, class_plan, name))
         _emit_reads(plan, source, method, class_plan)
-        _emit_attributes(plan, source, method, class_plan)
+    emit_attributes(plan, source, class_plan)
 
 
 def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, ...]:
     ordered = sorted(class_plan.own.items(), key=lambda item: item[1].default is not None)
     result = []
     for name, decision in ordered:
+        if any(name in names for names in class_plan.forwarded.values()):
+            default = decision.default
+            result.append(
+                Field(
+                    name=name,
+                    parameter=name,
+                    method=plan.span(source, class_plan.methods[0]),
+                    annotation=decision.type,
+                    default=ast.unparse(default) if default is not None else None,
+                    required=default is None,
+                )
+            )
+            continue
         method = next(
             m
             for m in class_plan.methods
@@ -298,7 +337,9 @@ def _method_site(
 ) -> MethodSite:
     removed = [n for n, d in plan.decisions[method].items() if d.role is Role.FIELD]
     kwargs = method.args.kwarg
-    drop = kwargs is not None and not _reads(plan, method, kwargs.arg)
+    drop = kwargs is not None and (
+        method in class_plan.forwarded or not _reads(plan, method, kwargs.arg)
+    )
     rule = "LN201" if method.name == "apply" else "LN204"
     return MethodSite(
         name=name,
@@ -394,6 +435,10 @@ def _emit_reads(
 ) -> None:
     receiver = receiver_name(plan, function)
     texts: dict[ast.JoinedStr, dict[str, str]] = {}
+    if function in class_plan.forwarded:
+        for use in uses(plan, function):
+            if use is not None and use.key is not None:
+                plan.at(source, use.call, Reshaped(f"{receiver}.{use.key}", "LN202"))
     for name, decision in plan.decisions[function].items():
         if decision.role is not Role.FIELD:
             continue
@@ -407,6 +452,8 @@ def _emit_reads(
             if local or not isinstance(node.ctx, ast.Load):
                 continue
             if decision.is_cache and not _plain_cache_use(plan, node):
+                why = f"`{ast.unparse(plan.parents[node])}` uses the legacy cache itself"
+                plan.refuse(source, plan.statement(node), "LN490", why)
                 continue
             text = plan.in_text(node)
             if text is not None:
@@ -457,41 +504,3 @@ def _needs_list(plan: Plan, node: ast.Name, decision: Decision) -> bool:
         case ast.Attribute(attr=name):
             return name in _LIST_METHODS
     return False
-
-
-def _emit_attributes(
-    plan: Plan, source: Source, function: ast.FunctionDef, class_plan: ClassPlan
-) -> None:
-    """`self.x = ...` in a module method: Linen modules are frozen there."""
-    receiver = receiver_name(plan, function)
-    for node in ast.walk(function):
-        if not (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)):
-            continue
-        if not (isinstance(node.value, ast.Name) and node.value.id == receiver):
-            continue
-        statement = plan.statement(node)
-        match statement:
-            case ast.Assign(targets=[_], value=ast.Name(id=name)) if (
-                name == node.attr and name in class_plan.own
-            ):
-                plan.files[source.name].statements[statement.lineno] = StatementSite("LN208")
-            case _:
-                plan.refuse(
-                    source, statement, "LN294", f"`{receiver}.{node.attr}` is set in a method"
-                )
-
-
-__all__ = [
-    "Bound",
-    "Module",
-    "Parameter",
-    "Renamed",
-    "Self",
-    "SelfApi",
-    "Span",
-    "SuperMethod",
-    "Value",
-    "emit_definitions",
-    "plan_classes",
-    "receiver_name",
-]

@@ -99,6 +99,7 @@ class Decisions:
         self, functions: list[FunctionNode], undecided: set[tuple[FunctionNode, str]]
     ) -> None:
         roles: dict[tuple[FunctionNode, str], tuple[Role, str]] = {}
+        self.caches = self._caches(undecided)
         for key in sorted(undecided, key=lambda k: (k[0].lineno, k[0].col_offset, k[1])):
             decided = self._direct(*key)
             if decided is not None:
@@ -144,6 +145,31 @@ class Decisions:
             for function in group:
                 roles[function, name] = chosen
 
+    def _caches(
+        self, keys: set[tuple[FunctionNode, str]]
+    ) -> set[tuple[FunctionNode, str]]:
+        """Arguments that carry a legacy cache, by what they are and what they flow into."""
+        found = {
+            key
+            for key in keys
+            if ("collection", "whole") in self.flow.evidence.get(key, set())
+            or any(_has(a.value, Legacy) for a in self.actuals.get(key, []))
+        }
+        while True:
+            fresh = set()
+            for key in keys:
+                for actual in self.actuals.get(key, []):
+                    for atom in actual.value:
+                        if isinstance(atom, Parameter) and not atom.mixed and not atom.part:
+                            source = (atom.function, atom.name)
+                            if source in found:
+                                fresh.add(key)
+                            elif key in found and source in keys:
+                                fresh.add(source)
+            if fresh <= found:
+                return found
+            found |= fresh
+
     def _direct(self, function: FunctionNode, name: str) -> tuple[Role, str] | None:
         override = self.overrides.get(f"{self.qualname(function)}.{name}")
         if override is not None:
@@ -155,7 +181,7 @@ class Decisions:
         spelt = _spelling(annotation)
         if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
             return Role.FIELD, "a module is passed"
-        if any(_has(a.value, Legacy) for a in actuals) or ("collection", "whole") in evidence:
+        if (function, name) in self.caches:
             return Role.FIELD, "a legacy handle is passed"
         if ("array", "whole") in evidence and ("initializer", "whole") not in evidence:
             if not (default is not None and _constant(default)):
@@ -242,7 +268,6 @@ class Decisions:
 
     def _decision(self, function: FunctionNode, name: str, role: Role, why: str) -> Decision:
         default = defaults_by_name(function.args).get(name)
-        evidence = self.flow.evidence.get((function, name), set())
         actuals = self.actuals.get((function, name), [])
         return Decision(
             name=name,
@@ -251,8 +276,7 @@ class Decisions:
             type=self._type(function, name, default),
             default=default,
             annotation=self._annotation(function, name),
-            is_cache=("collection", "whole") in evidence
-            or any(_has(a.value, Legacy) for a in actuals),
+            is_cache=(function, name) in self.caches,
             module=any(_has_module(a.value) for a in actuals)
             or self._default_is_module(function, name),
         )

@@ -46,6 +46,9 @@ class Plan:
         self.files = {source.name: FileFacts() for source in project.sources}
         self.spans = {source.name: Spans(source.text) for source in project.sources}
         self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
+        # `.partial(...)` calls whose result meets a shared instance in one variable:
+        # they become instances as well.
+        self.promoted: set[ast.Call] = set()
         self.parents: dict[ast.AST, ast.AST] = {}
         for source in project.sources:
             for node in ast.walk(source.tree):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from itertools import pairwise
 
 from linenify.facts import catalogue
 from linenify.facts.arguments import Filled, Unclear, text
-from linenify.facts.kinds import Module, ModuleApi
+from linenify.facts.kinds import Module, ModuleApi, Parameter
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Given, Reshaped
 from linenify.project.source import Source
@@ -41,11 +40,30 @@ def shared_features(
     arguments: list[Argument],
 ) -> list[Argument]:
     """The same for a shared cell, which has no carry where it is made."""
-    del module, layer
-    sizes = _sizes(plan, call)
+    del module
+    sizes = _sizes(plan, call) or _from_input(plan, call, layer)
     if sizes is None:
         raise Unclear("LN397", f"the hidden size of `{text(call.func)}` is not known here")
     return [Added("features", sizes), *arguments]
+
+
+def _from_input(plan: Plan, call: ast.Call, layer: catalogue.Layer) -> str | None:
+    """The size of the one input of the method that comes in as the carry."""
+    names = set()
+    home = plan.code(call)
+    for other in plan.flow.where:
+        assert isinstance(other, ast.Call)
+        callee = plan.flow.values.get(other.func, frozenset())
+        if not any(isinstance(a, Module) and a.origin is call for a in callee) or not other.args:
+            continue
+        for atom in plan.flow.values.get(other.args[0], frozenset()):
+            if isinstance(atom, Parameter) and not atom.part and not atom.mixed:
+                if home is not None and atom.function is home.node:
+                    names.add(atom.name)
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    return f"{name}.shape[-1]" if layer.name == "GRUCell" else f"{name}[0].shape[-1]"
 
 
 def _size_at_bind(plan: Plan, module: Module) -> bool:
@@ -230,6 +248,3 @@ def _is_local_partial(plan: Plan, node: ast.expr) -> bool:
         isinstance(a, Module) and a.origin is not None
         for a in plan.flow.values.get(node, frozenset())
     )
-
-
-__all__ = ["Given", "emit_carry", "hidden_size", "pairwise", "scan", "with_features"]

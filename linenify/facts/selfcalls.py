@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from linenify.facts.arguments import Unclear, in_module_code, text
-from linenify.facts.kinds import External, Legacy, Module, Self, SelfApi
+from linenify.facts.arguments import Unclear, fill_plain, in_module_code, text
+from linenify.facts.kinds import External, Function, SelfApi
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Given, Reordered, Reshaped
+from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped
 from linenify.project.source import Source
 
 _STATISTICS = frozenset({"mean", "var", "std", "average", "nanmean", "moments", "pmean"})
@@ -183,6 +183,8 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
     """`nn.make_rng()`, `nn.is_stochastic()` and `is_stateful()` inside modules."""
     receiver = reachable_receiver(plan, call)
     if receiver is None:
+        if name == "make_rng" and _through_callers(plan, source, call):
+            return
         if in_module_code(plan, call):
             raise Unclear("LN590", f"`{text(call.func)}()` in a function that has no module")
         raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
@@ -195,6 +197,63 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
             collection = _collection_of(plan, call)
             template = f"{receiver}.is_mutable_collection('{collection}')"
             plan.at(source, call, Reshaped(template, "LN402"))
+
+
+def _through_callers(plan: Plan, source: Source, call: ast.Call) -> bool:
+    """A plain function that draws a key gets the module's `make_rng` from its callers."""
+    chain: dict[ast.FunctionDef, list[ast.Call]] = {}
+    queue = [plan.code(call)]
+    while queue:
+        code = queue.pop()
+        if code is None or not isinstance(code.node, ast.FunctionDef):
+            return False
+        function = code.node
+        if function in chain:
+            continue
+        if function.args.vararg or function.args.kwarg or function.args.kwonlyargs:
+            return False
+        if any(a.arg == "make_rng" for a in function.args.args) or code.owner is not None:
+            return False
+        calls = _plain_calls(plan, function)
+        if not calls:
+            return False
+        chain[function] = calls
+        queue.extend(plan.code(c) for c in calls if reachable_receiver(plan, c) is None)
+    for function, calls in chain.items():
+        home = plan.flow.code[function]
+        spelt = "*, make_rng" if function.args.defaults else "make_rng"
+        plan.define(home.source, function, ParameterSite(spelt, "LN502"))
+        for caller in calls:
+            receiver = reachable_receiver(plan, caller)
+            passed = f"{receiver}.make_rng" if receiver is not None else "make_rng"
+            where = plan.flow.where[caller].source
+            plan.at(where, caller, fill_plain(caller, "make_rng", passed, "LN502"))
+    for other in plan.flow.where:
+        assert isinstance(other, ast.Call)
+        drawn = plan.code(other)
+        if drawn is None or drawn.node not in chain:
+            continue
+        callee = plan.flow.values.get(other.func, frozenset())
+        if External("flax.nn.make_rng") in callee:
+            plan.at(drawn.source, other, Reshaped("make_rng('dropout')", "LN502"))
+    return True
+
+
+def _plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
+    """Every call of a function; none when it also travels as a value."""
+    calls: list[ast.Call] = []
+    called: set[ast.expr] = set()
+    for node in plan.flow.where:
+        assert isinstance(node, ast.Call)
+        if Function(function) in plan.flow.values.get(node.func, frozenset()):
+            calls.append(node)
+            called.add(node.func)
+    for node, value in plan.flow.values.items():
+        if Function(function) in value and node not in called:
+            parent = plan.parents.get(node)
+            if isinstance(node, ast.expr) and not isinstance(parent, ast.Attribute):
+                return []
+    return calls
 
 
 def reachable_receiver(plan: Plan, node: ast.AST) -> str | None:
@@ -210,6 +269,3 @@ def reachable_receiver(plan: Plan, node: ast.AST) -> str | None:
             return "self"
         code = plan.code(code.node)
     return None
-
-
-__all__ = ["Legacy", "Module", "Self", "argument", "emit", "emit_random", "emit_super"]

@@ -166,11 +166,15 @@ class FunctionModuleSite:
 
 
 @dataclass(frozen=True, slots=True)
-class InitializerSite:
-    """A two-argument initialiser that a layer calls with a dtype, too."""
+class ParameterSite:
+    """A function or lambda that gets one more parameter, last or first.
+
+    LN207: a two-argument initialiser that a layer calls with a dtype, too.
+    """
 
     parameter: str
     rule: str = "LN207"
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ Site = (
     | ModuleClassSite
     | MethodSite
     | FunctionModuleSite
-    | InitializerSite
+    | ParameterSite
     | ImportSite
     | StatementSite
 )

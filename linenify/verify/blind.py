@@ -23,21 +23,21 @@ import hashlib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
-import jax._src.random
-import jax._src.random.core
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
+from jax._src import random as jax_random
+from jax._src.random import core as jax_random_core
+from scipy import special  # type: ignore[import-untyped]
 
 from linenify.verify.patching import Patch, patched
 
 Shape: TypeAlias = int | Sequence[int]
 
-_HOMES = (jax.random, jax._src.random, jax._src.random.core)
+_HOMES = (jax.random, jax_random, jax_random_core)
 _OPEN = 2.0**-54  # keeps logarithms and quantiles finite
 
 
@@ -45,7 +45,7 @@ _OPEN = 2.0**-54  # keeps logarithms and quantiles finite
 def blindfolded() -> Iterator[None]:
     """Replaces the samplers of `jax.random`; those without a blind form raise."""
     replacements = {name: _refusal(name) for name in _sampler_names()} | {
-        sampler.__name__: sampler for sampler in _SAMPLERS
+        name: _without_key(sampler) for name, sampler in _SAMPLERS.items()
     }
     with patched(
         Patch(home, name, replacement)
@@ -56,15 +56,26 @@ def blindfolded() -> Iterator[None]:
         yield
 
 
-def _sampler_names() -> Iterator[str]:
+@functools.cache
+def _sampler_names() -> tuple[str, ...]:
     """The public functions of `jax.random` that spend a key."""
     bookkeeping = {"split", "fold_in", "clone", "key_data", "key_impl", "wrap_key_data"}
-    for name, function in vars(jax.random).items():
-        if name.startswith("_") or name in bookkeeping or not callable(function):
-            continue
-        parameters = list(inspect.signature(function).parameters)
-        if parameters[:1] == ["key"]:
-            yield name
+    return tuple(
+        name
+        for name, function in inspect.getmembers(jax.random, callable)
+        if not name.startswith("_")
+        and name not in bookkeeping
+        and next(iter(inspect.signature(function).parameters), "") == "key"
+    )
+
+
+def _without_key(sampler: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    def draw(*args: Any, **kwargs: Any) -> jax.Array:
+        if "key" in kwargs:
+            return sampler(*args, **{name: kwargs[name] for name in kwargs if name != "key"})
+        return sampler(*args[1:], **kwargs)
+
+    return draw
 
 
 def _refusal(name: str) -> Callable[..., Any]:
@@ -78,13 +89,15 @@ def _refusal(name: str) -> Callable[..., Any]:
 def _uniforms(sampler: str, shape: tuple[int, ...]) -> np.ndarray:
     """Numbers in [0, 1), the same ones for ever."""
     seed = hashlib.sha256(f"{sampler}{shape}".encode()).digest()[:16]
-    draws = np.random.Generator(np.random.Philox(key=int.from_bytes(seed, "big"))).random(shape)
+    stream = np.random.Generator(np.random.Philox(key=int.from_bytes(seed, "big")))
+    draws: np.ndarray = np.asarray(stream.random(shape))
     draws.setflags(write=False)
     return draws
 
 
 def _open_uniforms(sampler: str, shape: tuple[int, ...]) -> np.ndarray:
-    return np.maximum(_uniforms(sampler, shape), _OPEN)
+    draws: np.ndarray = np.maximum(_uniforms(sampler, shape), _OPEN)
+    return draws
 
 
 def _dimensions(shape: Shape | None, *parameters: Any) -> tuple[int, ...]:
@@ -103,20 +116,20 @@ def _array(values: Any, dtype: Any, default: type = float) -> jax.Array:
     return jnp.asarray(np.asarray(values).astype(wanted))
 
 
-def normal(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
-    return _array(scipy.special.ndtri(_open_uniforms("normal", _dimensions(shape))), dtype)
+def _normal(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(special.ndtri(_open_uniforms("normal", _dimensions(shape))), dtype)
 
 
-def truncated_normal(
-    key: Any, lower: Any, upper: Any, shape: Shape | None = None, dtype: Any = None, **_: Any
+def _truncated_normal(
+    lower: Any, upper: Any, shape: Shape | None = None, dtype: Any = None, **_: Any
 ) -> jax.Array:
     draws = _open_uniforms("truncated_normal", _dimensions(shape, lower, upper))
-    ends = scipy.special.ndtr([np.asarray(lower, float), np.asarray(upper, float)])
-    return _array(scipy.special.ndtri(ends[0] + draws * (ends[1] - ends[0])), dtype)
+    ends = special.ndtr([np.asarray(lower, float), np.asarray(upper, float)])
+    return _array(special.ndtri(ends[0] + draws * (ends[1] - ends[0])), dtype)
 
 
-def uniform(
-    key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0, **_: Any
+def _uniform(
+    shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0, **_: Any
 ) -> jax.Array:
     # Rounded down to 24 bits, that single precision does not round up to 1.
     exact = np.floor(_uniforms("uniform", _dimensions(shape)) * 2.0**24) / 2.0**24
@@ -125,32 +138,28 @@ def uniform(
     return jnp.maximum(low, draws * (high - low) + low)
 
 
-def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, *_a: Any, **_: Any) -> jax.Array:
+def _bernoulli(p: Any = 0.5, shape: Shape | None = None, *_a: Any, **_: Any) -> jax.Array:
     draws = _uniforms("bernoulli", _dimensions(shape, p))
     return jnp.asarray(draws, jnp.float32) < jnp.asarray(p, jnp.float32)
 
 
-def rademacher(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+def _rademacher(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     return _array(np.sign(_uniforms("rademacher", _dimensions(shape)) - 0.5), dtype, int)
 
 
-def randint(
-    key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None, **_: Any
-) -> jax.Array:
+def _randint(shape: Shape, minval: Any, maxval: Any, dtype: Any = None, **_: Any) -> jax.Array:
     raw = _array(np.floor(_uniforms("randint", _dimensions(shape)) * 2.0**31), dtype, int)
     low, high = jnp.asarray(minval, raw.dtype), jnp.asarray(maxval, raw.dtype)
     return low + raw % jnp.maximum(high - low, 1)
 
 
-def bits(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+def _bits(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     wanted = np.dtype(jnp.uint32 if dtype is None else dtype)
     draws = _uniforms("bits", _dimensions(shape)) * 2.0 ** (8 * min(wanted.itemsize, 6))
     return jnp.asarray(np.floor(draws).astype(wanted))
 
 
-def permutation(
-    key: Any, x: Any, axis: int = 0, independent: bool = False, **_: Any
-) -> jax.Array:
+def _permutation(x: Any, axis: int = 0, independent: bool = False, **_: Any) -> jax.Array:
     x = jnp.arange(x) if np.ndim(x) == 0 else jnp.asarray(x)
     if independent:
         order = np.argsort(_uniforms("permutation", x.shape), axis=axis, kind="stable")
@@ -159,47 +168,44 @@ def permutation(
     return jnp.take(x, jnp.asarray(order), axis=axis)
 
 
-def shuffle(key: Any, x: Any, axis: int = 0) -> jax.Array:
-    return permutation(key, x, axis, independent=True)
+def _shuffle(x: Any, axis: int = 0) -> jax.Array:
+    return _permutation(x, axis, independent=True)
 
 
-def exponential(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+def _exponential(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     return _array(-np.log1p(-_uniforms("exponential", _dimensions(shape))), dtype)
 
 
-def gumbel(key: Any, shape: Shape = (), dtype: Any = None, *_a: Any, **_: Any) -> jax.Array:
+def _gumbel(shape: Shape = (), dtype: Any = None, *_a: Any, **_: Any) -> jax.Array:
     return _array(-np.log(-np.log(_open_uniforms("gumbel", _dimensions(shape)))), dtype)
 
 
-def logistic(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
-    return _array(scipy.special.logit(_open_uniforms("logistic", _dimensions(shape))), dtype)
+def _logistic(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+    return _array(special.logit(_open_uniforms("logistic", _dimensions(shape))), dtype)
 
 
-def laplace(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+def _laplace(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     centred = _open_uniforms("laplace", _dimensions(shape)) - 0.5
     return _array(-np.sign(centred) * np.log1p(-2 * np.abs(centred)), dtype)
 
 
-def cauchy(key: Any, shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
+def _cauchy(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     return _array(np.tan(np.pi * (_uniforms("cauchy", _dimensions(shape)) - 0.5)), dtype)
 
 
-def gamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+def _gamma(a: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
     draws = _uniforms("gamma", _dimensions(shape, a))
-    return _array(scipy.special.gammaincinv(np.asarray(a, float), draws), dtype)
+    return _array(special.gammaincinv(np.asarray(a, float), draws), dtype)
 
 
-def categorical(
-    key: Any, logits: Any, axis: int = -1, shape: Shape | None = None, **_: Any
-) -> jax.Array:
+def _categorical(logits: Any, axis: int = -1, shape: Shape | None = None, **_: Any) -> jax.Array:
     logits = jnp.moveaxis(jnp.asarray(logits), axis, -1)
     batch = logits.shape[:-1] if shape is None else _dimensions(shape)
-    noise = gumbel(key, (*batch, logits.shape[-1]), logits.dtype)
+    noise = _gumbel((*batch, logits.shape[-1]), logits.dtype)
     return jnp.argmax(logits + noise, axis=-1)
 
 
-def choice(
-    key: Any,
+def _choice(
     a: Any,
     shape: Shape = (),
     replace: bool = True,
@@ -212,25 +218,40 @@ def choice(
     wanted = _dimensions(shape)
     weights = jnp.zeros(count) if p is None else jnp.log(jnp.asarray(p))
     if replace:
-        index = categorical(key, weights, shape=wanted)
+        index = _categorical(weights, shape=wanted)
     else:
-        order = jnp.argsort(-(weights + gumbel(key, (count,))))
+        order = jnp.argsort(-(weights + _gumbel((count,))))
         index = order[: math.prod(wanted)].reshape(wanted)
     return jnp.take(options, index, axis=axis)
 
 
-def orthogonal(
-    key: Any, n: int, shape: Shape = (), dtype: Any = None, m: int | None = None, **_: Any
+def _orthogonal(
+    n: int, shape: Shape = (), dtype: Any = None, m: int | None = None, **_: Any
 ) -> jax.Array:
     rows, columns = n, n if m is None else m
     tall = (*_dimensions(shape), max(rows, columns), min(rows, columns))
-    q, r = np.linalg.qr(scipy.special.ndtri(_open_uniforms("orthogonal", tall)))
+    q, r = np.linalg.qr(special.ndtri(_open_uniforms("orthogonal", tall)))
     q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
     return _array(q if rows >= columns else np.swapaxes(q, -1, -2), dtype)
 
 
-_SAMPLERS: tuple[Callable[..., jax.Array], ...] = (
-    *(normal, truncated_normal, uniform, bernoulli, rademacher, randint, bits),
-    *(permutation, shuffle, exponential, gumbel, logistic, laplace, cauchy, gamma),
-    *(categorical, choice, orthogonal),
-)
+_SAMPLERS: Mapping[str, Callable[..., jax.Array]] = {
+    "normal": _normal,
+    "truncated_normal": _truncated_normal,
+    "uniform": _uniform,
+    "bernoulli": _bernoulli,
+    "rademacher": _rademacher,
+    "randint": _randint,
+    "bits": _bits,
+    "permutation": _permutation,
+    "shuffle": _shuffle,
+    "exponential": _exponential,
+    "gumbel": _gumbel,
+    "logistic": _logistic,
+    "laplace": _laplace,
+    "cauchy": _cauchy,
+    "gamma": _gamma,
+    "categorical": _categorical,
+    "choice": _choice,
+    "orthogonal": _orthogonal,
+}

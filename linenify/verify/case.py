@@ -120,7 +120,9 @@ def _run_pair(index: int, data: Mapping[str, Any]) -> RunPair:
     for run in sides.values():
         if bool(run.module) == bool(run.function):
             raise CaseError(f"run {index + 1}: name either a module or a function")
-    return RunPair(_name(index, sides[Side.LEGACY]), sides[Side.LEGACY], sides[Side.LINEN], **common)
+    return RunPair(
+        _name(index, sides[Side.LEGACY]), sides[Side.LEGACY], sides[Side.LINEN], **common
+    )
 
 
 def _name(index: int, run: Run) -> str:

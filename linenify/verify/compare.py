@@ -116,5 +116,5 @@ def _judged(
 def _rounding(dtype: np.dtype, relative: float) -> float:
     """Half precision cannot be held to a tolerance below two of its steps."""
     if jnp.issubdtype(dtype, jnp.floating):
-        return max(relative, 2 * float(jnp.finfo(dtype).eps))
+        return max(relative, 2 * float(jnp.finfo(dtype).eps))  # type: ignore[no-untyped-call]
     return relative

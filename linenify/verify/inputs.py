@@ -112,7 +112,7 @@ def _drawn(notation: str, occurrence: int) -> Any:
     low = float(parts["low"] or 0)
     high = parts["below"] or parts["high"]
     if dtype == jnp.bool_:
-        return jnp.asarray(draw.random(shape) < 0.5)
+        return jnp.asarray(draw.integers(0, 2, shape), dtype)
     if jnp.issubdtype(dtype, jnp.integer):
         return jnp.asarray(draw.integers(int(low), int(float(high or 2)), shape), dtype)
     if high is None:

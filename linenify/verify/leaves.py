@@ -88,7 +88,7 @@ def key_name(key: Any) -> str:
         case jax.tree_util.SequenceKey():
             return str(key.idx)
         case jax.tree_util.GetAttrKey():
-            return key.name
+            return str(key.name)
     return str(getattr(key, "key", key))
 
 

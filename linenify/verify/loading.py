@@ -45,6 +45,7 @@ class UserFiles:
         """Makes the modules of this side importable, and nothing of the other side."""
         entry = str(self.folder.parent if self._package else self.folder)
         others = {name: sys.modules.pop(name) for name in list(sys.modules) if self._clashes(name)}
+        foreign = set(sys.modules)
         sys.modules.update(self._modules)
         sys.path.insert(0, entry)
         importlib.invalidate_caches()
@@ -53,7 +54,8 @@ class UserFiles:
                 yield
             finally:
                 sys.path.remove(entry)
-                owned = [name for name, module in sys.modules.items() if self._owns(module)]
+                fresh = [name for name in sys.modules if name not in foreign]
+                owned = [name for name in fresh if self._owns(sys.modules[name])]
                 self._modules = {name: sys.modules.pop(name) for name in owned}
                 sys.modules.update(others)
 
@@ -80,7 +82,7 @@ def _search_path(module: types.ModuleType) -> list[str]:
         return []
     try:
         return list(getattr(module, "__path__", ()))
-    except Exception:  # a lazy module may raise anything
+    except Exception:  # noqa: BLE001 - a lazy module may raise anything
         return []
 
 

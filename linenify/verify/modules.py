@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import flax.core
@@ -52,7 +53,9 @@ _FRAMES = 4
 _READINGS = 4
 
 
-def run_case(name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay) -> CaseResult:
+def run_case(
+    name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay
+) -> CaseResult:
     """The verdict on all runs of a case; user errors are part of it."""
     worlds = {Side.LEGACY: _World(legacy, overlay), Side.LINEN: _World(linen, None)}
     try:
@@ -98,19 +101,18 @@ def _inside(world: _World, stage: str) -> Iterator[None]:
     except CaseError:
         raise
     except (Exception, SystemExit) as error:
-        first = (str(error).strip() or "no message").splitlines()
-        failure = Failure(
-            side.value,
-            stage,
-            f"{type(error).__name__}: {' '.join(first[:3])[:600]}",
-            tuple(_user_frames(error, world.files)),
-        )
-        raise _UserError(failure) from error
+        raise _UserError(_failure(side, stage, error, world.files)) from error
+
+
+def _failure(side: Side, stage: str, error: BaseException, files: UserFiles) -> Failure:
+    first = " ".join((str(error).strip() or "no message").splitlines()[:3])
+    message = f"{type(error).__name__}: {first[:600]}"
+    return Failure(side.value, stage, message, tuple(_user_frames(error, files)))
 
 
 def _user_frames(error: BaseException, files: UserFiles) -> list[str]:
     frames = [
-        f"{frame.filename.removeprefix(str(files.folder)).lstrip('/')}:{frame.lineno} in {frame.name}"
+        f"{Path(frame.filename).relative_to(files.folder)}:{frame.lineno} in {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
         if files.owns_file(frame.filename)
     ]
@@ -191,12 +193,13 @@ class _LegacyModule:
     def initial(self) -> tuple[Leaves, Leaves]:
         run = self._run
         module = _method(self._class, run.method if run.init_method is None else run.init_method)
-        with watched_legacy(self._nn) as (params_created, state_created):
-            with self._contexts({}, mutable=True) as state:
-                given = self._init_arguments
-                _, params = module.init(
-                    jax.random.PRNGKey(0), *given.inputs, **given.named, **given.fixed
-                )
+        given = self._init_arguments
+        with (
+            watched_legacy(self._nn) as (params_created, state_created),
+            self._contexts({}, mutable=True) as state,
+        ):
+            key = jax.random.PRNGKey(0)
+            _, params = module.init(key, *given.inputs, **given.named, **given.fixed)
         return (
             leaves_of(params, params_created, named=linen_keypath),
             leaves_of(_as_dict(state), state_created, named=legacy_state_keypath),
@@ -317,7 +320,7 @@ class _Seen:
 
     outputs: Any
     state: Any
-    gradients: tuple[Any, Any, Any] | None
+    gradients: tuple[Any, Any, Any] | _UserError | None
 
 
 def _compared_modules(pair: RunPair, worlds: Mapping[Side, _World]) -> tuple[Comparison, ...]:
@@ -343,15 +346,15 @@ def _compared_modules(pair: RunPair, worlds: Mapping[Side, _World]) -> tuple[Com
 
     params = _randomised(legacy_params)
     state = _randomised(legacy_state)
-    with _inside(worlds[Side.LEGACY], "call"):
-        old = _observed(legacy, legacy_params.rebuild(params), legacy_state.rebuild(state), pair)
+    variables = legacy_params.rebuild(params), legacy_state.rebuild(state)
+    old = _observed(legacy, worlds[Side.LEGACY], pair, *variables)
 
     first: tuple[Comparison, ...] | None = None
     for in_params, in_state in _attempts(params_readings, state_readings):
         paired_params = _Paired(legacy_params, linen_params, in_params)
         paired_state = _Paired(legacy_state, linen_state, in_state)
-        with _inside(worlds[Side.LINEN], "call"):
-            new = _observed(linen, paired_params.moved(params), paired_state.moved(state), pair)
+        variables = paired_params.moved(params), paired_state.moved(state)
+        new = _observed(linen, worlds[Side.LINEN], pair, *variables)
         verdict = _verdict(pair, paired_params, paired_state, old, new)
         if worst_outcome(comparison.outcome for comparison in verdict).passed:
             return verdict
@@ -441,12 +444,18 @@ def _random_like(value: Any, draw: np.random.Generator) -> Any:
     return jnp.asarray(fresh, jnp.asarray(value).dtype)
 
 
-def _observed(module: _Module, params: Any, state: Any, pair: RunPair) -> _Seen:
-    outputs, after = module.call(params, state, module.arguments)
-    gradients = None
-    if "gradients" in pair.compare and any(map(_differentiable, jax.tree_util.tree_leaves(outputs))):
-        gradients = _gradients(module, params, state)
-    return _Seen(outputs, after, gradients)
+def _observed(module: _Module, world: _World, pair: RunPair, params: Any, state: Any) -> _Seen:
+    with _inside(world, "call"):
+        outputs, after = module.call(params, state, module.arguments)
+    if "gradients" not in pair.compare:
+        return _Seen(outputs, after, None)
+    if not any(map(_differentiable, jax.tree_util.tree_leaves(outputs))):
+        return _Seen(outputs, after, None)
+    try:
+        with _inside(world, "gradients"):
+            return _Seen(outputs, after, _gradients(module, params, state))
+    except _UserError as error:
+        return _Seen(outputs, after, error)
 
 
 def _differentiable(leaf: Any) -> bool:
@@ -515,8 +524,15 @@ def _verdict(
 
 
 def _compared_gradients(pair: RunPair, params: _Paired, old: _Seen, new: _Seen) -> Comparison:
-    if old.gradients is None or new.gradients is None:
-        return Comparison("gradients", Outcome.SKIPPED)
+    if isinstance(old.gradients, _UserError) and isinstance(new.gradients, _UserError):
+        return Comparison("gradients", Outcome.SKIPPED)  # there are none, on either side
+    for gradients in (old.gradients, new.gradients):
+        if isinstance(gradients, _UserError):
+            raise gradients
+        if gradients is None:
+            return Comparison("gradients", Outcome.SKIPPED)
+    assert isinstance(old.gradients, tuple)
+    assert isinstance(new.gradients, tuple)
     rows = params.tree_rows(old.gradients[0], new.gradients[0])
     if pair.legacy.inputs == pair.linen.inputs:
         rows += _input_rows("inputs", old.gradients[1], new.gradients[1])

@@ -85,8 +85,8 @@ class Overlay:
 
     def _top(self) -> dict[str, types.ModuleType]:
         """The legacy modules that are attributes of `flax` itself."""
-        places = {name: name.split(".") for name in self._modules}
-        return {place[1]: self._modules[name] for name, place in places.items() if len(place) == 2}
+        places = {name: name.partition(".")[2] for name in self._modules}
+        return {place: self._modules[name] for name, place in places.items() if "." not in place}
 
     def _load(self) -> None:
         before = dict(sys.modules)
@@ -134,15 +134,14 @@ class Overlay:
 
 def _repair(nn: Any) -> None:
     """Mends what the modern JAX and NumPy would refuse inside the legacy sources."""
-    nn.base._fold_in_str = _fold_in_name
+    vars(nn.base)["_fold_in_str"] = _fold_in_name
     if hasattr(nn.utils, "_masters"):  # 0.1.0 looks at trace levels that no longer exist
-        nn.utils._masters = tuple
-        nn.utils._level_of_value = lambda _value: float("-inf")
+        vars(nn.utils).update(_masters=tuple, _level_of_value=lambda _value: float("-inf"))
 
 
 def _fold_in_name(key: jax.Array, name: str) -> jax.Array:
     """The legacy derivation of a key, with the hash as the unsigned number it stands for."""
-    digest = hashlib.sha1(name.encode()).digest()
+    digest = hashlib.sha1(name.encode(), usedforsecurity=False).digest()
     return jax.random.fold_in(key, np.uint32(int.from_bytes(digest[:4], "big")))
 
 

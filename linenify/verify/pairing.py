@@ -9,7 +9,6 @@ make different programs agree, because every leaf gets numbers of its own.
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +48,9 @@ def pairings(legacy: Sequence[Place], linen: Sequence[Place]) -> Iterator[Pairin
             yield pairing
 
 
-def relayout(old: tuple[int, ...], new: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray] | None:
+def relayout(
+    old: tuple[int, ...], new: tuple[int, ...]
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """How a leaf of one shape becomes the same leaf in another layout, if it can.
 
     GroupNorm dropped its leading axes of size one; DenseGeneral sorts the axes
@@ -59,7 +60,7 @@ def relayout(old: tuple[int, ...], new: tuple[int, ...]) -> Callable[[np.ndarray
         return np.asarray
     if [size for size in old if size != 1] == [size for size in new if size != 1]:
         return lambda leaf: np.reshape(leaf, new)
-    if sorted(old) == sorted(new) and math.prod(old):
+    if sorted(old) == sorted(new):
         for axes in itertools.permutations(range(len(old))):
             if tuple(old[axis] for axis in axes) == new:
                 return lambda leaf: np.transpose(leaf, axes)

@@ -86,7 +86,8 @@ def _one_worker(jobs: Sequence[Job], timeout: float) -> list[CaseResult]:
             text=True,
             env=os.environ | environment(),
         )
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         answers: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_forward, args=(worker.stdout, answers), daemon=True).start()
         try:

@@ -115,7 +115,7 @@ def _install(version: str, into: Path) -> None:
             *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
             *("--target", str(into), "-r", str(requirements)),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode == 0 and _holds_flax(into):
             return
         shutil.rmtree(into, ignore_errors=True)
