@@ -13,6 +13,7 @@ from linenify.facts.parameters import Decisions
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
+from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
 
@@ -40,6 +41,7 @@ def collect(project: Project) -> Facts:
     plan = Plan(project, flow, decisions)
     plan_classes(plan)
     emit_definitions(plan)
+    emit_decorated(plan)
     emit_calls(plan)
     plan_setup(plan)
     emit_names(plan)

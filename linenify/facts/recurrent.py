@@ -9,7 +9,7 @@ from linenify.facts import catalogue
 from linenify.facts.arguments import Filled, Unclear, text
 from linenify.facts.kinds import Module, ModuleApi, Parameter
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Argument, Given, Reshaped
+from linenify.facts.sites import Added, Argument, Reshaped
 from linenify.project.source import Source
 
 
@@ -198,53 +198,11 @@ def _joined(call: ast.Call, places: dict[str, int]) -> str:
 # --- scans -----------------------------------------------------------------------------------
 
 
-def scan(
-    plan: Plan,
-    call: ast.Call,
-    module: Module,
-    body: int,
-    init: int,
-    xs: int,
-    axis: int | None,
-) -> Reshaped | None:
-    """`lax.scan(Cell.partial(name='lstm'), carry, xs)` as `nn.scan`."""
-    if not isinstance(module.definition, str) or module.shared:
-        return None
-    layer = catalogue.layer(module.definition)
-    if layer is None or layer.inputs != ("carry", "inputs"):
-        return None
-    axes = f", in_axes={axis}, out_axes={axis}" if axis else ""
-    features = ""
-    if layer.derived:
-        size = _sizes(plan, call)
-        carry = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
-        features = f"features={size or carry % init}"
-    node = call.args[body] if body < len(call.args) else call.keywords[body - len(call.args)].value
-    keywords = _bound_keywords(plan, node)
-    if keywords is None:
-        return None
-    fields = ", ".join([*([features] if features else []), *keywords])
-    template = (
-        "{linen}.scan({linen}.%s, variable_broadcast='params', split_rngs={'params': False}%s)"
-        "(%s)({%d}, {%d})" % (layer.linen, axes, fields, init, xs)
-    )
-    return Reshaped(template.replace("{'params': False}", "dict(params=False)"), "LN308")
-
-
-def _bound_keywords(plan: Plan, node: ast.expr) -> list[str] | None:
-    """What `.partial(...)` bound, as text; None when it is not spelled out here."""
-    match node:
-        case ast.Attribute() | ast.Name() if not _is_local_partial(plan, node):
-            return []
-        case ast.Call(func=ast.Attribute(attr="partial"), args=[], keywords=keywords):
-            if any(k.arg is None for k in keywords):
-                return None
-            return [f"{k.arg}={migrated_text(plan, k.value)}" for k in keywords]
-    return None
-
-
-def _is_local_partial(plan: Plan, node: ast.expr) -> bool:
-    return any(
-        isinstance(a, Module) and a.origin is not None
-        for a in plan.flow.values.get(node, frozenset())
-    )
+def scanned_features(plan: Plan, call: ast.Call, module: Module, init: int) -> str:
+    """The `features=` of a cell that a scan constructs, with its other argument bound."""
+    layer = catalogue.layer(module.definition) if isinstance(module.definition, str) else None
+    if layer is None or not layer.derived:
+        return ""
+    size = _sizes(plan, call)
+    carry = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
+    return f"features={size or carry % init}"
