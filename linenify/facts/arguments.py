@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from linenify.facts.kinds import Container, Module
+from linenify.facts.kinds import Container, Module, Parameter
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Given, Reordered
 
@@ -63,7 +63,8 @@ def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
     """The keys that a splatted dict may carry; None when they are not known."""
     value = plan.flow.values.get(node, frozenset())
     containers = [a for a in value if isinstance(a, Container)]
-    others = [a for a in value if not isinstance(a, Container)]
+    # A parameter is what its callers pass, and these are among the atoms, too.
+    others = [a for a in value if not isinstance(a, Container | Parameter)]
     if others or not containers:
         return None
     keys: set[str] = set()

@@ -62,10 +62,17 @@ def split(
     }
     operands.update(bound.masks)
     axis = given["attention_axis"].node if "attention_axis" in given else bound.axis
-    masked = any(_present(operands, name) for name in _MASKS)
-    swap = _axis(plan, source, call, query.node, axis, masked=masked)
+    masked = any(_present(operands, name) for name in _MASKS - {"causal_mask"})
+    swap = _axis(plan, source, call, query.node, axis, masked=masked, outputs="out_features" in given)
+    if swap is not None and cross:
+        raise Unclear("LN396", "attention to another input over an inner axis")
+    if swap is not None and not isinstance(query.node, ast.Name | ast.Attribute):
+        raise Unclear("LN396", f"`{text(call.func)}` needs its input as a name")
     decode = _decode(plan, given)
+    k = k if swap is None else swap.replace("{q}", q)
     mask = _mask(plan, call, operands, q, k, query.node, key.node if key else None, cross, decode)
+    if any(_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
+        plan.notice(source, call, "LN803")
     construct = _construct(plan, call, module, layer, filled, decode)
     arguments: list[Argument] = []
     for entry in filled:
@@ -81,14 +88,12 @@ def split(
             arguments.append(Given(entry.index, "dropout_rng"))
     if mask is not None:
         arguments.append(Added("mask", mask))
-    if swap is not None and mask is not None:
-        raise Unclear("LN396", "masks over an inner attention axis")
     if module.shared:
         return ModuleCall(None, tuple(arguments), rule="LN305")
     site = ModuleCall(tuple(construct), tuple(arguments), rule="LN305")
     if swap is not None:
         return ModuleCall(
-            site.construct, site.call, rule="LN305", after=_swap_back(swap)
+            site.construct, site.call, rule="LN305", after=_swap_back(swap).replace("{q}", q)
         )
     return site
 
@@ -350,6 +355,7 @@ def _axis(
     axis: ast.expr | None,
     *,
     masked: bool,
+    outputs: bool,
 ) -> str | None:
     """A template that brings the attended axis to its place, or None when it is there."""
     known = rank(plan, query)
@@ -361,6 +367,8 @@ def _axis(
             return None
         if masked:
             raise Unclear("LN396", "masks over several axes at once")
+        if outputs:
+            raise Unclear("LN396", "joint attention that changes the number of features")
         return "{q}.reshape({q}.shape[0], -1, {q}.shape[-1])"
     match axis:
         case ast.Tuple(elts=[ast.Constant(value=int(place))]) | ast.List(
@@ -383,7 +391,7 @@ def _swap_back(swap: str) -> str:
     if swap.startswith("jnp.swapaxes"):
         place = swap.split(",")[1].strip()
         return "jnp.swapaxes({result}, %s, -2)" % place
-    return "{result}.reshape(*{q}.shape[:-1], -1)"
+    return "{result}.reshape({q}.shape)"
 
 
 # --- functions ---------------------------------------------------------------------------------

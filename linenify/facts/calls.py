@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts import attention, catalogue, recurrent, selfcalls, transforms
+from linenify.facts import attention, catalogue, recurrent, selfcalls, splats, transforms
 from linenify.facts.arguments import (
     Filled,
     Unclear,
@@ -18,6 +18,7 @@ from linenify.facts.arguments import (
 )
 from linenify.facts.catalogue import Slot
 from linenify.facts.externals import LEGACY
+from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.interpret import MODULE_API
 from linenify.facts.kinds import (
     Api,
@@ -134,7 +135,7 @@ def _normal(plan: Plan, module: Module) -> Module:
 def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     known = [a for a in callee if not isinstance(a, Parameter)]
     open_ended = [a for a in callee if isinstance(a, Parameter) and not a.mixed]
-    if known or not open_ended or not in_module_code(plan, call):
+    if known or (callee and not open_ended) or not in_module_code(plan, call):
         return
     if any(keyword.arg == "name" for keyword in call.keywords):
         raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
@@ -304,21 +305,26 @@ def _layer_splat(
         raise Unclear("LN390", f"`{text(call.func)}` gets its inputs through a splat")
     keys = splat_keys(plan, entry.node)
     if keys is None:
-        if not _known_call(plan, entry.node):
-            raise Unclear("LN390", "the keys of the splat are not known")
-        keys = set()
+        raise Unclear("LN390", "the keys of the splat are not known")
+    return _layer_splat_keys(plan, layer, entry, keys)
+
+
+def _layer_splat_keys(
+    plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]
+) -> Argument:
+    """A splat of fields; keys that Linen renames are renamed where the dict is made."""
+    renames: dict[str, str] = {}
     for key in keys:
         argument = layer.argument(key)
         if key == "name":
             continue
-        if argument is None or argument.linen not in layer.fields or argument.linen != key:
-            raise Unclear("LN390", f"the splat carries `{key}`, which Linen spells otherwise")
+        if argument is None or argument.linen is None or argument.linen not in layer.fields:
+            raise Unclear("LN390", f"the splat carries `{key}`, which Linen takes otherwise")
+        if argument.linen != key:
+            renames[key] = argument.linen
+    if renames:
+        splats.rename_keys(plan, entry.node, renames)
     return Given(entry.index)
-
-
-def _known_call(plan: Plan, node: ast.expr) -> bool:
-    del plan, node
-    return False
 
 
 def _required(
@@ -378,7 +384,28 @@ def widen_initializers(plan: Plan, value: Value) -> None:
 
 
 def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
-    del plan, source, call, module
+    """What only a faulty program could tell from the original."""
+    if module.definition == "Embed" and module.method == "apply":
+        plan.notice(source, call, "LN801")
+    if module.definition == "DenseGeneral":
+        given = {f.name: f.node for f in fill(plan, call, module)}
+        bias = given.get("bias")
+        off = (isinstance(bias, ast.Constant) and bias.value is False) or "bias" in module.bound
+        if not off and not _trailing(given.get("axis")):
+            plan.notice(source, call, "LN805")
+
+
+def _trailing(axis: ast.expr | None) -> bool:
+    """Whether the contracted axes are the last ones, in order."""
+    match axis:
+        case None:
+            return True
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
+            return True
+        case ast.Tuple(elts=elements):
+            expected = [f"-{place}" for place in range(len(elements), 0, -1)]
+            return [ast.unparse(e) for e in elements] == expected
+    return False
 
 
 # --- user classes ----------------------------------------------------------------------------
@@ -494,8 +521,10 @@ def _passed_on(plan: Plan, call: ast.Call, entry: Filled) -> list[str] | None:
     code = plan.code(call)
     if entry.splat != "**" or code is None or not isinstance(entry.node, ast.Name):
         return None
+    if not isinstance(code.node, ast.FunctionDef):
+        return None
     for class_plan in plan.classes.values():
-        names = class_plan.forwarded.get(code.node)  # type: ignore[call-overload]
+        names = class_plan.forwarded.get(code.node)
         kwarg = code.node.args.kwarg
         if names is not None and kwarg is not None and kwarg.arg == entry.node.id:
             return list(names)
@@ -577,10 +606,15 @@ def _extra_keyword(
     plan: Plan, function: ast.FunctionDef, order: Sequence[str], name: str
 ) -> Role | None:
     """A keyword that `apply` takes through `**kwargs`."""
-    del plan
     if function.args.kwarg is None:
         return None
-    return Role.FIELD if name in order else None
+    if name in order:
+        return Role.FIELD
+    owner = plan.flow.code[function].owner
+    found = plan.flow.hierarchy.find_after(owner.node, "apply") if owner is not None else None
+    if found is not None and keeps_kwargs(plan, function):
+        return plan.role(found[1], name)
+    return None
 
 
 def _own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
@@ -636,13 +670,21 @@ def _emit_super(
     module = Module(base)
     arguments: list[Argument] = []
     filled = fill(plan, call, module)
+    code = plan.code(call)
     for entry in filled:
-        if entry.splat == "**" and not any(
-            d.role is Role.FIELD
-            for n, d in plan.decisions[function].items()
-            if n not in {f.name for f in filled}
-        ):
-            arguments.append(Given(entry.index))
+        own_kwargs = (
+            entry.splat == "**"
+            and code is not None
+            and isinstance(code.node, ast.FunctionDef)
+            and code.node.args.kwarg is not None
+            and isinstance(entry.node, ast.Name)
+            and entry.node.id == code.node.args.kwarg.arg
+        )
+        if own_kwargs:
+            assert code is not None
+            assert isinstance(code.node, ast.FunctionDef)
+            if keeps_kwargs(plan, code.node):
+                arguments.append(Given(entry.index))
             continue
         if entry.splat or entry.name is None:
             raise Unclear("LN295", "`super().apply` is called with a splat")
@@ -717,11 +759,9 @@ def _bound_argument(
     if layer is not None:
         if entry.name is None:
             keys = splat_keys(plan, entry.node)
-            if keys is None or any(
-                (argument := layer.argument(k)) is None or argument.linen != k for k in keys
-            ):
+            if keys is None:
                 raise Unclear("LN390", "the keys of the splat are not known")
-            return [Given(entry.index)]
+            return [_layer_splat_keys(plan, layer, entry, keys)]
         argument = layer.argument(entry.name)
         if argument is None:
             raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from linenify.facts.attributes import emit_attributes
-from linenify.facts.forwarding import as_forwarded, forwarded, uses
+from linenify.facts.forwarding import as_forwarded, forwarded, keeps_kwargs, to_super, uses
 from linenify.facts.kinds import (
     Bound,
     Container,
@@ -338,7 +338,12 @@ def _method_site(
     removed = [n for n, d in plan.decisions[method].items() if d.role is Role.FIELD]
     kwargs = method.args.kwarg
     drop = kwargs is not None and (
-        method in class_plan.forwarded or not _reads(plan, method, kwargs.arg)
+        not keeps_kwargs(plan, method)
+        and (
+            method in class_plan.forwarded
+            or not _reads(plan, method, kwargs.arg)
+            or all(u is not None and to_super(plan, u.call) for u in uses(plan, method))
+        )
     )
     rule = "LN201" if method.name == "apply" else "LN204"
     return MethodSite(

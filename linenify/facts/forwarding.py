@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from linenify.facts import catalogue
 from linenify.facts.arguments import Unclear, fill, text
 from linenify.facts.catalogue import Slot
-from linenify.facts.kinds import Module, modules
+from linenify.facts.kinds import Module, SuperMethod, modules
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 
@@ -36,7 +36,7 @@ def forwarded(plan: Plan, method: ast.FunctionDef, own: ClassPlan) -> dict[str, 
     for use in uses(plan, method):
         if use is None:
             return None
-        if use.key is not None:
+        if use.key is not None or to_super(plan, use.call):
             continue
         try:
             fields = _remaining(plan, use.call)
@@ -53,6 +53,29 @@ def forwarded(plan: Plan, method: ast.FunctionDef, own: ClassPlan) -> dict[str, 
         if use.key is not None and not _agrees(use, found):
             return None
     return found
+
+
+def to_super(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call is `super().apply(...)`: the base's fields are inherited anyway."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(isinstance(a, SuperMethod) and a.name == "apply" for a in callee)
+
+
+def keeps_kwargs(plan: Plan, method: ast.FunctionDef) -> bool:
+    """Whether `**kwargs` still has call arguments to carry, to the base."""
+    owner = plan.flow.code[method].owner
+    if method.args.kwarg is None or owner is None:
+        return False
+    if not any(use is not None and use.key is None and to_super(plan, use.call) for use in uses(plan, method)):
+        return False
+    found = plan.flow.hierarchy.find_after(owner.node, "apply")
+    if found is None:
+        return False
+    own = set(plan.decisions[method])
+    return any(
+        d.role is Role.INPUT and d.default is not None and n not in own
+        for n, d in plan.decisions.of.get(found[1], {}).items()
+    )
 
 
 def uses(plan: Plan, method: ast.FunctionDef) -> list[Use | None]:

@@ -54,6 +54,8 @@ K = TypeVar("K")
 MODULE_API = frozenset(
     "partial shared init init_by_shape create create_by_shape call apply new".split()
 )
+# What only legacy collections and caches understand.
+CACHE_API = frozenset({"retrieve", "store", "mutate", "initialize_cache"})
 SELF_API = frozenset(
     "param get_param state is_initializing is_stateful get_state name params module".split()
 )
@@ -434,11 +436,11 @@ class Interpreter:
             case ast.Constant(value=constant):
                 return static(type(constant).__name__.replace("NoneType", "None"), ast.unparse(node))
             case ast.JoinedStr(values=parts):
-                for part in parts:
-                    self.note(self.eval(part, scope), "static")
+                for text in parts:
+                    self.note(self.eval(text, scope), "static")
                 return static("str")
-            case ast.FormattedValue(value=value):
-                return self.eval(value, scope)
+            case ast.FormattedValue(value=inner):
+                return self.eval(inner, scope)
             case ast.Name(id=name):
                 return self.name(name, scope)
             case ast.Attribute(value=owner, attr=name):
@@ -452,11 +454,11 @@ class Interpreter:
                 first, second = self.eval(left, scope), self.eval(right, scope)
                 return self._binary(first, op, second)
             case ast.UnaryOp(op=op, operand=operand):
-                value = self.eval(operand, scope)
+                result = self.eval(operand, scope)
                 if isinstance(op, ast.Not):
-                    self.note(value, "test")
+                    self.note(result, "test")
                     return static("bool")
-                return value
+                return result
             case ast.BoolOp(values=parts):
                 return frozenset().union(*(self.eval(part, scope) for part in parts))
             case ast.Compare(left=left, comparators=others, ops=ops):
@@ -473,20 +475,20 @@ class Interpreter:
                 kind = type(node).__name__.lower()
                 return self._make(node, kind, [self._element(e, scope) for e in elements])
             case ast.Dict(keys=keys, values=values_):
-                for key, value_ in zip(keys, values_, strict=True):
-                    value = self.eval(value_, scope)
+                for key, expression in zip(keys, values_, strict=True):
+                    item = self.eval(expression, scope)
                     if key is None:
-                        self._spread(node, value)
+                        self._spread(node, item)
                     else:
                         self.eval(key, scope)
-                        self._join(self.items, (node, _literal(key)), value)
+                        self._join(self.items, (node, _literal(key)), item)
                 return frozenset({Container(node, "dict")})
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
                 return self._comprehension(node, scope)
-            case ast.Starred(value=value):
-                return self.eval(value, scope)
-            case ast.NamedExpr(target=target, value=value):
-                result = self.eval(value, scope)
+            case ast.Starred(value=inner):
+                return self.eval(inner, scope)
+            case ast.NamedExpr(target=target, value=inner):
+                result = self.eval(inner, scope)
                 self.bind(target, result, scope)
                 return result
             case ast.Slice():
@@ -515,6 +517,18 @@ class Interpreter:
         for index, element in enumerate(elements):
             self._join(self.items, (node, index), element)
         return frozenset({Container(node, kind)})
+
+    def _make_dict(
+        self, node: ast.Call, positional: list[Value], keywords: list[tuple[str | None, Value]]
+    ) -> Value:
+        for value in positional:
+            self._spread(node, value)
+        for keyword, value in keywords:
+            if keyword is None:
+                self._spread(node, value)
+            else:
+                self._join(self.items, (node, keyword), value)
+        return frozenset({Container(node, "dict")})
 
     def _spread(self, node: ast.AST, value: Value) -> None:
         for atom in value:
@@ -687,6 +701,8 @@ class Interpreter:
     def _array_attribute(self, atom: Array | Parameter, name: str) -> Value:
         known = arrays.ARRAY_ATTRIBUTES.get(name)
         if isinstance(atom, Parameter):
+            if name in CACHE_API and not atom.mixed:
+                self.note(frozenset({atom}), "collection")
             if known is None:
                 return frozenset({Parameter(atom.function, atom.name, True, atom.mixed)})
             if known.telling:
@@ -1165,6 +1181,8 @@ class Interpreter:
             if owner is not None and self.hierarchy.is_module(owner.node):
                 return frozenset({Super(owner.node)})
             return NOTHING
+        if path == "builtins.dict":
+            return self._make_dict(node, positional, keywords)
         if path == "functools.partial" and positional:
             return self._functools_partial(node, positional, keywords)
         wrapped = transparent(path)

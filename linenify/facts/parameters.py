@@ -188,6 +188,8 @@ class Decisions:
                 return Role.INPUT, "used as an array"
         if any(a.how == "instance" for a in actuals):
             return Role.INPUT, "passed per call on one instance"
+        if any(a.how == "super" and not _hands_on(a.value, name) for a in actuals):
+            return Role.INPUT, "a subclass passes another value"
         if any(kind in spelt for kind in _ARRAY_TYPES):
             return Role.INPUT, "annotated as an array"
         if any(_has(a.value, Array) for a in actuals) and not _constant(default):
@@ -342,6 +344,13 @@ def _has(value: Value, kind: type) -> bool:
 
 def _has_module(value: Value) -> bool:
     return _has(value, Module)
+
+
+def _hands_on(value: Value, name: str) -> bool:
+    """Whether a value is just the parameter of the same name."""
+    return any(
+        isinstance(a, Parameter) and a.name == name and not a.mixed and not a.part for a in value
+    )
 
 
 def _plain(value: Value) -> bool:

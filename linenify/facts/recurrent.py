@@ -173,9 +173,10 @@ def emit_carry(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
         )
     else:
         size = _argument(call, places["size"], "size")
-        if not isinstance(size, ast.Tuple) or len(size.elts) < 2:
-            raise Unclear("LN397", "the size of the carry is not spelled out")
-        kernel = "(%s,)" % ", ".join(["1"] * (len(size.elts) - 1))
+        if isinstance(size, ast.Tuple) and not any(isinstance(e, ast.Starred) for e in size.elts):
+            kernel = "(%s,)" % ", ".join(["1"] * (len(size.elts) - 1))
+        else:
+            kernel = "(1,) * (len({%d}) - 1)" % places["size"]
         template = "{owner}({%d}[-1], %s%s, parent=None).initialize_carry({%d}, (*{%d}, *{%d}))" % (
             places["size"],
             kernel,

@@ -129,12 +129,6 @@ REFUSALS = _table(
         "migrate the class first, then split this call",
     ),
     (
-        "LN399",
-        "bias-on-inner-axis",
-        "A DenseGeneral with bias over inner axes adds the bias along the wrong axis in legacy.",
-        "decide which result is meant; Linen's is the documented one",
-    ),
-    (
         "LN490",
         "cache-handle",
         "The legacy attention cache is used directly.",
@@ -190,5 +184,11 @@ NOTICES = _table(
         "unknown-callable-left",
         "A callable argument of unknown origin is called with one array and left as it is.",
         "if it is a module class, write `layer()(x)`",
+    ),
+    (
+        "LN805",
+        "bias-on-inner-axis",
+        "Legacy DenseGeneral adds the bias along the wrong axis when inner axes are contracted.",
+        "nothing to do unless the program relied on the wrong axis",
     ),
 )

@@ -24,9 +24,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
         case "state":
             _emit_state(plan, source, call)
         case "is_stateful":
-            collection = _collection_of(plan, call)
-            template = "{owner}.is_mutable_collection('%s')" % collection
-            plan.at(source, call, Reshaped(template, "LN402"))
+            plan.at(source, call, Reshaped(_stateful(plan, call, "{owner}"), "LN402"))
         case "get_state":
             raise Unclear("LN491", "`get_state()` hands out the whole collection")
 
@@ -85,8 +83,9 @@ def _emit_state(plan: Plan, source: Source, call: ast.Call) -> None:
         raise Unclear("LN491", "`self.state` names a Collection of its own")
     collection = _collection(plan, call)
     if "initializer" not in places:
-        template = "{owner}.variable('%s', {%d})" % (collection, places["name"])
-        raise Unclear("LN491", f"`self.state` without an initializer; {template} has no value")
+        template = "{owner}.variable('%s', {%d}, lambda: None)" % (collection, places["name"])
+        plan.at(source, call, Reshaped(template, "LN401"))
+        return
     template = "{owner}.variable('%s', {%d}, lambda: {%d}({owner}.make_rng('params'), {%d}))" % (
         collection,
         places["name"],
@@ -98,15 +97,21 @@ def _emit_state(plan: Plan, source: Source, call: ast.Call) -> None:
     plan.at(source, call, Reshaped(template, "LN401"))
 
 
-def _collection_of(plan: Plan, call: ast.Call) -> str:
-    """The collection that a module's own state lives in."""
+def _stateful(plan: Plan, call: ast.Call, receiver: str) -> str:
+    """The test for a surrounding state, which legacy passed for reading states, too."""
+    collection, name = "batch_stats", None
     code = plan.code(call)
     if code is not None and code.owner is not None:
         for method in code.owner.methods.values():
             for node in ast.walk(method):
-                if isinstance(node, ast.Call) and _is_state(plan, node):
-                    return _collection(plan, node)
-    return "batch_stats"
+                if isinstance(node, ast.Call) and _is_state(plan, node) and name is None:
+                    collection = _collection(plan, node)
+                    first = node.args[0] if node.args else None
+                    name = first.value if isinstance(first, ast.Constant) else None
+    test = f"{receiver}.is_mutable_collection('{collection}')"
+    if isinstance(name, str):
+        return f"{test} or {receiver}.has_variable('{collection}', '{name}')"
+    return test
 
 
 def _is_state(plan: Plan, call: ast.Call) -> bool:
@@ -194,9 +199,7 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
         case "is_stochastic":
             plan.at(source, call, Reshaped(f"{receiver}.has_rng('dropout')", "LN503"))
         case "is_stateful":
-            collection = _collection_of(plan, call)
-            template = f"{receiver}.is_mutable_collection('{collection}')"
-            plan.at(source, call, Reshaped(template, "LN402"))
+            plan.at(source, call, Reshaped(_stateful(plan, call, receiver), "LN402"))
 
 
 def _through_callers(plan: Plan, source: Source, call: ast.Call) -> bool:

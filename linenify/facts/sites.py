@@ -178,6 +178,44 @@ class ParameterSite:
 
 
 @dataclass(frozen=True, slots=True)
+class DictKeys:
+    """A dict display whose string keys are renamed: pairs of (old, new)."""
+
+    renames: tuple[tuple[str, str], ...]
+    rule: str = "LN301"
+
+
+@dataclass(frozen=True, slots=True)
+class Curried:
+    """A lambda that stands beside module classes: `lambda x, name=None: x`.
+
+    It takes what a constructor takes and returns a function of the inputs:
+    `lambda name=None: lambda x: x`.
+    """
+
+    inputs: tuple[str, ...]
+    rule: str = "LN301"
+
+
+@dataclass(frozen=True, slots=True)
+class ParamOverride:
+    """An override of `Module.param`: Linen gives the initializer before the shape.
+
+    `def param(self, name, shape, initializer)` becomes
+    `def param(self, name, initializer, shape, *args)`.
+    """
+
+    rule: str = "LN203"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassVariable:
+    """An annotated class attribute of a module class, not meant as a field."""
+
+    rule: str = "LN201"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedName:
     """One alias of an import statement.
 
@@ -224,6 +262,10 @@ Site = (
     | MethodSite
     | FunctionModuleSite
     | ParameterSite
+    | DictKeys
+    | Curried
+    | ParamOverride
+    | ClassVariable
     | ImportSite
     | StatementSite
 )

@@ -115,7 +115,7 @@ def _calls_of(plan: Plan, function: FunctionNode) -> list[ast.Call] | None:
     """The direct calls of a local function; None when it travels as a value."""
     calls: list[ast.Call] = []
     for node, value in plan.flow.values.items():
-        if not isinstance(node, ast.Name) or Function(function) not in value:  # type: ignore[arg-type]
+        if not isinstance(node, ast.Name) or Function(function) not in value:
             continue
         parent = plan.parents.get(node)
         if isinstance(parent, ast.Call) and parent.func is node:

@@ -7,6 +7,7 @@ Nothing here imports JAX: that happens in `linenify.verify.worker`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,41 +78,45 @@ def environment() -> dict[str, str]:
 
 def _one_worker(jobs: Sequence[Job], timeout: float) -> list[CaseResult]:
     """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
-    with tempfile.TemporaryFile("w+") as errors:
-        worker = subprocess.Popen(
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
             [sys.executable, "-m", "linenify.verify.worker", "--json"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             env=os.environ | environment(),
-        )
+        ) as worker,
+    ):
         assert worker.stdin is not None
         assert worker.stdout is not None
         answers: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_forward, args=(worker.stdout, answers), daemon=True).start()
+        reader = threading.Thread(target=_forward, args=(worker.stdout, answers))
+        reader.start()
         try:
-            json.dump([dataclasses.asdict(job) for job in jobs], worker.stdin)
-            worker.stdin.close()
-        except BrokenPipeError:
-            pass  # it died at once; the missing answer says so
-        results: list[CaseResult] = []
-        try:
-            while len(results) < len(jobs):
-                job = jobs[len(results)]
-                try:
-                    answer = answers.get(timeout=timeout)
-                except queue.Empty:
-                    results.append(failed_case(job.case, f"no result after {timeout:g} seconds"))
-                    break
-                if answer is None:
-                    results.append(failed_case(job.case, f"the process died: {_tail(errors)}"))
-                    break
-                results.append(from_json(CaseResult, json.loads(answer)))
+            with contextlib.suppress(BrokenPipeError), worker.stdin:  # a missing answer says so
+                json.dump([dataclasses.asdict(job) for job in jobs], worker.stdin)
+            return list(_answered(jobs, answers, errors, timeout))
         finally:
             worker.kill()
-            worker.wait()
-        return results
+            reader.join()
+
+
+def _answered(
+    jobs: Sequence[Job], answers: queue.Queue[str | None], errors: IO[str], timeout: float
+) -> Iterator[CaseResult]:
+    """One verdict for each job, up to the one that brought the worker down."""
+    for job in jobs:
+        try:
+            answer = answers.get(timeout=timeout)
+        except queue.Empty:
+            yield failed_case(job.case, f"no result after {timeout:g} seconds")
+            return
+        if answer is None:
+            yield failed_case(job.case, f"the process died: {_tail(errors)}")
+            return
+        yield from_json(CaseResult, json.loads(answer))
 
 
 def _forward(stream: IO[str], answers: queue.Queue[str | None]) -> None:

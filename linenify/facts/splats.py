@@ -1,0 +1,51 @@
+"""Dicts of keyword arguments: keys are renamed where the dict is made."""
+
+from __future__ import annotations
+
+import ast
+
+from linenify.facts.arguments import Unclear, text
+from linenify.facts.kinds import Container
+from linenify.facts.plan import Plan
+from linenify.facts.sites import DictKeys, Given, Reordered
+from linenify.project.source import Source
+
+
+def rename_keys(plan: Plan, node: ast.expr, renames: dict[str, str]) -> None:
+    """Renames keys of every dict that `node` may be; refuses when others read them."""
+    value = plan.flow.values.get(node, frozenset())
+    for atom in sorted(
+        (a for a in value if isinstance(a, Container)), key=lambda a: getattr(a.node, "lineno", 0)
+    ):
+        made = atom.node
+        if not isinstance(made, ast.Dict | ast.Call):
+            raise Unclear("LN390", f"`**{text(node)}` carries keys that Linen spells otherwise")
+        _check_uses(plan, atom)
+        source = _source_of(plan, made)
+        if isinstance(made, ast.Dict):
+            plan.at(source, made, DictKeys(tuple(sorted(renames.items()))))
+            continue
+        if any(k.arg is None for k in made.keywords) or made.args:
+            raise Unclear("LN390", f"`**{text(node)}` is put together from other dicts")
+        arguments = tuple(
+            Given(index, renames.get(k.arg or "", k.arg)) for index, k in enumerate(made.keywords)
+        )
+        plan.at(source, made, Reordered(arguments, "LN301"))
+
+
+def _check_uses(plan: Plan, container: Container) -> None:
+    for other, value in plan.flow.values.items():
+        if container not in value or not isinstance(other, ast.Name):
+            continue
+        if not isinstance(other.ctx, ast.Load):
+            continue
+        parent = plan.parents.get(other)
+        if not (isinstance(parent, ast.keyword) and parent.arg is None):
+            raise Unclear("LN390", f"`{other.id}` carries renamed keys and is read elsewhere, too")
+
+
+def _source_of(plan: Plan, node: ast.AST) -> Source:
+    top: ast.AST = node
+    for ancestor in plan.ancestors(node):
+        top = ancestor
+    return next(s for s in plan.project.sources if s.tree is top)

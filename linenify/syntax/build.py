@@ -1,0 +1,132 @@
+"""Small pieces of syntax, and templates that they are put together from."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+
+import libcst as cst
+
+_EMPTY = cst.Module(body=[])
+_HOLE = re.compile(r"\{(\d+|func|owner|linen)\}")
+_MARK = "linenify_hole_"
+
+# What can be a callee or the owner of an attribute without parentheses.
+_ATOMS = (
+    cst.Name,
+    cst.Attribute,
+    cst.Call,
+    cst.Subscript,
+    cst.SimpleString,
+    cst.FormattedString,
+    cst.List,
+    cst.Dict,
+    cst.Set,
+    cst.ListComp,
+    cst.DictComp,
+    cst.SetComp,
+)
+
+
+def code(node: cst.CSTNode) -> str:
+    """The text of a node."""
+    return _EMPTY.code_for_node(node)
+
+
+def expression(text: str) -> cst.BaseExpression:
+    """Parses an expression."""
+    return cst.parse_expression(text)
+
+
+def is_atomic(node: cst.BaseExpression) -> bool:
+    """Whether `node` can stand anywhere without parentheses."""
+    return bool(node.lpar) or isinstance(node, _ATOMS) or _is_number(node)
+
+
+def parenthesized(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Wraps `node` in one more pair of parentheses."""
+    return node.with_changes(
+        lpar=[cst.LeftParen(), *node.lpar], rpar=[*node.rpar, cst.RightParen()]
+    )
+
+
+def atomic(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Wraps `node` in parentheses where it needs them."""
+    return node if is_atomic(node) and stands_alone(node) else parenthesized(node)
+
+
+def stands_alone(node: cst.BaseExpression) -> bool:
+    """Whether `node` is complete where line breaks end a statement."""
+    text = code(node)
+    if "\n" not in text and "\r" not in text:
+        return True
+    try:
+        ast.parse(f"_ = {text}")
+    except SyntaxError:
+        return False
+    return True
+
+
+def standing_alone(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Wraps `node` in parentheses if it was inside of some and relied on them."""
+    return node if stands_alone(node) else parenthesized(node)
+
+
+def with_parentheses_of(
+    node: cst.BaseExpression, old: cst.BaseExpression
+) -> cst.BaseExpression:
+    """Gives `node` the parentheses of the expression that it replaces."""
+    if old.lpar:
+        return node.with_changes(lpar=[*old.lpar, *node.lpar], rpar=[*node.rpar, *old.rpar])
+    return node
+
+
+def argument_value(arg: cst.Arg) -> cst.BaseExpression:
+    """The value of an argument as it can stand beside others."""
+    value = arg.value
+    if isinstance(value, cst.GeneratorExp) and not value.lpar:
+        return parenthesized(value)
+    return value
+
+
+def from_template(
+    template: str, holes: Mapping[str, cst.BaseExpression]
+) -> cst.BaseExpression:
+    """Fills a template: `{owner}.variable('state', {0})`.
+
+    Values come in parentheses unless they stand alone as an argument or element.
+    """
+    marked = _HOLE.sub(lambda match: _MARK + match[1], template)
+    found = expression(marked).visit(_Filler(holes))
+    assert isinstance(found, cst.BaseExpression)
+    return found
+
+
+class _Filler(cst.CSTTransformer):
+    def __init__(self, holes: Mapping[str, cst.BaseExpression]) -> None:
+        super().__init__()
+        self._holes = holes
+
+    def _hole(self, node: cst.CSTNode) -> cst.BaseExpression | None:
+        if isinstance(node, cst.Name) and node.value.startswith(_MARK):
+            return self._holes[node.value.removeprefix(_MARK)]
+        return None
+
+    def on_leave(  # type: ignore[override]
+        self, original: cst.CSTNode, updated: cst.CSTNode
+    ) -> cst.CSTNode:
+        # Arguments and elements see the mark before it is filled with parentheses.
+        match original:
+            case cst.Arg(value=value) | cst.Element(value=value) if (
+                filled := self._hole(value)
+            ) is not None:
+                return updated.with_changes(value=filled)
+        hole = self._hole(original)
+        return updated if hole is None else atomic(hole)
+
+
+def _is_number(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Imaginary) or (
+        isinstance(node, cst.Float) and not code(node).endswith(".")
+    )
