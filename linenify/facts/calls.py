@@ -22,6 +22,7 @@ from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.interpret import MODULE_API
 from linenify.facts.kinds import (
     Api,
+    Atom,
     Bound,
     Class,
     Container,
@@ -158,15 +159,41 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    if others:
-        raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
-    plan.at(source, call, splits.pop())
+    site = splits.pop()
+    if others:
+        _curry(plan, call, others, site)
+    plan.at(source, call, site)
     for module in found:
         _check_initializers(plan, call, module)
         _notices(plan, source, call, module)
+
+
+def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:
+    """Lambdas beside module classes take the same two steps: fields, then inputs."""
+    for atom in others:
+        if not isinstance(atom, Function) or not isinstance(atom.node, ast.Lambda):
+            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
+        arguments = atom.node.args
+        names = [a.arg for a in arguments.args]
+        inputs = [
+            names[a.index] if a.index < len(call.args) and a.index < len(names) else a.keyword
+            for a in site.call
+            if isinstance(a, Given)
+        ]
+        beside = all(
+            modules(plan.flow.values.get(other.func, frozenset()))
+            for other in plan.flow.where
+            if isinstance(other, ast.Call) and atom in plan.flow.values.get(other.func, frozenset())
+        )
+        known = [n for n in inputs if n is not None and n in names]
+        plain = not (arguments.vararg or arguments.posonlyargs)
+        if not beside or not plain or len(known) != len(inputs) or site.construct is None:
+            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
+        source = plan.flow.code[atom.node].source
+        plan.define(source, atom.node, Curried(tuple(known)))
 
 
 def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleCall:

@@ -22,12 +22,14 @@ from linenify.facts.kinds import (
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.sites import (
+    ClassVariable,
     Field,
     FieldRead,
     FieldsInText,
     FunctionModuleSite,
     MethodSite,
     ModuleClassSite,
+    ParamOverride,
     Renamed,
     Reshaped,
     StatementSite,
@@ -289,11 +291,29 @@ def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: Clas
         field.required for field in fields
     )
     plan.define(source, node, ModuleClassSite(fields, keyword_only))
+    for statement in node.body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(), annotation=annotation) if (
+                "ClassVar" not in ast.unparse(annotation)
+            ):
+                plan.define(source, statement, ClassVariable())
+            case ast.FunctionDef(name="param"):
+                _emit_param_override(plan, source, statement)
     for method in class_plan.methods:
         name = "__call__" if method.name == "apply" else method.name
         plan.define(source, method, _method_site(plan, source, method, class_plan, name))
         _emit_reads(plan, source, method, class_plan)
     emit_attributes(plan, source, class_plan)
+
+
+def _emit_param_override(plan: Plan, source: Source, method: ast.FunctionDef) -> None:
+    arguments = method.args
+    names = [a.arg for a in arguments.args]
+    plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults)
+    if len(names) == len(("self", "name", "shape", "initializer")) and plain:
+        plan.define(source, method, ParamOverride())
+    else:
+        plan.refuse(source, method, "LN290", "`param` is overridden with another signature")
 
 
 def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, ...]:

@@ -32,8 +32,11 @@ def emit(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
 def emit_super(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
     """`super().param(...)` inside an override of `param`."""
     if name == "param":
-        _emit_param(plan, source, call)
-        return
+        places = _bound(call, ("name", "shape", "initializer"))
+        if len(places) == len(("name", "shape", "initializer")):
+            order = (places["name"], places["initializer"], places["shape"])
+            plan.at(source, call, Reshaped("{func}({%d}, {%d}, {%d}, *args)" % order, "LN203"))
+            return
     raise Unclear("LN295", f"`super().{name}` is not known")
 
 

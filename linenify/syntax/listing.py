@@ -120,8 +120,6 @@ class Listing(Generic[Item]):
             gap = slot.gap
             if pending.dropped:
                 gap = pending.merged(gap, first=not slots)
-                if pending.comments and not gap.broken:
-                    pass
             slots.append(replace(slot, gap=gap))
             pending = _Pending()
         closing = self.closing
@@ -147,11 +145,11 @@ class Listing(Generic[Item]):
         if place == 0:
             first = slots[0]
             rest = [slot.gap for slot in slots[1:]]
-            follow = replace(first.gap, lines=()) if first.gap.broken else SPACE
-            if first.gap.broken and rest and not any(gap.broken for gap in rest):
+            follow = first.gap if first.gap.broken else SPACE
+            if rest and not first.gap.lines and not any(gap.broken for gap in rest):
                 follow = SPACE
             slots[0] = replace(first, gap=follow)
-            slots.insert(0, Slot(item, first.gap))
+            slots.insert(0, Slot(item, replace(first.gap, lines=())))
         else:
             before = slots[:place]
             broken = [slot.gap for slot in before if slot.gap.broken]

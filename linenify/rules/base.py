@@ -1,0 +1,141 @@
+"""What a rule is, what it is told, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from linenify.facts.sites import Site
+from linenify.syntax.build import expression
+
+LINEN = "flax.linen"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of legacy code and what becomes of it.
+
+    Attributes:
+        code: permanent, never given to another rule.
+        name: names the legacy pattern, in kebab case.
+        summary: one sentence.
+        doc: the page: what, and why.
+        examples: code before and after; None where it is left alone.
+    """
+
+    code: str
+    name: str
+    summary: str
+    doc: str
+    examples: tuple[tuple[str, str | None], ...] = ()
+    kind: str = "rule"
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenParameter:
+    """A parameter that left a signature to become a field, and its comments."""
+
+    node: cst.Param
+    above: tuple[str, ...] = ()
+    behind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A node that replaces the one at the site.
+
+    Attributes:
+        node: the replacement.
+        imports: dotted names that the file must be able to spell.
+        comments: comments that found no place inside of `node`.
+        children: submodules that `setup` is to construct.
+        parameters: parameters that left a signature.
+    """
+
+    node: cst.CSTNode
+    imports: frozenset[str] = frozenset()
+    comments: tuple[str, ...] = ()
+    children: tuple[tuple[str, cst.BaseExpression], ...] = ()
+    parameters: Mapping[str, TakenParameter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The site is recognised and stays as it is."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a file names something, and what it has to import for that."""
+
+    node: cst.BaseExpression
+    imports: frozenset[str] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The name as text."""
+        return cst.Module(body=[]).code_for_node(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule may ask about the place of its node.
+
+    Attributes:
+        original: the node before anything in it was rewritten.
+        linen: how the file names `flax.linen`.
+        bound: what the imports at the top of the file bind: name -> dotted path.
+        mutable: names at the top of the file that hold a list, dict or set.
+        site: what is decided for another original node.
+        place: line and column of an original node.
+        indent: column of the statement around the node.
+        children: constructors handed up for `setup`.
+        parameters: parameters handed up, by the place of their `def`.
+        consumed: parameters of this method that become fields of this class.
+    """
+
+    original: cst.CSTNode
+    linen: str = "nn"
+    bound: Mapping[str, str] = field(default_factory=dict)
+    mutable: Mapping[str, str] = field(default_factory=dict)
+    site: Callable[[cst.CSTNode], Site | None] = lambda _: None
+    place: Callable[[cst.CSTNode], tuple[int, int]] = lambda _: (0, 0)
+    indent: int = 0
+    step: str = "    "
+    children: Mapping[str, cst.BaseExpression] = field(default_factory=dict)
+    parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(
+        default_factory=dict
+    )
+    consumed: frozenset[str] = frozenset()
+
+    def spell(self, path: str) -> Spelling:
+        """Names a dotted path in this file."""
+        if path == LINEN or path.startswith(LINEN + "."):
+            rest = path[len(LINEN) :]
+            return Spelling(expression(self.linen + rest), frozenset({LINEN}))
+        names = {target: local for local, target in self.bound.items()}
+        head, tail = path, ""
+        while head:
+            if head in names:
+                return Spelling(expression(names[head] + tail))
+            head, _, last = head.rpartition(".")
+            tail = f".{last}{tail}"
+        package = path.partition(".")[0]
+        if package in {"functools", "dataclasses"}:
+            return Spelling(expression(path), frozenset({package}))
+        if path.startswith("jax.numpy"):
+            tail = path.removeprefix("jax.numpy")
+            return Spelling(expression(f"jnp{tail}"), frozenset({"jax.numpy as jnp"}))
+        if package in {"jax", "flax", "optax"}:
+            return Spelling(expression(path), frozenset({package}))
+        return Spelling(expression(path))
+
+
+Outcome = Rewrite | Refusal | None
+Rewriter = Callable[[Any, Any, Context], Outcome]

@@ -1,0 +1,271 @@
+"""Calls: the arguments of one call become those of two, or change places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import libcst as cst
+
+from linenify.facts.sites import Added, Argument, Bind, Given, ModuleCall, Reordered, Reshaped
+from linenify.rules.base import Context, Rewrite
+from linenify.syntax.build import (
+    argument_value,
+    atomic,
+    expression,
+    from_template,
+    is_atomic,
+    parenthesized,
+    standing_alone,
+    with_parentheses_of,
+)
+from linenify.syntax.comments import comments_of, stranded
+from linenify.syntax.listing import Listing, of_arguments, with_arguments
+
+
+def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
+    """Constructs a module, then calls it.
+
+        nn.Dense(x, 10)  ->  nn.Dense(10)(x)
+    """
+    parts = _Parts(call, context)
+    if site.construct is None:
+        listing, imports = parts.arranged(site.call)
+        func, more = parts.callee(call.func, site.callee)
+        node = with_arguments(call.with_changes(func=func), listing)
+        return Rewrite(node, imports | more)
+    construct = site.construct
+    if site.child is not None:
+        construct = tuple(a for a in construct if not parts.names_module(a))
+    listing, imports = parts.arranged(construct)
+    given, more = parts.plain(site.call)
+    func, most = parts.callee(call.func, site.callee)
+    imports = imports | more | most
+    original = context.original
+    if isinstance(original, cst.Call) and _is_partial(original.func, context):
+        func, listing = _unfolded(func, listing)
+    bare = call.with_changes(func=func, lpar=[], rpar=[])
+    instance: cst.BaseExpression = with_arguments(bare, _closed(listing))
+    children: tuple[tuple[str, cst.BaseExpression], ...] = ()
+    if site.child is not None:
+        children = ((site.child, instance),)
+        instance = expression(f"{site.receiver}.{site.child}")
+    node = cst.Call(func=instance, args=_joined(given), lpar=call.lpar, rpar=call.rpar)
+    return Rewrite(node, imports, children=children)
+
+
+def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
+    """Binds arguments to a module class, or makes an instance.
+
+        nn.Dense.partial(bias=False)  ->  functools.partial(nn.Dense, use_bias=False)
+        nn.Dense.shared(features=3)   ->  nn.Dense(features=3)
+    """
+    parts = _Parts(call, context)
+    owner = call.func.value if isinstance(call.func, cst.Attribute) else call.func
+    owner, imports = parts.callee(owner, site.callee)
+    arguments = site.arguments
+    if site.child is not None:
+        arguments = tuple(a for a in arguments if not parts.names_module(a))
+    listing, more = parts.arranged(arguments)
+    imports = imports | more
+    lost = stranded(comments_of(call.func), comments_of(owner))
+    if _is_partial(_owner(context.original), context):
+        owner, listing = _unfolded(owner, listing)
+    bare = call.with_changes(lpar=[], rpar=[])
+    if site.instance:
+        node = with_arguments(bare.with_changes(func=atomic(owner)), _closed(listing))
+    else:
+        partial = context.spell("functools.partial")
+        imports = imports | partial.imports
+        listing = listing.inserted(0, cst.Arg(_unwrapped(owner)))
+        node = with_arguments(bare.with_changes(func=partial.node), listing)
+    if site.child is not None:
+        made = node
+        child = with_parentheses_of(expression(f"self.{site.child}"), call)
+        return Rewrite(child, imports, lost, children=((site.child, made),))
+    return Rewrite(with_parentheses_of(node, call), imports, lost)
+
+
+def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
+    """Moves values between the slots of one call.
+
+        self.param('k', (3,), ones)  ->  self.param('k', ones, (3,))
+    """
+    listing, imports = _Parts(call, context).arranged(site.arguments)
+    func = call.func
+    if site.attribute is not None:
+        name = cst.Name(site.attribute)
+        if isinstance(func, cst.Attribute):
+            func = func.with_changes(attr=name)
+        else:
+            func = with_parentheses_of(name, func)
+    return Rewrite(with_arguments(call.with_changes(func=func), listing), imports)
+
+
+def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
+    """Writes a call anew from its parts."""
+    made = from_template(site.template, _holes(call, context))
+    imports = frozenset(site.imports)
+    if "{linen}" in site.template:
+        imports |= context.spell("flax.linen").imports
+    if call.lpar:
+        node = with_parentheses_of(made, call)
+    else:
+        node = standing_alone(made) if is_atomic(made) else parenthesized(made)
+    return Rewrite(node, imports, stranded(comments_of(call), comments_of(node)))
+
+
+# --- arguments -------------------------------------------------------------------------------
+
+
+class _Parts:
+    """The arguments of one call, as sites count them: positional ones first."""
+
+    def __init__(self, call: cst.Call, context: Context) -> None:
+        self._context = context
+        self._listing = of_arguments(call)
+        self._args = self._listing.items()
+        self._places = argument_order(self._args)
+        self._holes = _holes(call, context)
+
+    def arranged(self, wanted: Sequence[Argument]) -> tuple[Listing[cst.Arg], frozenset[str]]:
+        """The list with the wanted arguments only, in their order."""
+        seen: set[int] = set()
+        entries: list[tuple[bool, cst.Arg]] = []
+        for each in wanted:
+            moves = isinstance(each, Given) and each.index not in seen
+            if isinstance(each, Given):
+                seen.add(each.index)
+            entries.append((moves, self._argument(each)))
+        kept = {self._places[index] for index in seen}
+        listing = self._listing.without(set(range(len(self._args))) - kept)
+        listing = listing.with_items([arg for moves, arg in entries if moves])
+        for place, (moves, arg) in enumerate(entries):
+            if not moves:
+                listing = listing.inserted(place, arg)
+        return listing, self._imports(wanted)
+
+    def plain(self, wanted: Sequence[Argument]) -> tuple[list[cst.Arg], frozenset[str]]:
+        """The wanted arguments, without their surroundings."""
+        return [self._argument(each) for each in wanted], self._imports(wanted)
+
+    def callee(
+        self, written: cst.BaseExpression, path: str | None
+    ) -> tuple[cst.BaseExpression, frozenset[str]]:
+        """The callee as written, or the one that takes its place."""
+        if path is None:
+            return written, frozenset()
+        spelling = self._context.spell(path)
+        return with_parentheses_of(spelling.node, written), spelling.imports
+
+    def names_module(self, argument: Argument) -> bool:
+        """Whether an argument is the `name=` of a module."""
+        if isinstance(argument, Added) or argument.keyword is not None:
+            return argument.keyword == "name"
+        keyword = self._args[self._places[argument.index]].keyword
+        return keyword is not None and keyword.value == "name"
+
+    def _argument(self, wanted: Argument) -> cst.Arg:
+        if isinstance(wanted, Added):
+            value = from_template(wanted.code, self._holes)
+            return _with_keyword(cst.Arg(value), wanted.keyword)
+        arg = self._args[self._places[wanted.index]]
+        if arg.star:
+            return arg
+        bare = arg.with_changes(value=argument_value(arg))
+        return _with_keyword(bare, wanted.keyword)
+
+    def _imports(self, wanted: Iterable[Argument]) -> frozenset[str]:
+        if any(isinstance(each, Added) and "{linen}" in each.code for each in wanted):
+            return self._context.spell("flax.linen").imports
+        return frozenset()
+
+
+def argument_order(args: Sequence[cst.Arg]) -> list[int]:
+    """Places in the source by index in the facts.
+
+    The stdlib tree keeps `*rest` with the positional arguments even where it
+    is written behind a keyword.
+    """
+    return sorted(
+        range(len(args)), key=lambda i: args[i].keyword is not None or args[i].star == "**"
+    )
+
+
+def _with_keyword(arg: cst.Arg, keyword: str | None) -> cst.Arg:
+    if keyword is None:
+        return arg.with_changes(keyword=None, equal=cst.MaybeSentinel.DEFAULT)
+    if arg.keyword is not None:
+        return arg.with_changes(keyword=cst.Name(keyword))
+    return arg.with_changes(
+        keyword=cst.Name(keyword),
+        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+    )
+
+
+def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]:
+    order = argument_order(call.args)
+    holes = {str(i): argument_value(call.args[place]) for i, place in enumerate(order)}
+    holes["func"] = call.func
+    holes["owner"] = call.func.value if isinstance(call.func, cst.Attribute) else call.func
+    holes["linen"] = expression(context.linen)
+    return holes
+
+
+def _joined(args: Sequence[cst.Arg]) -> list[cst.Arg]:
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    plain = [arg.with_changes(whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args]
+    return [
+        arg.with_changes(comma=comma if index < len(plain) - 1 else cst.MaybeSentinel.DEFAULT)
+        for index, arg in enumerate(plain)
+    ]
+
+
+def _closed(listing: Listing[cst.Arg]) -> Listing[cst.Arg]:
+    """Nothing between the parentheses where no argument and no comment is left."""
+    return listing if listing.slots or listing.comments() else Listing(())
+
+
+# --- partials of partials --------------------------------------------------------------------
+
+
+def _owner(call: cst.CSTNode) -> cst.CSTNode:
+    if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
+        return call.func.value
+    return call
+
+
+def _is_partial(node: cst.CSTNode, context: Context) -> bool:
+    site = context.site(node)
+    return isinstance(site, Bind) and not site.instance and site.child is None
+
+
+def _unfolded(
+    func: cst.BaseExpression, listing: Listing[cst.Arg]
+) -> tuple[cst.BaseExpression, Listing[cst.Arg]]:
+    """Joins the arguments of `functools.partial(M, ...)` with those that follow.
+
+        functools.partial(M, a=1), (b=2)  ->  M, (a=1, b=2)
+    """
+    if not isinstance(func, cst.Call) or not func.args or listing.comments():
+        return func, listing
+    inner = of_arguments(func)
+    first, *bound = inner.slots
+    later = [slot.item for slot in listing.slots]
+    names = [a.keyword.value if a.keyword else None for a in [*(s.item for s in bound), *later]]
+    if (
+        any(name is None for name in names)
+        or len(set(names)) < len(names)
+        or any(arg.star for arg in [first.item, *later])
+        or inner.comments()
+        or inner.broken
+        or listing.broken
+    ):
+        return func, listing
+    joined = Listing(tuple(bound)).flat()
+    for arg in later:
+        joined = joined.inserted(len(joined.slots), arg)
+    return first.item.value, joined
+
+
+def _unwrapped(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node.with_changes(lpar=[], rpar=[]) if len(node.lpar) == 1 else node

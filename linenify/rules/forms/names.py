@@ -1,0 +1,60 @@
+"""Names: legacy ones that are spelt differently, and hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from linenify.facts.sites import FieldRead, FieldsInText, Renamed
+from linenify.rules.base import Context, Rewrite
+from linenify.syntax.build import expression, with_parentheses_of
+from linenify.syntax.comments import comments_of, stranded
+
+
+def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
+    """Replaces a name or a dotted chain."""
+    spelling = context.spell(site.target)
+    made = with_parentheses_of(spelling.node, node)
+    return Rewrite(made, spelling.imports, stranded(comments_of(node), comments_of(made)))
+
+
+def read_field(node: cst.Name, site: FieldRead, context: Context) -> Rewrite:
+    """Reads a hyper-parameter from the instance.
+
+        features  ->  self.features
+    """
+    del context
+    made: cst.BaseExpression = cst.Attribute(cst.Name(site.receiver), cst.Name(site.field))
+    if site.wrap is not None:
+        made = cst.Call(cst.Name(site.wrap), [cst.Arg(made)])
+    return Rewrite(with_parentheses_of(made, node))
+
+
+def read_fields_in_text(
+    node: cst.FormattedString | cst.ConcatenatedString, site: FieldsInText, context: Context
+) -> Rewrite:
+    """Reads hyper-parameters inside of an f-string."""
+    del context
+    made = node.visit(_Names(dict(site.reads)))
+    assert isinstance(made, cst.CSTNode)
+    return Rewrite(made)
+
+
+class _Names(cst.CSTTransformer):
+    def __init__(self, replacements: Mapping[str, str]) -> None:
+        super().__init__()
+        self._replacements = replacements
+
+    def on_leave(  # type: ignore[override]
+        self, original: cst.CSTNode, updated: cst.CSTNode
+    ) -> cst.CSTNode:
+        match original:
+            case cst.Name(value=name) if name in self._replacements:
+                assert isinstance(updated, cst.Name)
+                return with_parentheses_of(expression(self._replacements[name]), updated)
+            case cst.Attribute():  # the name behind a dot is no variable
+                return updated.with_changes(attr=original.attr)
+            case cst.Arg(keyword=cst.Name()):
+                return updated.with_changes(keyword=original.keyword)
+        return updated
