@@ -1,0 +1,79 @@
+"""Samplers that do not look at the key."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from linenify.verify.blind import blindfolded
+
+pytestmark = pytest.mark.numeric
+
+SAMPLERS = {
+    "normal": lambda key: jax.random.normal(key, (3, 4)),
+    "scalar": jax.random.normal,
+    "uniform": lambda key: jax.random.uniform(key, (5,), minval=-2.0, maxval=3.0),
+    "uniform_traced": lambda key: jax.random.uniform(key, (5,), maxval=jnp.float32(2)),
+    "truncated_normal": lambda key: jax.random.truncated_normal(key, -2, 2, (6, 7)),
+    "bernoulli": lambda key: jax.random.bernoulli(key, 0.3, (40,)),
+    "bernoulli_by_keyword": lambda key: jax.random.bernoulli(key=key, p=0.3, shape=(40,)),
+    "bernoulli_of_array": lambda key: jax.random.bernoulli(key, jnp.linspace(0, 1, 9)),
+    "randint": lambda key: jax.random.randint(key, (10,), 3, 11),
+    "permutation": lambda key: jax.random.permutation(key, 9),
+    "permuted_rows": lambda key: jax.random.permutation(key, jnp.arange(12.0).reshape(6, 2)),
+    "categorical": lambda key: jax.random.categorical(key, jnp.ones((4, 12)), axis=0),
+    "choice": lambda key: jax.random.choice(key, 10, (4,), replace=False),
+    "weighted_choice": lambda key: jax.random.choice(key, 3, (7,), p=jnp.array([0.2, 0.5, 0.3])),
+    "gumbel": lambda key: jax.random.gumbel(key, (4, 3)),
+    "glorot": lambda key: jax.nn.initializers.glorot_uniform()(key, (6, 5)),
+    "orthogonal": lambda key: jax.nn.initializers.orthogonal()(key, (6, 4)),
+}
+
+
+@pytest.mark.parametrize("draw", SAMPLERS.values(), ids=SAMPLERS)
+def test_the_key_and_jit_change_nothing(draw):
+    with blindfolded():
+        first = draw(jax.random.PRNGKey(0))
+        second = jax.jit(draw)(jax.random.PRNGKey(1))
+    np.testing.assert_allclose(first, second, rtol=1e-6)
+    assert len(np.unique(first)) > 1 or first.ndim == 0
+
+
+@pytest.mark.parametrize("draw", SAMPLERS.values(), ids=SAMPLERS)
+def test_shape_and_dtype_are_those_of_the_sampler(draw):
+    real = draw(jax.random.PRNGKey(0))
+    with blindfolded():
+        blind = draw(jax.random.PRNGKey(0))
+    assert (blind.shape, blind.dtype) == (real.shape, real.dtype)
+
+
+def test_moments():
+    with blindfolded():
+        key = jax.random.PRNGKey(0)
+        assert abs(float(jax.random.normal(key, (4000,)).std()) - 1) < 0.05
+        assert abs(float(jax.random.bernoulli(key, 0.3, (4000,)).mean()) - 0.3) < 0.03
+        assert abs(float(jax.random.uniform(key, (4000,)).mean()) - 0.5) < 0.03
+
+
+def test_gradients_and_scans_pass_through():
+    def noisy(x):
+        def step(carry, key):
+            return carry + x * jax.random.normal(key), None
+
+        return jax.lax.scan(step, 0.0, jax.random.split(jax.random.PRNGKey(0), 3))[0]
+
+    with blindfolded():
+        draw = jax.random.normal(jax.random.PRNGKey(0))
+        assert jnp.allclose(jax.grad(noisy)(2.0), 3 * draw)
+
+
+def test_a_sampler_without_a_blind_form_says_so():
+    with blindfolded(), pytest.raises(NotImplementedError, match=r"jax\.random\.poisson"):
+        jax.random.poisson(jax.random.PRNGKey(0), 2.0)
+
+
+def test_everything_is_put_back():
+    before = {name: getattr(jax.random, name) for name in dir(jax.random)}
+    with blindfolded():
+        pass
+    assert before == {name: getattr(jax.random, name) for name in dir(jax.random)}
