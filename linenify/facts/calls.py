@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts import attention, catalogue, recurrent, selfcalls, splats, transforms
+from linenify.facts import attention, catalogue, names, recurrent, selfcalls, splats, transforms
 from linenify.facts.arguments import (
     Filled,
     Unclear,
@@ -43,7 +43,16 @@ from linenify.facts.kinds import (
 from linenify.facts.parameters import Role
 from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Argument, Bind, Given, ParameterSite, ModuleCall, Reordered
+from linenify.facts.sites import (
+    Added,
+    Argument,
+    Bind,
+    Curried,
+    Given,
+    ModuleCall,
+    ParameterSite,
+    Reordered,
+)
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -177,9 +186,11 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
         if not isinstance(atom, Function) or not isinstance(atom.node, ast.Lambda):
             raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
         arguments = atom.node.args
-        names = [a.arg for a in arguments.args]
+        known_names = [a.arg for a in arguments.args]
         inputs = [
-            names[a.index] if a.index < len(call.args) and a.index < len(names) else a.keyword
+            known_names[a.index]
+            if a.index < len(call.args) and a.index < len(known_names)
+            else a.keyword
             for a in site.call
             if isinstance(a, Given)
         ]
@@ -188,7 +199,7 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
             for other in plan.flow.where
             if isinstance(other, ast.Call) and atom in plan.flow.values.get(other.func, frozenset())
         )
-        known = [n for n in inputs if n is not None and n in names]
+        known = [n for n in inputs if n is not None and n in known_names]
         plain = not (arguments.vararg or arguments.posonlyargs)
         if not beside or not plain or len(known) != len(inputs) or site.construct is None:
             raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
@@ -304,7 +315,7 @@ def layer_split(
             construct.append(Given(entry.index, argument.linen))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
-    construct.extend(_required(layer, given, module))
+    construct.extend(_required(plan, call, layer, given, module))
     construct.extend(_exact(plan, layer, filled, module))
     if layer.derived:
         construct = recurrent.with_features(plan, call, module, layer, filled, construct)
@@ -355,13 +366,18 @@ def _layer_splat_keys(
 
 
 def _required(
-    layer: catalogue.Layer, given: set[str], module: Module
+    plan: Plan, call: ast.Call, layer: catalogue.Layer, given: set[str], module: Module
 ) -> list[Argument]:
     added: list[Argument] = []
     if module.origin is None:
         for keyword, value in layer.required:
-            if keyword not in given:
+            if keyword in given:
+                continue
+            if names.is_spelt(plan, call.func):
                 added.append(Added(keyword, value))
+            else:
+                # The class came here as a value: it is bound where it is named.
+                plan.wrapped.add(layer.name)
     for trigger, keyword, value in layer.required_with:
         asked = trigger in given or trigger in module.bound
         if asked and keyword not in given and keyword not in module.bound:

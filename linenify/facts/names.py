@@ -6,14 +6,35 @@ import ast
 
 from linenify.facts import catalogue
 from linenify.facts.externals import LEGACY, canonical
-from linenify.facts.kinds import External, Module
+from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
-from linenify.facts.sites import ImportedName, ImportSite, ModuleClassSite, Renamed
+from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
+
+
+def is_spelt(plan: Plan, node: ast.expr) -> bool:
+    """Whether an expression names a layer outright: `nn.BatchNorm`, or an imported name."""
+    if isinstance(node, ast.Attribute):
+        owner = plan.flow.values.get(node.value, frozenset())
+        return any(isinstance(a, External | File) for a in owner)
+    if not isinstance(node, ast.Name):
+        return False
+    return _imported(plan, node)
+
+
+def _imported(plan: Plan, node: ast.Name) -> bool:
+    top: ast.AST = node
+    for ancestor in plan.ancestors(node):
+        top = ancestor
+    return any(
+        isinstance(statement, ast.ImportFrom)
+        and any((alias.asname or alias.name) == node.id for alias in statement.names)
+        for statement in ast.walk(top)
+    )
 
 
 def emit_names(plan: Plan) -> None:
@@ -181,6 +202,11 @@ class _File:
             )
             return
         if isinstance(entry, catalogue.Layer):
+            if entry.name in self.plan.wrapped and self._is_value(link):
+                bound = ", ".join(f"{k}={v}" for k, v in entry.required)
+                site = Wrapped("functools.partial({node}, %s)" % bound, imports=("functools",))
+                self.plan.at(self.source, link, site)
+                return
             self._rename(link, rest, entry.linen, entry.target)
             return
         if entry.name in {"module_method", "module"} and self._decorates(link):
@@ -236,12 +262,19 @@ class _File:
         parent = self.plan.parents[link]
         return isinstance(parent, ast.FunctionDef) and link in parent.decorator_list
 
+    def _is_value(self, link: ast.expr) -> bool:
+        """Whether a class is handed on here, not called, bound or derived from."""
+        parent = self.plan.parents[link]
+        match parent:
+            case ast.Call():
+                return link in parent.args
+            case ast.Attribute() | ast.ClassDef() | ast.arg() | ast.AnnAssign():
+                return isinstance(parent, ast.AnnAssign) and parent.value is link
+        return True
+
     def _handled(self, link: ast.expr) -> bool:
         """Whether the call of this name has a site, or was refused with its own code."""
         parent = self.plan.parents[link]
         if not (isinstance(parent, ast.Call) and parent.func is link):
             return False
         return self.plan.site_at(self.source, parent) is not None
-
-
-__all__ = ["External", "Module", "ModuleClassSite", "emit_names"]

@@ -49,6 +49,9 @@ class Plan:
         # `.partial(...)` calls whose result meets a shared instance in one variable:
         # they become instances as well.
         self.promoted: set[ast.Call] = set()
+        # Layers that travel as values and are called without a keyword that Linen
+        # requires: they are bound where they are named.
+        self.wrapped: set[str] = set()
         self.parents: dict[ast.AST, ast.AST] = {}
         for source in project.sources:
             for node in ast.walk(source.tree):

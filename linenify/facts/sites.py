@@ -92,6 +92,15 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A name that is used as a value and needs something around it: `{node}`."""
+
+    template: str
+    rule: str = "LN302"
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRead:
     """A hyper-parameter read in a method: `self.<field>`."""
 
@@ -256,6 +265,7 @@ Site = (
     | Reshaped
     | Reordered
     | Renamed
+    | Wrapped
     | FieldRead
     | FieldsInText
     | ModuleClassSite
