@@ -71,7 +71,9 @@ def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
     for container in containers:
         if (container.node, "*") in plan.flow.items:
             return None
-        keys |= {k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)}
+        keys |= {
+            k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)
+        }
     return keys
 
 

@@ -63,7 +63,9 @@ def split(
     operands.update(bound.masks)
     axis = given["attention_axis"].node if "attention_axis" in given else bound.axis
     masked = any(_present(operands, name) for name in _MASKS - {"causal_mask"})
-    swap = _axis(plan, source, call, query.node, axis, masked=masked, outputs="out_features" in given)
+    swap = _axis(
+        plan, source, call, query.node, axis, masked=masked, outputs="out_features" in given
+    )
     if swap is not None and cross:
         raise Unclear("LN396", "attention to another input over an inner axis")
     if swap is not None and not isinstance(query.node, ast.Name | ast.Attribute):
@@ -227,9 +229,7 @@ def _decode(plan: Plan, given: Mapping[str, Filled]) -> str | None:
     raise Unclear("LN490", "the cache handle does not come in as an argument")
 
 
-def _check_attention_function(
-    plan: Plan, given: Mapping[str, Filled], bound_: _Bound
-) -> None:
+def _check_attention_function(plan: Plan, given: Mapping[str, Filled], bound_: _Bound) -> None:
     del plan
     if any(name in given for name in _MASKS) or bound_.masks:
         masked = [n for n in _MASKS if n in given and not _off(given[n].node)]
@@ -371,8 +371,9 @@ def _axis(
             raise Unclear("LN396", "joint attention that changes the number of features")
         return "{q}.reshape({q}.shape[0], -1, {q}.shape[-1])"
     match axis:
-        case ast.Tuple(elts=[ast.Constant(value=int(place))]) | ast.List(
-            elts=[ast.Constant(value=int(place))]
+        case (
+            ast.Tuple(elts=[ast.Constant(value=int(place))])
+            | ast.List(elts=[ast.Constant(value=int(place))])
         ):
             pass
         case _:
@@ -397,17 +398,13 @@ def _swap_back(swap: str) -> str:
 # --- functions ---------------------------------------------------------------------------------
 
 
-def emit_function(
-    plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function
-) -> None:
+def emit_function(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:
     """`nn.dot_product_attention(...)`: other order, no axis, an explicit dtype and key."""
     names = [a.name for a in entry.arguments]
     arguments: list[Argument] = []
     given: dict[str, ast.expr] = {}
     pairs = [(i, names[i] if i < len(names) else None, a, True) for i, a in enumerate(call.args)]
-    pairs += [
-        (i, k.arg, k.value, False) for i, k in enumerate(call.keywords, start=len(call.args))
-    ]
+    pairs += [(i, k.arg, k.value, False) for i, k in enumerate(call.keywords, start=len(call.args))]
     for index, name, node, positional in pairs:
         if name is None or isinstance(node, ast.Starred):
             raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")

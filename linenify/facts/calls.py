@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,7 +26,6 @@ from linenify.facts.kinds import (
     Atom,
     Bound,
     Class,
-    Container,
     External,
     Function,
     Legacy,
@@ -36,7 +36,6 @@ from linenify.facts.kinds import (
     Partial,
     SelfApi,
     SuperMethod,
-    Transformed,
     Value,
     modules,
 )
@@ -106,10 +105,32 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path="functools.partial"):
                 _emit_functools(plan, source, call)
                 return
+            case External(path="builtins.getattr") if _of_namespace(plan, call):
+                raise Unclear("LN391", "a name of flax.nn is looked up at run time")
             case External(path=path):
+                if _may_be_module(plan, call, path):
+                    raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)
                 return
     _emit_unknown(plan, source, call, callee)
+
+
+def _is_handle(plan: Plan, parameter: Parameter) -> bool:
+    return (parameter.function, parameter.name) in plan.decisions.caches
+
+
+def _of_namespace(plan: Plan, call: ast.Call) -> bool:
+    """Whether `getattr` picks from flax.nn by a name that is not spelled out."""
+    owner = plan.flow.values.get(call.args[0], frozenset()) if call.args else frozenset()
+    return External(LEGACY) in owner
+
+
+def _may_be_module(plan: Plan, call: ast.Call, path: str) -> bool:
+    """Whether a callable of a library that is not here is called as modules are."""
+    root = path.partition(".")[0]
+    if root in {"jax", "numpy", "flax", "builtins"} or root in sys.stdlib_module_names:
+        return False
+    return any(k.arg == "name" for k in call.keywords) and in_module_code(plan, call)
 
 
 def _promote(plan: Plan) -> None:
@@ -152,6 +173,8 @@ def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> 
     if call.keywords or len(call.args) != 1:
         return
     owner = plan.code(call)
+    if any(_is_handle(plan, a) for a in open_ended):
+        return
     if owner is not None and any(a.function is owner.node for a in open_ended):
         plan.notice(source, call, "LN804", f"`{text(call.func)}` is not known; left as it is")
 
@@ -304,7 +327,9 @@ def layer_split(
             inputs.append(Given(entry.index, None if entry.positional else argument.linen))
         elif module.shared:
             raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
-        elif layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(plan, entry):
+        elif (
+            layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(plan, entry)
+        ):
             construct.append(Added("kernel_size", "({%d},)" % entry.index))
             in_order = False
         elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
@@ -574,9 +599,7 @@ def _passed_on(plan: Plan, call: ast.Call, entry: Filled) -> list[str] | None:
     return None
 
 
-def _field_argument(
-    plan: Plan, function: ast.FunctionDef, entry: Filled, field: str
-) -> Argument:
+def _field_argument(plan: Plan, function: ast.FunctionDef, entry: Filled, field: str) -> Argument:
     decision = plan.decisions[function][entry.name or ""]
     if decision.is_cache and field == "decode":
         value = plan.flow.values.get(entry.node, frozenset())
@@ -621,15 +644,14 @@ def _user_splat(
         left = [n for n in decisions if n not in given][: len(decisions)]
         del place
         if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
-            function.args.vararg is not None
-            or all(decisions[n].role is Role.INPUT for n in left)
+            function.args.vararg is not None or all(decisions[n].role is Role.INPUT for n in left)
         ):
             return Role.INPUT
         raise Unclear("LN390", f"`*{text(entry.node)}` may carry fields and inputs")
     keys = splat_keys(plan, entry.node)
     assert not isinstance(module.definition, str)
     extra = [n for ns in plan.classes[module.definition].forwarded.values() for n in ns]
-    known = {**{n: Role.FIELD for n in extra}, **{n: d.role for n, d in decisions.items()}}
+    known = {**dict.fromkeys(extra, Role.FIELD), **{n: d.role for n, d in decisions.items()}}
     roles = {r for n, r in known.items() if n not in given and (keys is None or n in keys)}
     if keys is not None and not keys - {"name"}:
         roles = {Role.FIELD} if not roles else roles
@@ -669,9 +691,7 @@ def _own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
         for node in plan.flow.where
         if isinstance(node, ast.Call)
         and any(
-            isinstance(a, Module)
-            and a.receiver == "self"
-            and plan.flow.function_of(a) is function
+            isinstance(a, Module) and a.receiver == "self" and plan.flow.function_of(a) is function
             for a in plan.flow.values.get(node.func, frozenset())
         )
     }
@@ -685,7 +705,9 @@ def _own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
         if role is Role.INPUT:
             inputs.append(Given(entry.index, None if entry.positional else entry.name))
         elif not _same_field(plan, entry):
-            raise Unclear("LN297", f"`{text(call.func)}` gets `{entry.name}` different from the field")
+            raise Unclear(
+                "LN297", f"`{text(call.func)}` gets `{entry.name}` different from the field"
+            )
     return ModuleCall(None, tuple(inputs), rule="LN304")
 
 
@@ -697,9 +719,7 @@ def _same_field(plan: Plan, entry: Filled) -> bool:
     )
 
 
-def _emit_super(
-    plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, name: str
-) -> None:
+def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, name: str) -> None:
     if name != "apply":
         selfcalls.emit_super(plan, source, call, name)
         return
@@ -747,9 +767,7 @@ def _emit_super(
 # --- partial and shared ----------------------------------------------------------------------
 
 
-def _emit_bind(
-    plan: Plan, source: Source, call: ast.Call, callee: Value, operation: str
-) -> None:
+def _emit_bind(plan: Plan, source: Source, call: ast.Call, callee: Value, operation: str) -> None:
     found = [a.module for a in callee if isinstance(a, ModuleApi)]
     others = [a for a in callee if isinstance(a, Function | Bound | Class)]
     if others:
@@ -823,7 +841,9 @@ def _bound_argument(
         unknown = keys is None or any(
             k != "name" and (k not in decisions or decisions[k].role is Role.INPUT) for k in keys
         )
-        if unknown and any(d.role is Role.INPUT and d.default is not None for d in decisions.values()):
+        if unknown and any(
+            d.role is Role.INPUT and d.default is not None for d in decisions.values()
+        ):
             raise Unclear("LN390", f"`**{text(entry.node)}` may bind call arguments")
         return [Given(entry.index)]
     role = plan.role(function, entry.name)
@@ -895,9 +915,7 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             raise Unclear("LN190", f"`{text(call.func)}` has no counterpart; {entry.note}")
 
 
-def _emit_dropout(
-    plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function
-) -> None:
+def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:
     construct: list[Argument] = []
     inputs: list[Argument] = []
     given: set[str] = set()
@@ -928,5 +946,3 @@ def _emit_dropout(
 
 def _at(sequence: Sequence[str], position: int) -> str | None:
     return sequence[position] if position < len(sequence) else None
-
-

@@ -128,4 +128,6 @@ class Hierarchy:
         if found is None:
             return False
         decorators = self.infos[found[0]].decorated.get(name, frozenset())
-        return any(isinstance(a, External) and a.path == "flax.nn.module_method" for a in decorators)
+        return any(
+            isinstance(a, External) and a.path == "flax.nn.module_method" for a in decorators
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from linenify.facts.calls import emit_calls
-from linenify.facts.definitions import emit_definitions, plan_classes
+from linenify.facts.definitions import emit_definitions, flag_strangers, plan_classes
 from linenify.facts.interpret import Interpreter
 from linenify.facts.names import emit_names
 from linenify.facts.parameters import Decisions
@@ -41,6 +41,7 @@ def collect(project: Project) -> Facts:
     plan = Plan(project, flow, decisions)
     plan_classes(plan)
     emit_definitions(plan)
+    flag_strangers(plan)
     emit_decorated(plan)
     emit_calls(plan)
     plan_setup(plan)
@@ -63,8 +64,12 @@ def describe(facts: Facts) -> str:
         for name, role, type_, why in roles.arguments:
             lines.append(f"    {name:<24} {role:<6} {type_:<14} {why}")
     for name, file in facts.files.items():
-        places = [(span.line, span.column, str(site)) for (_, span), site in file.expressions.items()]
-        places += [(line, column, str(site)) for (_, line, column), site in file.definitions.items()]
+        places = [
+            (span.line, span.column, str(site)) for (_, span), site in file.expressions.items()
+        ]
+        places += [
+            (line, column, str(site)) for (_, line, column), site in file.definitions.items()
+        ]
         for line, column, site in sorted(places):
             lines.append(f"{name}:{line}:{column + 1} {site}")
         for finding in file.refusals:

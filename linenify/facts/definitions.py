@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 
 from linenify.facts.attributes import emit_attributes
 from linenify.facts.forwarding import as_forwarded, forwarded, keeps_kwargs, to_super, uses
 from linenify.facts.kinds import (
-    Bound,
     Container,
     External,
-    Module,
-    Parameter,
-    Self,
-    SelfApi,
-    SuperMethod,
-    Value,
     modules,
 )
 from linenify.facts.parameters import Decision, Role
@@ -30,21 +24,15 @@ from linenify.facts.sites import (
     MethodSite,
     ModuleClassSite,
     ParamOverride,
-    Renamed,
     Reshaped,
     StatementSite,
 )
 from linenify.project.scopes import Scope, all_arguments
-from linenify.project.source import Source, Span
+from linenify.project.source import Source
 
 # Names that a dataclass field of a Linen module must not take.
 RESERVED = frozenset(
-    """
-    apply bind clone copy_and_replace_fields_default get_variable has_rng has_variable init
-    init_with_output is_initializing is_mutable_collection lazy_init make_rng module_paths name
-    param parent path perturb put_variable scope setup sow tabulate unbind variable variables
-    is_recurrent
-    """.split()
+    ["apply", "bind", "clone", "copy_and_replace_fields_default", "get_variable", "has_rng", "has_variable", "init", "init_with_output", "is_initializing", "is_mutable_collection", "lazy_init", "make_rng", "module_paths", "name", "param", "parent", "path", "perturb", "put_variable", "scope", "setup", "sow", "tabulate", "unbind", "variable", "variables", "is_recurrent"]
 )
 _INTROSPECTION = frozenset({"locals", "vars", "eval", "exec", "globals"})
 _LIST_METHODS = frozenset(
@@ -109,6 +97,34 @@ def emit_definitions(plan: Plan) -> None:
             method = _method_site(plan, source, definition, class_plan, "__call__")
             plan.define(source, definition, FunctionModuleSite(fields, method))
             _emit_reads(plan, source, definition, class_plan)
+
+
+def flag_strangers(plan: Plan) -> None:
+    """Classes of unknown ancestry whose methods work as module methods do."""
+    flow = plan.flow
+    for node, info in flow.hierarchy.infos.items():
+        if flow.hierarchy.is_module(node) or not node.bases:
+            continue
+        strange = [
+            base
+            for base, value in zip(node.bases, info.bases, strict=False)
+            if not value or any(isinstance(a, External) and _strange(a.path) for a in value)
+        ]
+        if strange and "apply" in info.methods and _uses_layers(plan, info.methods["apply"]):
+            why = f"`{ast.unparse(strange[0])}` may be a legacy module class"
+            plan.refuse(info.source, node, "LN290", why)
+
+
+def _strange(path: str) -> bool:
+    root = path.partition(".")[0]
+    return root != "builtins" and root not in sys.stdlib_module_names
+
+
+def _uses_layers(plan: Plan, method: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(node, ast.Call) and modules(plan.flow.values.get(node.func, frozenset()))
+        for node in ast.walk(method)
+    )
 
 
 def receiver_name(plan: Plan, function: ast.FunctionDef) -> str:
@@ -184,7 +200,10 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
             result.renamed[name] = "decode"
         elif name in RESERVED or (
             isinstance(node, ast.ClassDef)
-            and plan.flow.hierarchy.find(node, name) is not None
+            and (
+                plan.flow.hierarchy.find(node, name) is not None
+                or name in plan.flow.hierarchy.infos[node].scope.names
+            )
         ):
             fresh = name + "_"
             while fresh in taken:
@@ -213,9 +232,7 @@ def _merge(result: ClassPlan, first: Decision, second: Decision) -> Decision:
     if first.default is None or second.default is None:
         return first if first.default is not None else second
     if ast.dump(first.default) != ast.dump(second.default):
-        result.refused = result.refused or (
-            f"LN292 methods give `{first.name}` different defaults"
-        )
+        result.refused = result.refused or (f"LN292 methods give `{first.name}` different defaults")
     return first
 
 
@@ -246,7 +263,13 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
     foreign = [
         base
         for base, value in zip(node.bases, info.bases, strict=False)
-        if not value or any(isinstance(a, External) and not a.path.startswith("flax.nn") and a.path not in {"abc.ABC", "builtins.object", "typing.Generic"} for a in value)
+        if not value
+        or any(
+            isinstance(a, External)
+            and not a.path.startswith("flax.nn")
+            and a.path not in {"abc.ABC", "builtins.object", "typing.Generic"}
+            for a in value
+        )
     ]
     if foreign:
         return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
@@ -413,7 +436,8 @@ def _own_names(
                     inside = [
                         child
                         for child in ast.walk(node)
-                        if child in plan.parents and plan.parents[child] in (node, *node.generators)
+                        if child in plan.parents
+                        and plan.parents[child] in (node, *node.generators)
                         and child is not node.generators[0].iter
                         and not isinstance(child, ast.comprehension)
                     ]

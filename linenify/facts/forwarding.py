@@ -66,7 +66,10 @@ def keeps_kwargs(plan: Plan, method: ast.FunctionDef) -> bool:
     owner = plan.flow.code[method].owner
     if method.args.kwarg is None or owner is None:
         return False
-    if not any(use is not None and use.key is None and to_super(plan, use.call) for use in uses(plan, method)):
+    if not any(
+        use is not None and use.key is None and to_super(plan, use.call)
+        for use in uses(plan, method)
+    ):
         return False
     found = plan.flow.hierarchy.find_after(owner.node, "apply")
     if found is None:
@@ -94,9 +97,9 @@ def uses(plan: Plan, method: ast.FunctionDef) -> list[Use | None]:
             continue
         grand = plan.parents.get(parent)
         match parent, grand:
-            case ast.Attribute(attr="get"), ast.Call(
-                args=[ast.Constant(value=str(key)), *_]
-            ) if grand.func is parent:
+            case ast.Attribute(attr="get"), ast.Call(args=[ast.Constant(value=str(key)), *_]) if (
+                grand.func is parent
+            ):
                 found.append(Use(node, grand, key))
             case _:
                 found.append(None)

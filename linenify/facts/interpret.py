@@ -52,12 +52,12 @@ from linenify.project.source import Project, Source
 ROUNDS = 40
 K = TypeVar("K")
 MODULE_API = frozenset(
-    "partial shared init init_by_shape create create_by_shape call apply new".split()
+    ["partial", "shared", "init", "init_by_shape", "create", "create_by_shape", "call", "apply", "new"]
 )
 # What only legacy collections and caches understand.
 CACHE_API = frozenset({"retrieve", "store", "mutate", "initialize_cache"})
 SELF_API = frozenset(
-    "param get_param state is_initializing is_stateful get_state name params module".split()
+    ["param", "get_param", "state", "is_initializing", "is_stateful", "get_state", "name", "params", "module"]
 )
 
 
@@ -144,7 +144,9 @@ class Interpreter:
         if arguments.kwarg is not None:
             self.assign(scope, arguments.kwarg.arg, frozenset({Container(arguments, "dict")}))
         if arguments.vararg is not None:
-            self.assign(scope, arguments.vararg.arg, frozenset({Container(arguments.vararg, "tuple")}))
+            self.assign(
+                scope, arguments.vararg.arg, frozenset({Container(arguments.vararg, "tuple")})
+            )
         owner = code.owner
         positional = [*arguments.posonlyargs, *arguments.args]
         kind = self.receiver(code)
@@ -157,7 +159,9 @@ class Interpreter:
                 else:
                     receiver = frozenset({Self(owner.node)})
             else:
-                receiver = frozenset({Class(owner.node) if kind == "class" else Instance(owner.node)})
+                receiver = frozenset(
+                    {Class(owner.node) if kind == "class" else Instance(owner.node)}
+                )
             self.assign(scope, positional[0].arg, receiver)
         if isinstance(code.node, ast.Lambda):
             self._return(code.node, self.eval(code.node.body, scope))
@@ -293,7 +297,9 @@ class Interpreter:
                 self._import_star(home, scope)
                 continue
             name = alias.asname or alias.name
-            submodule = self.imports.find(f"{home}.{alias.name}" if home else alias.name, scope.source)
+            submodule = self.imports.find(
+                f"{home}.{alias.name}" if home else alias.name, scope.source
+            )
             origin = self.imports.find(home, scope.source)
             if origin is not None:
                 value = self.env.get((self.scopes[origin].module, alias.name), NOTHING)
@@ -434,7 +440,9 @@ class Interpreter:
     def _eval(self, node: ast.expr, scope: Scope) -> Value:
         match node:
             case ast.Constant(value=constant):
-                return static(type(constant).__name__.replace("NoneType", "None"), ast.unparse(node))
+                return static(
+                    type(constant).__name__.replace("NoneType", "None"), ast.unparse(node)
+                )
             case ast.JoinedStr(values=parts):
                 for text in parts:
                     self.note(self.eval(text, scope), "static")
@@ -606,9 +614,7 @@ class Interpreter:
             self.note(left, "array")
             self.note(right, "array")
             return ARRAY
-        if isinstance(op, ast.Mod) and any(
-            isinstance(a, Static) and a.type == "str" for a in left
-        ):
+        if isinstance(op, ast.Mod) and any(isinstance(a, Static) and a.type == "str" for a in left):
             return static("str")
         if any(isinstance(a, Array) for a in left):
             self.note(right, "operand")
@@ -624,7 +630,9 @@ class Interpreter:
         for atom in left | right:
             match atom:
                 case Parameter():
-                    result.add(Parameter(atom.function, atom.name, atom.part, atom.mixed or not alone))
+                    result.add(
+                        Parameter(atom.function, atom.name, atom.part, atom.mixed or not alone)
+                    )
                 case Array():
                     result.add(Array())
                 case Static():
@@ -822,14 +830,18 @@ class Interpreter:
             case ModuleApi(module=module, name=name):
                 return self._call_module_api(module, name, node, positional, keywords)
             case Model(module=module, method=method):
-                self._actuals(atom, _with(module, method=method), "instance", node, positional, keywords)
+                self._actuals(
+                    atom, _with(module, method=method), "instance", node, positional, keywords
+                )
                 return self.returned(_with(module, method=method))
             case SuperMethod(owner=owner, name=name):
                 found = self.hierarchy.find_after(owner, name)
                 if found is None:
                     layer = self.hierarchy.layer(owner)
                     if layer is not None and name == "apply":
-                        self._actuals(Module(layer), Module(layer), "super", node, positional, keywords)
+                        self._actuals(
+                            Module(layer), Module(layer), "super", node, positional, keywords
+                        )
                     return ARRAY
                 base = Module(found[0])
                 self._actuals(base, base, "super", node, positional, keywords)
@@ -922,7 +934,9 @@ class Interpreter:
 
     # --- modules -----------------------------------------------------------------------------------
 
-    def signature(self, module: Module) -> ast.arguments | catalogue.Layer | catalogue.Method | None:
+    def signature(
+        self, module: Module
+    ) -> ast.arguments | catalogue.Layer | catalogue.Method | None:
         """The parameters that a call of `module` is bound to."""
         definition = module.definition
         if isinstance(definition, str):
@@ -933,7 +947,9 @@ class Interpreter:
         function = self.function_of(module)
         if function is not None:
             return function.args
-        layer_name = self.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+        layer_name = (
+            self.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+        )
         return catalogue.layer(layer_name) if layer_name else None
 
     def function_of(self, module: Module) -> ast.FunctionDef | None:
@@ -1027,7 +1043,9 @@ class Interpreter:
         if isinstance(parameters, ast.arguments):
             function = self.function_of(module)
             assert function is not None
-            known = {a.arg for a in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]}
+            known = {
+                a.arg for a in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]
+            }
             if name in known:
                 self.assign(self.code[function].scope, name, value)
             elif parameters.kwarg is not None:
@@ -1119,7 +1137,11 @@ class Interpreter:
         found: set[str] = set()
         for atom in value:
             if isinstance(atom, Container):
-                found |= {k for (owner, k) in list(self.items) if owner is atom.node and isinstance(k, str)}
+                found |= {
+                    k
+                    for (owner, k) in list(self.items)
+                    if owner is atom.node and isinstance(k, str)
+                }
         return found - {"*"}
 
     def _specs(self, positional: list[Value], keywords: list[tuple[str | None, Value]]) -> int:
@@ -1190,7 +1212,9 @@ class Interpreter:
             if wrapped == "scan":
                 init = positional[1] if len(positional) > 1 else dict(keywords).get("init", NOTHING)
                 xs = positional[2] if len(positional) > 2 else dict(keywords).get("xs", NOTHING)
-                return self.call(positional[0], [init, self.iterate(xs) | ARRAY], node, scope) | ARRAY
+                return (
+                    self.call(positional[0], [init, self.iterate(xs) | ARRAY], node, scope) | ARRAY
+                )
             if wrapped == "map":
                 self.call(positional[0], [self.iterate(v) for v in positional[1:]], node, scope)
                 return ARRAY
@@ -1350,7 +1374,9 @@ class Interpreter:
                     return self.iterate(inner)
                 return self._make(node, "list", [self.iterate(inner)])
             case Container(), "items":
-                pair = self._make(node.func, "tuple", [static("str"), self.iterate(frozenset({receiver}))])
+                pair = self._make(
+                    node.func, "tuple", [static("str"), self.iterate(frozenset({receiver}))]
+                )
                 self._join(self.items, (node, "*"), pair)
                 return frozenset({Container(node, "list")})
             case Array(), _:
@@ -1359,7 +1385,9 @@ class Interpreter:
                         self._role("static", value, node, self.where[node])
                 return ARRAY
             case Api(), "create":
-                target = frozenset(a for a in (positional[0] if positional else NOTHING) if isinstance(a, Model))
+                target = frozenset(
+                    a for a in (positional[0] if positional else NOTHING) if isinstance(a, Model)
+                )
                 return frozenset({Optimizer(target)})
             case External(), "<definition>":
                 return NOTHING

@@ -67,9 +67,7 @@ class Decisions:
                 self.actuals[function, actual.parameter].append(actual)
         self.of: dict[FunctionNode, dict[str, Decision]] = {}
         functions = [code.node for code in flow.code.values() if self._is_module_code(code.node)]
-        undecided = {
-            (function, name) for function in functions for name in self._names(function)
-        }
+        undecided = {(function, name) for function in functions for name in self._names(function)}
         self._decide(functions, undecided)
 
     def __getitem__(self, function: FunctionNode) -> dict[str, Decision]:
@@ -145,9 +143,7 @@ class Decisions:
             for function in group:
                 roles[function, name] = chosen
 
-    def _caches(
-        self, keys: set[tuple[FunctionNode, str]]
-    ) -> set[tuple[FunctionNode, str]]:
+    def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
         """Arguments that carry a legacy cache, by what they are and what they flow into."""
         found = {
             key
@@ -221,7 +217,9 @@ class Decisions:
         return None
 
     def _by_flow(
-        self, key: tuple[FunctionNode, str], roles: Mapping[tuple[FunctionNode, str], tuple[Role, str]]
+        self,
+        key: tuple[FunctionNode, str],
+        roles: Mapping[tuple[FunctionNode, str], tuple[Role, str]],
     ) -> tuple[Role, str] | None:
         found: set[Role] = set()
         for actual in self.actuals.get(key, []):
@@ -259,7 +257,9 @@ class Decisions:
             if {("operand", "whole"), ("array", "mixed"), ("passed", "whole")} & evidence:
                 return Role.INPUT, "computed with arrays"
             before = names[: names.index(name)]
-            if all(roles.get((function, other), (Role.INPUT, ""))[0] is Role.INPUT for other in before):
+            if all(
+                roles.get((function, other), (Role.INPUT, ""))[0] is Role.INPUT for other in before
+            ):
                 return Role.INPUT, "stands among the inputs"
             return Role.FIELD, "stands after the inputs"
         if {("operand", "whole"), ("sliced", "whole"), ("array", "mixed")} & evidence:
@@ -354,7 +354,9 @@ def _hands_on(value: Value, name: str) -> bool:
 
 
 def _plain(value: Value) -> bool:
-    return bool(value) and all(isinstance(a, Static | External | Function | Container) for a in value)
+    return bool(value) and all(
+        isinstance(a, Static | External | Function | Container) for a in value
+    )
 
 
 def _constant(node: ast.expr | None) -> bool:

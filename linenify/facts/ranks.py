@@ -40,9 +40,10 @@ def _of_name(plan: Plan, node: ast.expr, name: str, depth: int) -> int | None:
                 said = _asserted(test, name)
                 if said is not None:
                     found.add(said)
-            case ast.Assign(targets=[ast.Tuple(elts=elements)], value=ast.Attribute(
-                value=ast.Name(id=other), attr="shape"
-            )) if other == name and not any(isinstance(e, ast.Starred) for e in elements):
+            case ast.Assign(
+                targets=[ast.Tuple(elts=elements)],
+                value=ast.Attribute(value=ast.Name(id=other), attr="shape"),
+            ) if other == name and not any(isinstance(e, ast.Starred) for e in elements):
                 found.add(len(elements))
             case ast.Assign(targets=[ast.Name(id=other)], value=value) if other == name:
                 if not _mentions(value, name):

@@ -123,7 +123,7 @@ def migrated_text(plan: Plan, node: ast.expr) -> str:
     source = next(s for s in plan.project.sources if _holds(plan, s, node))
 
     class Rewriter(ast.NodeTransformer):
-        def visit_Name(self, name: ast.Name) -> ast.expr:  # noqa: N802
+        def visit_Name(self, name: ast.Name) -> ast.expr:
             site = plan.site_at(source, name)
             if isinstance(site, FieldRead):
                 return ast.Attribute(ast.Name(site.receiver, ast.Load()), site.field, ast.Load())

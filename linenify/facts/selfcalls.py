@@ -160,8 +160,9 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
                         yield element, value
                 else:
                     yield target, value
-        case ast.AugAssign(target=target, value=value) | ast.AnnAssign(
-            target=target, value=ast.expr() as value
+        case (
+            ast.AugAssign(target=target, value=value)
+            | ast.AnnAssign(target=target, value=ast.expr() as value)
         ):
             yield target, value
 

@@ -85,9 +85,7 @@ def _receiver(method: ast.FunctionDef) -> str:
 # --- what the class builds -------------------------------------------------------------------
 
 
-def _children(
-    plan: Plan, source: Source, methods: list[ast.FunctionDef]
-) -> list[Child] | None:
+def _children(plan: Plan, source: Source, methods: list[ast.FunctionDef]) -> list[Child] | None:
     """Every construction in the class; None when one cannot move."""
     found: list[Child] = []
     for method in methods:
@@ -284,7 +282,11 @@ def _emit_handle(
             plan.files[source.name].statements[statement.lineno] = StatementSite("LN303")
             first: ast.expr | None = None
             for other in ast.walk(code.node):
-                if isinstance(other, ast.Name) and other.id == local and other is not statement.targets[0]:
+                if (
+                    isinstance(other, ast.Name)
+                    and other.id == local
+                    and other is not statement.targets[0]
+                ):
                     plan.at(source, other, Renamed(f"{receiver}.{name}", "LN303"))
                     if first is None or (other.lineno, other.col_offset) < (
                         first.lineno,

@@ -96,7 +96,9 @@ def emit_decorated(plan: Plan) -> None:
                 continue
             calls = _calls_of(plan, node)
             if calls is None:
-                plan.refuse(code.source, node, "LN394", "a checkpointed function travels as a value")
+                plan.refuse(
+                    code.source, node, "LN394", "a checkpointed function travels as a value"
+                )
                 continue
             plan.at(code.source, decorator, Renamed("flax.linen.checkpoint", "LN308"))
             plan.define(code.source, node, ParameterSite(receiver, "LN308", first=True))
@@ -179,9 +181,11 @@ def _emit_map(plan: Plan, source: Source, call: ast.Call, value: Value) -> None:
     module = _instance(plan, _body(plan, value)) or receiver
     body = call.args[0]
     inner = "({0})(x)" if isinstance(body, ast.Lambda) else "{0}(x)"
-    template = (
-        "{linen}.scan(lambda %s, _, x: (None, %s), %s)(%s, None, {1})[1]"
-        % (module, inner, _BROADCAST, module)
+    template = "{linen}.scan(lambda %s, _, x: (None, %s), %s)(%s, None, {1})[1]" % (
+        module,
+        inner,
+        _BROADCAST,
+        module,
     )
     plan.at(source, call, Reshaped(template, "LN308"))
 

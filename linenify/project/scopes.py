@@ -170,7 +170,9 @@ def all_arguments(arguments: ast.arguments) -> list[ast.arg]:
 def defaults_by_name(arguments: ast.arguments) -> dict[str, ast.expr]:
     """Default expressions by parameter name."""
     positional = [*arguments.posonlyargs, *arguments.args]
-    pairs = zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)
+    pairs = zip(
+        positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True
+    )
     table = {argument.arg: default for argument, default in pairs}
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if default is not None:

@@ -19,9 +19,7 @@ class Spans:
 
     def __init__(self, text: str) -> None:
         self._wide = {
-            number: line
-            for number, line in enumerate(_LINE.findall(text), 1)
-            if not line.isascii()
+            number: line for number, line in enumerate(_LINE.findall(text), 1) if not line.isascii()
         }
 
     def of(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg | ast.alias) -> Span:
