@@ -27,7 +27,8 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.ClassDef: "ClassDef",
     cst.Import: "Import",
     cst.ImportFrom: "ImportFrom",
-    cst.Del: "Delete",
+    cst.AnnAssign: "AnnAssign",
+    cst.Dict: "Dict",
 }
 
 

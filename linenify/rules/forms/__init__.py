@@ -6,22 +6,34 @@ from collections.abc import Mapping
 
 from linenify.facts.sites import (
     Bind,
+    ClassVariable,
+    Curried,
+    DictKeys,
     FieldRead,
     FieldsInText,
     FunctionModuleSite,
-    InitializerSite,
     MethodSite,
     ModuleCall,
     ModuleClassSite,
+    ParameterSite,
+    ParamOverride,
     Renamed,
     Reordered,
     Reshaped,
+    Wrapped,
 )
 from linenify.rules.base import Rewriter
 from linenify.rules.forms.calls import bind, reorder, reshape, split_call
 from linenify.rules.forms.classes import function_to_class, module_class, module_method
-from linenify.rules.forms.names import read_field, read_fields_in_text, rename
-from linenify.rules.forms.signatures import extend_initializer
+from linenify.rules.forms.names import (
+    class_variable,
+    read_field,
+    read_fields_in_text,
+    rename,
+    rename_keys,
+    wrap,
+)
+from linenify.rules.forms.signatures import curry, reorder_override, with_parameter
 
 FORMS: Mapping[type[object], Rewriter] = {
     ModuleCall: split_call,
@@ -34,5 +46,10 @@ FORMS: Mapping[type[object], Rewriter] = {
     ModuleClassSite: module_class,
     MethodSite: module_method,
     FunctionModuleSite: function_to_class,
-    InitializerSite: extend_initializer,
+    ParameterSite: with_parameter,
+    Curried: curry,
+    ParamOverride: reorder_override,
+    Wrapped: wrap,
+    DictKeys: rename_keys,
+    ClassVariable: class_variable,
 }

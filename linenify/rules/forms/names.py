@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from linenify.facts.sites import FieldRead, FieldsInText, Renamed
+from linenify.facts.sites import ClassVariable, DictKeys, FieldRead, FieldsInText, Renamed, Wrapped
 from linenify.rules.base import Context, Rewrite
-from linenify.syntax.build import expression, with_parentheses_of
+from linenify.syntax.build import expression, from_template, with_parentheses_of
 from linenify.syntax.comments import comments_of, stranded
 
 
@@ -17,6 +17,46 @@ def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> R
     spelling = context.spell(site.target)
     made = with_parentheses_of(spelling.node, node)
     return Rewrite(made, spelling.imports, stranded(comments_of(node), comments_of(made)))
+
+
+def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rewrite:
+    """Puts something around a name that is used as a value.
+
+        norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
+    """
+    del context
+    made = from_template(site.template, {"node": node.with_changes(lpar=[], rpar=[])})
+    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports))
+
+
+def rename_keys(node: cst.Dict, site: DictKeys, context: Context) -> Rewrite:
+    """Renames keyword arguments that travel in a dict.
+
+        {'bias': False}  ->  {'use_bias': False}
+    """
+    del context
+    names = dict(site.renames)
+    elements = [
+        element.with_changes(key=_renamed_text(element.key, names))
+        if isinstance(element, cst.DictElement)
+        else element
+        for element in node.elements
+    ]
+    return Rewrite(node.with_changes(elements=elements))
+
+
+def class_variable(node: cst.AnnAssign, site: ClassVariable, context: Context) -> Rewrite:
+    """Keeps an annotated class attribute from becoming a dataclass field.
+
+        depth: int = 3  ->  depth: ClassVar[int] = 3
+    """
+    del site, context
+    written = node.annotation.annotation
+    made = cst.Subscript(
+        cst.Name("ClassVar"), [cst.SubscriptElement(cst.Index(written))]
+    )
+    annotation = node.annotation.with_changes(annotation=made)
+    return Rewrite(node.with_changes(annotation=annotation), frozenset({"typing.ClassVar"}))
 
 
 def read_field(node: cst.Name, site: FieldRead, context: Context) -> Rewrite:
@@ -39,6 +79,14 @@ def read_fields_in_text(
     made = node.visit(_Names(dict(site.reads)))
     assert isinstance(made, cst.CSTNode)
     return Rewrite(made)
+
+
+def _renamed_text(key: cst.BaseExpression, names: Mapping[str, str]) -> cst.BaseExpression:
+    if isinstance(key, cst.SimpleString) and isinstance(key.evaluated_value, str):
+        new = names.get(key.evaluated_value)
+        if new is not None:
+            return key.with_changes(value=f"{key.prefix}{key.quote}{new}{key.quote}")
+    return key
 
 
 class _Names(cst.CSTTransformer):

@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from linenify.facts.sites import InitializerSite, MethodSite
+from linenify.facts.sites import Curried, MethodSite, ParameterSite, ParamOverride
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.syntax.build import code
-from linenify.syntax.listing import Gap, Listing, Parameter, of_parameters, to_parameters
+from linenify.syntax.comments import comments_of, stranded
+from linenify.syntax.listing import (
+    Gap,
+    Listing,
+    Parameter,
+    Slot,
+    of_parameters,
+    parameters,
+    to_parameters,
+)
 
 WIDTH = 80
 
@@ -36,11 +45,9 @@ def shortened(
     before = of_parameters(function.params, function.whitespace_before_params)
     gone = _gone(before, site)
     taken = {
-        name: TakenParameter(slot.item, *_comments(slot.comments(), slot.comment is not None))
-        for index, slot in enumerate(before.slots)
-        if index in gone
-        and isinstance(slot.item, cst.Param)
-        and (name := slot.item.name.value) in site.removed
+        slot.item.name.value: _taken(replace(slot, item=slot.item))
+        for slot in before.slots
+        if isinstance(slot.item, cst.Param) and slot.item.name.value in site.removed
     }
     silent = frozenset(
         index
@@ -65,35 +72,87 @@ def shortened(
     return Signature(_with_parameters(renamed, listing), taken)
 
 
-def extend_initializer(
-    node: cst.FunctionDef | cst.Lambda, site: InitializerSite, context: Context
+def with_parameter(
+    node: cst.FunctionDef | cst.Lambda, site: ParameterSite, context: Context
 ) -> Rewrite:
-    """Lets an initialiser take the dtype that Linen layers pass."""
+    """Adds a parameter to a function or lambda, in front or behind the others.
+
+        def init(key, shape):  ->  def init(key, shape, dtype=jnp.float32):
+    """
     template = cst.parse_expression(f"lambda {site.parameter}: 0")
     assert isinstance(template, cst.Lambda)
-    (parameter,) = template.params.params
+    items = [_spelt(item, context) for item in parameters(template.params)]
+    imports = frozenset(path for _, found in items for path in found)
+    lambda_ = isinstance(node, cst.Lambda)
+    before = cst.SimpleWhitespace("") if lambda_ else node.whitespace_before_params
+    listing = of_parameters(node.params, before)
+    for offset, (item, _) in enumerate(items):
+        place = offset if site.first else _end_of_plain(listing, after=offset > 0)
+        listing = listing.inserted(place, item)
+    if not lambda_:
+        return Rewrite(_with_parameters(node, listing), imports)
+    params, _ = to_parameters(listing)
+    node = node.with_changes(params=params)
+    if isinstance(node.whitespace_after_lambda, cst.SimpleWhitespace):
+        node = node.with_changes(whitespace_after_lambda=cst.SimpleWhitespace(" "))
+    return Rewrite(node, imports)
+
+
+def curry(node: cst.Lambda, site: Curried, context: Context) -> Rewrite:
+    """Lets a lambda be constructed like the module classes beside it.
+
+        lambda x, name=None: x  ->  lambda name=None: lambda x: x
+    """
+    del context
+    listing = of_parameters(node.params, cst.SimpleWhitespace(""))
+    inner = {
+        index
+        for index, item in enumerate(listing.items())
+        if isinstance(item, cst.Param) and item.name.value in site.inputs
+    }
+    inputs = listing.without(set(range(len(listing.slots))) - inner, silent=frozenset()).flat()
+    others = listing.without(inner).flat()
+    returned = cst.Lambda(params=to_parameters(inputs)[0], body=node.body, colon=node.colon)
+    space = cst.SimpleWhitespace(" " if others.slots else "")
+    made = node.with_changes(
+        params=to_parameters(others)[0], body=returned, whitespace_after_lambda=space
+    )
+    return Rewrite(made, comments=stranded(comments_of(node), comments_of(made)))
+
+
+def reorder_override(
+    function: cst.FunctionDef, site: ParamOverride, context: Context
+) -> Rewrite:
+    """Gives an override of `param` the order of Linen.
+
+        def param(self, name, shape, initializer):
+        def param(self, name, initializer, shape, *args):
+    """
+    del site, context
+    listing = of_parameters(function.params, function.whitespace_before_params)
+    receiver, name, shape, initializer = listing.items()
+    listing = listing.with_items([receiver, name, initializer, shape])
+    listing = listing.inserted(len(listing.slots), cst.Param(cst.Name("args"), star="*"))
+    return Rewrite(_with_parameters(function, listing))
+
+
+def _spelt(item: Parameter, context: Context) -> tuple[Parameter, frozenset[str]]:
+    """A parameter whose `jnp.` is written as this file writes it."""
+    if not isinstance(item, cst.Param) or item.default is None:
+        return item, frozenset()
     imports: frozenset[str] = frozenset()
-    default = parameter.default
+    default = item.default
     if isinstance(default, cst.Attribute) and code(default.value) == "jnp":
         spelling = context.spell(f"jax.numpy.{default.attr.value}")
-        parameter = parameter.with_changes(default=spelling.node)
-        imports = spelling.imports
-    parameter = parameter.with_changes(
-        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-    )
-    if isinstance(node, cst.Lambda):
-        listing = of_parameters(node.params, cst.SimpleWhitespace(""))
-        params, _ = to_parameters(listing.inserted(_end_of_plain(listing), parameter))
-        return Rewrite(node.with_changes(params=params), imports)
-    listing = of_parameters(node.params, node.whitespace_before_params)
-    return Rewrite(
-        _with_parameters(node, listing.inserted(_end_of_plain(listing), parameter)), imports
-    )
+        default, imports = spelling.node, spelling.imports
+    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return item.with_changes(default=default, equal=tight), imports
 
 
-def _comments(found: tuple[cst.Comment, ...], last_is_behind: bool) -> tuple[tuple[str, ...], str | None]:  # noqa: E501, FBT001
-    texts = tuple(comment.value for comment in found)
-    return (texts[:-1], texts[-1]) if last_is_behind else (texts, None)
+def _taken(slot: Slot[cst.Param]) -> TakenParameter:
+    above = tuple(line.comment.value for line in slot.gap.lines if line.comment is not None)
+    behind = slot.comment.comment.value if slot.comment is not None else None
+    return TakenParameter(slot.item, above, behind)
 
 
 def _gone(listing: Listing[Parameter], site: MethodSite) -> set[int]:
@@ -138,13 +197,16 @@ def _is_star(item: Parameter) -> bool:
     return isinstance(item, cst.ParamStar) or (isinstance(item, cst.Param) and item.star == "*")
 
 
-def _end_of_plain(listing: Listing[Parameter]) -> int:
+def _end_of_plain(listing: Listing[Parameter], *, after: bool) -> int:
+    """Where a parameter goes that comes last, before `*args` and `**kwargs`."""
+    stars = {"**"} if after else {"*", "**"}
     items = listing.items()
     return next(
         (
             index
             for index, item in enumerate(items)
-            if isinstance(item, cst.ParamStar) or (isinstance(item, cst.Param) and item.star in {"*", "**"})
+            if (isinstance(item, cst.ParamStar) and not after)
+            or (isinstance(item, cst.Param) and item.star in stars)
         ),
         len(items),
     )

@@ -1,0 +1,500 @@
+"""One file rewritten: a single pass over its tree, then its imports."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from linenify.facts.sites import (
+    FileFacts,
+    Finding,
+    FunctionModuleSite,
+    ImportSite,
+    ModuleClassSite,
+    Site,
+    StatementSite,
+)
+from linenify.project.source import Source, Span
+from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
+from linenify.rules.forms import FORMS
+from linenify.syntax.blocks import is_tombstone, settled, tombstone
+from linenify.syntax.build import code
+from linenify.syntax.comments import own_line, wrapped
+from linenify.syntax.imports import (
+    NewAlias,
+    bound_by_imports,
+    read_names,
+    replaced_line,
+    with_imports,
+)
+from linenify.syntax.positions import AST_NAMES, Placed, placed
+
+_TODO = re.compile(r"#\s*TODO\(linenify\):\s*(LN\d+)")
+_LINES = re.compile(r"\r\n|\r|\n")
+
+
+class BrokenPromise(Exception):  # noqa: N818 - said to the reader, not raised to be caught
+    """A self-check failed: the fault is ours, and the file stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The new text of a file and how often each rule fired."""
+
+    text: str
+    rules: Counter[str]
+
+
+def rewrite(source: Source, facts: FileFacts) -> Rewritten:
+    """Does everything that the facts ask for in one file.
+
+    Raises:
+        BrokenPromise: libcst does not print what it read, or a site was not met.
+    """
+    parsed = placed(source.text)
+    if parsed.text != source.text:
+        raise BrokenPromise("the file does not come back unchanged from the parser")
+    engine = _Engine(source, parsed, facts)
+    module = parsed.module.visit(engine)
+    missed = engine.missed()
+    if missed:
+        raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
+    module = _with_imports(module, source, facts, engine)
+    return Rewritten(module.code, engine.rules)
+
+
+def todo_text(finding: Finding) -> str:
+    """What stands above a refused statement, without the `#`."""
+    return f"TODO(linenify): {finding.code} {finding.message}; {finding.remedy}"
+
+
+def waiting_todos(text: str, facts: FileFacts) -> dict[int, list[Finding]]:
+    """Refusals that the text does not mark yet, by statement; one for each code."""
+    found: dict[int, list[Finding]] = {}
+    lines = _LINES.split(text)
+    for finding in facts.refusals:
+        here = found.setdefault(finding.statement, [])
+        if any(other.code == finding.code for other in here):
+            continue
+        if finding.code not in _marked(lines, finding.statement):
+            here.append(finding)
+    return {line: here for line, here in found.items() if here}
+
+
+def _marked(lines: Sequence[str], line: int) -> set[str]:
+    """The codes that the comments above a statement name already.
+
+    Decorators stand between a definition and its comments.
+    """
+    codes: set[str] = set()
+    place = line - 2
+    while 0 <= place < len(lines):
+        text = lines[place].strip()
+        if not text.startswith(("#", "@", ")")) and not _in_decorator(lines, place):
+            break
+        codes.update(_TODO.findall(text))
+        place -= 1
+    return codes
+
+
+def _in_decorator(lines: Sequence[str], place: int) -> bool:
+    return not lines[place].strip().endswith(":") and lines[place].strip().endswith(",") and any(
+        text.lstrip().startswith("@") for text in lines[max(place - 8, 0) : place]
+    )
+
+
+@dataclass(slots=True)
+class _ClassFrame:
+    site: ModuleClassSite
+    children: dict[str, cst.BaseExpression] = field(default_factory=dict)
+
+
+class _Engine(cst.CSTTransformer):
+    """Asks the original, changes the updated."""
+
+    def __init__(self, source: Source, parsed: Placed, facts: FileFacts) -> None:
+        super().__init__()
+        self.rules: Counter[str] = Counter()
+        self.imports: set[str] = set()
+        self.import_nodes: dict[int, tuple[cst.Import | cst.ImportFrom, ImportSite]] = {}
+        self.nested_imports = False
+        self._parsed = parsed
+        self._facts = facts
+        self._bound = _bound(source, facts)
+        self._mutable = _mutable(source.tree)
+        self._todos = waiting_todos(source.text, facts)
+        self._frames: list[_ClassFrame] = []
+        self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
+        self._consumed = _consumed(facts)
+        self._stranded: list[str] = []
+        self._met: set[object] = set()
+        self._depth = 0
+        lines = {span.line for _, span in facts.expressions}
+        lines |= {line for _, line, _ in facts.definitions}
+        lines |= set(facts.statements) | set(self._todos)
+        self._lines = sorted(lines)
+
+    def missed(self) -> list[object]:
+        """Sites and marks that no node answered to."""
+        wanted: list[object] = [*self._facts.expressions, *self._facts.definitions]
+        wanted += [*self._facts.statements]
+        found = [key for key in wanted if key not in self._met]
+        return [*found, *(f"a mark for line {line}" for line in self._todos)]
+
+    # --- the walk --------------------------------------------------------------------------
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Goes only where something is to happen."""
+        if isinstance(node, cst.ClassDef):
+            site = self._site(node)
+            if isinstance(site, ModuleClassSite):
+                self._frames.append(_ClassFrame(site))
+        elif isinstance(node, cst.IndentedBlock):
+            self._depth += 1
+        elif isinstance(node, cst.Import | cst.ImportFrom):
+            return False
+        place = self._parsed.ranges.get(node)
+        if place is None:
+            return True
+        start = place.start.line
+        if isinstance(node, cst.FunctionDef | cst.ClassDef) and node.decorators:
+            start = self._parsed.ranges[node.decorators[0]].start.line
+        index = bisect.bisect_left(self._lines, start)
+        return index < len(self._lines) and self._lines[index] <= place.end.line
+
+    def on_leave(  # type: ignore[override]
+        self, original: cst.CSTNode, updated: cst.CSTNode
+    ) -> cst.CSTNode:
+        """Rewrites a node whose parts have been rewritten."""
+        kind = type(original)
+        if kind in AST_NAMES:
+            updated = self._rewritten(original, updated)
+        elif kind is cst.SimpleStatementLine:
+            updated = self._statement(original, updated)
+        elif kind is cst.SimpleStatementSuite:
+            updated = self._suite(original, updated)
+        elif kind is cst.IndentedBlock or kind is cst.Module:
+            self._depth -= kind is cst.IndentedBlock
+            updated = settled(updated)  # type: ignore[arg-type]
+        if hasattr(original, "leading_lines"):
+            updated = self._marked(original, updated)
+        return updated
+
+    # --- sites -----------------------------------------------------------------------------
+
+    def _keys(self, node: cst.CSTNode) -> Iterator[object]:
+        name = AST_NAMES.get(type(node))
+        if name is not None and node in self._parsed.ranges:
+            span = self._parsed.span(node)
+            yield name, span
+            yield name, span.line, span.column
+
+    def _site(self, node: cst.CSTNode) -> Site | None:
+        for key in self._keys(node):
+            site = self._facts.expressions.get(key)  # type: ignore[call-overload]
+            site = site or self._facts.definitions.get(key)  # type: ignore[call-overload]
+            if site is not None:
+                return site  # type: ignore[no-any-return]
+        return None
+
+    def _rewritten(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        site = self._site(original)
+        if site is None:
+            return updated
+        self._met.update(self._keys(original))
+        if isinstance(site, ImportSite):
+            assert isinstance(updated, cst.Import | cst.ImportFrom)
+            self.import_nodes[id(updated)] = (updated, site)
+            self.nested_imports |= self._depth > 0
+            self.rules[site.rule] += 1
+            return updated
+        frame = self._frames.pop() if isinstance(site, ModuleClassSite) else None
+        outcome = FORMS[type(site)](updated, site, self._context(original, frame))
+        if not isinstance(outcome, Rewrite):
+            return updated
+        self.rules[site.rule] += 1
+        self.imports |= outcome.imports
+        self._stranded.extend(outcome.comments)
+        if outcome.parameters:
+            self._parameters[self._place(original)] = outcome.parameters
+        if outcome.children and self._frames:
+            for name, constructor in outcome.children:
+                self._frames[-1].children.setdefault(name, constructor)
+        return outcome.node
+
+    def _context(self, original: cst.CSTNode, frame: _ClassFrame | None) -> Context:
+        place = self._place(original)
+        return Context(
+            original=original,
+            linen=self._facts.linen,
+            bound=self._bound,
+            mutable=self._mutable,
+            site=self._site,
+            place=self._place,
+            indent=place[1],
+            step=self._parsed.module.default_indent,
+            children=frame.children if frame is not None else {},
+            parameters=self._parameters,
+            consumed=self._consumed.get(place, frozenset()),
+        )
+
+    def _place(self, node: cst.CSTNode) -> tuple[int, int]:
+        span = self._parsed.span(node)
+        return span.line, span.column
+
+    # --- statements ------------------------------------------------------------------------
+
+    def _statement(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(original, cst.SimpleStatementLine)
+        assert isinstance(updated, cst.SimpleStatementLine)
+        body = self._without(original.body, updated.body)
+        if body is None:
+            return updated
+        if not body:
+            return tombstone(updated)
+        return updated.with_changes(body=body)
+
+    def _suite(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        assert isinstance(original, cst.SimpleStatementSuite)
+        assert isinstance(updated, cst.SimpleStatementSuite)
+        body = self._without(original.body, updated.body)
+        return updated if body is None else updated.with_changes(body=body or [cst.Pass()])
+
+    def _without(
+        self,
+        before: Sequence[cst.BaseSmallStatement],
+        after: Sequence[cst.BaseSmallStatement],
+    ) -> list[cst.BaseSmallStatement] | None:
+        """The small statements of a line without those that go; None: all stay."""
+        body: list[cst.BaseSmallStatement] = []
+        changed = False
+        for original, updated in zip(before, after, strict=True):
+            line = self._parsed.span(original).line
+            site = self._facts.statements.get(line)
+            if site is None or not _may_go(original, site, alone=len(before) == 1):
+                body.append(updated)
+                continue
+            self._met.add(line)
+            self.rules[site.rule] += 1
+            changed = True
+            if site.keep and isinstance(updated, cst.Del):
+                body.append(_kept(updated, site.keep))
+        if not changed:
+            return None
+        return [each.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for each in body]
+
+    def _marked(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        """Puts marks of refusals, and comments without a place, above a statement."""
+        if not self._todos and not self._stranded:
+            return updated
+        findings = [
+            finding for line in self._lines_of(original) for finding in self._todos.pop(line, ())
+        ]
+        if not findings and not self._stranded:
+            return updated
+        column = self._parsed.span(original).column
+        seen: set[str] = set()
+        lines = [own_line(comment) for comment in self._stranded]
+        self._stranded.clear()
+        for finding in findings:
+            if finding.code not in seen:
+                seen.add(finding.code)
+                lines += map(own_line, wrapped(todo_text(finding), column))
+        above: Sequence[cst.EmptyLine] = updated.leading_lines  # type: ignore[attr-defined]
+        return updated.with_changes(leading_lines=[*above, *lines])
+
+    def _lines_of(self, node: cst.CSTNode) -> list[int]:
+        """The first lines of the statements that can carry no mark but this one."""
+        lines = [self._parsed.span(node).line]
+        body = node.body if isinstance(node, cst.SimpleStatementLine) else ()
+        suite = getattr(node, "body", None)
+        if isinstance(suite, cst.SimpleStatementSuite):
+            body = suite.body
+        return [*lines, *(self._parsed.span(each).line for each in body)]
+
+
+def _may_go(statement: cst.BaseSmallStatement, site: StatementSite, *, alone: bool) -> bool:
+    if alone:
+        return True
+    return isinstance(statement, cst.Del | cst.Assign | cst.AnnAssign) or not site.keep
+
+
+def _kept(statement: cst.Del, keep: Sequence[str]) -> cst.Del:
+    """`del a, b` without those targets that are no variables any more."""
+    target = statement.target
+    if not isinstance(target, cst.Tuple):
+        return statement
+    elements = [each for each in target.elements if code(each.value) in keep]
+    if len(elements) == 1 and not target.lpar:
+        return statement.with_changes(target=elements[0].value)
+    if isinstance(target.elements[-1].comma, cst.MaybeSentinel) and len(elements) > 1:
+        elements[-1] = elements[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    return statement.with_changes(target=target.with_changes(elements=elements))
+
+
+def _consumed(facts: FileFacts) -> dict[tuple[int, int], frozenset[str]]:
+    """Parameters that become fields of their own class, by the place of the `def`."""
+    table: dict[tuple[int, int], frozenset[str]] = {}
+    for site in facts.definitions.values():
+        if isinstance(site, ModuleClassSite | FunctionModuleSite):
+            for each in site.fields:
+                place = (each.method.line, each.method.column)
+                table[place] = table.get(place, frozenset()) | {each.parameter}
+    return table
+
+
+def _bound(source: Source, facts: FileFacts) -> dict[str, str]:
+    """What the imports at the top bind, after the rewrite."""
+    table = bound_by_imports(source.tree)
+    for site in facts.definitions.values():
+        if isinstance(site, ImportSite):
+            for name in site.names:
+                if name.local in table and name.target is not None:
+                    table[name.local] = (
+                        name.target if "." in table[name.local] else table[name.local]
+                    )
+    return table
+
+
+def _mutable(tree: ast.Module) -> dict[str, str]:
+    """Names at the top of a file that hold a list, dict or set."""
+    table: dict[str, str] = {}
+    for statement in tree.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                match value:
+                    case ast.Dict() | ast.DictComp():
+                        table[name] = "dict"
+                    case ast.List() | ast.ListComp():
+                        table[name] = "list"
+                    case ast.Set() | ast.SetComp():
+                        table[name] = "set"
+                    case ast.Call(func=ast.Name(id="dict" | "list" | "set" as maker)):
+                        table[name] = maker
+    return table
+
+
+# --- imports ---------------------------------------------------------------------------------
+
+
+def _with_imports(
+    module: cst.Module, source: Source, facts: FileFacts, engine: _Engine
+) -> cst.Module:
+    wanted = {path for path in engine.imports if path != LINEN}
+    if LINEN in engine.imports and not facts.linen_bound:
+        wanted.add(f"{LINEN} as {facts.linen}")
+    wanted = {path for path in wanted if not _is_bound(path, engine._bound)}  # noqa: SLF001
+    if engine.import_nodes:
+        tree = ast.parse(module.code)
+        visitor = _ImportLines(engine.import_nodes, read_names(source.tree), read_names(tree))
+        if engine.nested_imports:
+            module = module.visit(visitor)
+        else:
+            body = visitor.lines(module.body)
+            settled_module = settled(module.with_changes(body=body))
+            assert isinstance(settled_module, cst.Module)
+            module = settled_module
+    return with_imports(module, wanted) if wanted else module
+
+
+def _is_bound(path: str, bound: Mapping[str, str]) -> bool:
+    dotted, _, local = path.partition(" as ")
+    package, _, member = dotted.rpartition(".")
+    return (local or (member if package == "typing" else dotted)) in bound
+
+
+class _ImportLines(cst.CSTTransformer):
+    """Rewrites import statements, wherever they stand."""
+
+    def __init__(
+        self,
+        sites: Mapping[int, tuple[cst.Import | cst.ImportFrom, ImportSite]],
+        before: set[str],
+        after: set[str],
+    ) -> None:
+        super().__init__()
+        self._sites = sites
+        self._before = before
+        self._after = after
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Statements only."""
+        return not isinstance(
+            node, cst.BaseExpression | cst.BaseSmallStatement | cst.SimpleStatementLine
+        )
+
+    def on_leave(  # type: ignore[override]
+        self, original: cst.CSTNode, updated: cst.CSTNode
+    ) -> cst.CSTNode:
+        """Works on whole blocks, since one line can become several."""
+        del original
+        if isinstance(updated, cst.IndentedBlock | cst.Module):
+            return settled(updated.with_changes(body=self.lines(updated.body)))
+        return updated
+
+    def lines(self, body: Sequence[cst.BaseStatement]) -> list[cst.BaseStatement]:
+        """The statements of a block with its imports rewritten."""
+        found: list[cst.BaseStatement] = []
+        for statement in body:
+            found.extend(self._line(statement))
+        return found
+
+    def _line(self, statement: cst.BaseStatement) -> list[cst.BaseStatement]:
+        if not isinstance(statement, cst.SimpleStatementLine) or is_tombstone(statement):
+            return [statement]
+        for place, node in enumerate(statement.body):
+            entry = self._sites.get(id(node))
+            if entry is not None and entry[0] is node:
+                lines = replaced_line(statement, place, self._aliases(entry[0], entry[1]))
+                first, *rest = lines
+                return [first if first.body else tombstone(_whole(first, statement)), *rest]
+        return [statement]
+
+    def _aliases(
+        self, node: cst.Import | cst.ImportFrom, site: ImportSite
+    ) -> list[NewAlias | None]:
+        assert not isinstance(node.names, cst.ImportStar)
+        by_index = {name.index: name for name in site.names}
+        module = ""
+        if isinstance(node, cst.ImportFrom) and node.module is not None:
+            module = code(node.module)
+        found: list[NewAlias | None] = []
+        for index, alias in enumerate(node.names):
+            written = code(alias.name)
+            name = by_index.get(index)
+            if name is None:
+                found.append(NewAlias(module, written, _local(alias)))
+            elif name.local not in self._after and (
+                name.local in self._before or name.target is None
+            ):
+                found.append(None)
+            elif name.target is None:
+                found.append(NewAlias(module, written, name.local))
+            elif isinstance(node, cst.Import):
+                found.append(NewAlias("", name.target, name.local))
+            else:
+                package, _, member = name.target.rpartition(".")
+                found.append(NewAlias(package, member, name.local))
+        return found
+
+
+def _local(alias: cst.ImportAlias) -> str:
+    if alias.asname is not None:
+        return code(alias.asname.name)
+    return code(alias.name).partition(".")[0]
+
+
+def _whole(line: cst.SimpleStatementLine, before: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    return line.with_changes(trailing_whitespace=before.trailing_whitespace)
+
+
+__all__ = ["BrokenPromise", "Rewritten", "Span", "rewrite", "todo_text", "waiting_todos"]
