@@ -10,7 +10,7 @@ from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Given, Reordered
 
 
-class Unclear(Exception):
+class Unclear(Exception):  # noqa: N818 - an answer, not an error
     """A site that cannot be rewritten, with the code and the reason."""
 
     def __init__(self, code: str, why: str) -> None:

@@ -18,9 +18,8 @@ from linenify.facts.arguments import (
     text,
 )
 from linenify.facts.catalogue import Slot
-from linenify.facts.externals import LEGACY
+from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
-from linenify.facts.interpret import MODULE_API
 from linenify.facts.kinds import (
     Api,
     Atom,
@@ -243,7 +242,7 @@ def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> Module
         if layer.name in attention.LAYERS and module.method == "apply":
             return attention.split(plan, source, call, module, layer, filled)
         if special:
-            raise Unclear("LN491", f"`{sorted(special)[0]}=` has no counterpart in Linen")
+            raise Unclear("LN491", f"`{min(special)}=` has no counterpart in Linen")
         return layer_split(plan, call, module, layer, filled)
     if module.receiver == "self":
         return _own_method(plan, call, module)
@@ -327,9 +326,7 @@ def layer_split(
             inputs.append(Given(entry.index, None if entry.positional else argument.linen))
         elif module.shared:
             raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
-        elif (
-            layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(plan, entry)
-        ):
+        elif layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(entry):
             construct.append(Added("kernel_size", "({%d},)" % entry.index))
             in_order = False
         elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
@@ -348,7 +345,7 @@ def layer_split(
     return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
 
 
-def _is_int(plan: Plan, entry: Filled) -> bool:
+def _is_int(entry: Filled) -> bool:
     if isinstance(entry.node, ast.Constant):
         return isinstance(entry.node.value, int)
     return False
@@ -504,7 +501,7 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
                     if n not in given and n in order
                 )
                 continue
-            where = _user_splat(plan, call, function, filled, entry, module)
+            where = _user_splat(plan, function, filled, entry, module)
             (construct if where is Role.FIELD else inputs).append(Given(entry.index))
             continue
         assert entry.name is not None
@@ -631,7 +628,6 @@ def _keyword_only(plan: Plan, module: Module) -> bool:
 
 def _user_splat(
     plan: Plan,
-    call: ast.Call,
     function: ast.FunctionDef,
     filled: Sequence[Filled],
     entry: Filled,
@@ -640,9 +636,7 @@ def _user_splat(
     decisions = plan.decisions[function]
     given = {f.name for f in filled if f.name is not None} | module.bound
     if entry.splat == "*":
-        place = filled.index(entry)
-        left = [n for n in decisions if n not in given][: len(decisions)]
-        del place
+        left = [n for n in decisions if n not in given]
         if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
             function.args.vararg is not None or all(decisions[n].role is Role.INPUT for n in left)
         ):
@@ -654,7 +648,7 @@ def _user_splat(
     known = {**dict.fromkeys(extra, Role.FIELD), **{n: d.role for n, d in decisions.items()}}
     roles = {r for n, r in known.items() if n not in given and (keys is None or n in keys)}
     if keys is not None and not keys - {"name"}:
-        roles = {Role.FIELD} if not roles else roles
+        roles = roles or {Role.FIELD}
     if keys is not None and any(k not in known and k != "name" for k in keys):
         raise Unclear("LN390", f"`**{text(entry.node)}` carries arguments that are not known")
     if len(roles) != 1:

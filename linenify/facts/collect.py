@@ -72,8 +72,7 @@ def describe(facts: Facts) -> str:
         ]
         for line, column, site in sorted(places):
             lines.append(f"{name}:{line}:{column + 1} {site}")
-        for finding in file.refusals:
-            lines.append(f"{name}:{finding.span} {finding.code} {finding.message}")
+        lines.extend(f"{name}:{f.span} {f.code} {f.message}" for f in file.refusals)
     return "\n".join(lines)
 
 

@@ -32,7 +32,13 @@ from linenify.project.source import Source
 
 # Names that a dataclass field of a Linen module must not take.
 RESERVED = frozenset(
-    ["apply", "bind", "clone", "copy_and_replace_fields_default", "get_variable", "has_rng", "has_variable", "init", "init_with_output", "is_initializing", "is_mutable_collection", "lazy_init", "make_rng", "module_paths", "name", "param", "parent", "path", "perturb", "put_variable", "scope", "setup", "sow", "tabulate", "unbind", "variable", "variables", "is_recurrent"]
+    {
+        *("apply", "bind", "clone", "get_variable", "has_rng", "has_variable", "init"),
+        *("init_with_output", "is_initializing", "is_mutable_collection", "lazy_init"),
+        *("make_rng", "module_paths", "name", "param", "parent", "path", "perturb"),
+        *("put_variable", "scope", "setup", "sow", "tabulate", "unbind", "variable"),
+        "variables",
+    }
 )
 _INTROSPECTION = frozenset({"locals", "vars", "eval", "exec", "globals"})
 _LIST_METHODS = frozenset(
@@ -94,7 +100,7 @@ def emit_definitions(plan: Plan) -> None:
             _emit_class(plan, source, definition, class_plan)
         else:
             fields = _fields(plan, source, class_plan)
-            method = _method_site(plan, source, definition, class_plan, "__call__")
+            method = _method_site(plan, definition, class_plan, "__call__")
             plan.define(source, definition, FunctionModuleSite(fields, method))
             _emit_reads(plan, source, definition, class_plan)
 
@@ -324,7 +330,7 @@ def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: Clas
                 _emit_param_override(plan, source, statement)
     for method in class_plan.methods:
         name = "__call__" if method.name == "apply" else method.name
-        plan.define(source, method, _method_site(plan, source, method, class_plan, name))
+        plan.define(source, method, _method_site(plan, method, class_plan, name))
         _emit_reads(plan, source, method, class_plan)
     emit_attributes(plan, source, class_plan)
 
@@ -376,7 +382,7 @@ def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, .
 
 
 def _method_site(
-    plan: Plan, source: Source, method: ast.FunctionDef, class_plan: ClassPlan, name: str
+    plan: Plan, method: ast.FunctionDef, class_plan: ClassPlan, name: str
 ) -> MethodSite:
     removed = [n for n, d in plan.decisions[method].items() if d.role is Role.FIELD]
     kwargs = method.args.kwarg

@@ -50,3 +50,20 @@ def canonical(path: str) -> str:
 def transparent(path: str) -> str | None:
     """What a function does with the function it is given, or None."""
     return _WRAPPERS.get(path) or _CALLERS.get(path)
+
+
+# What legacy objects answer to.
+MODULE_API = frozenset(
+    {
+        *("partial", "shared", "init", "init_by_shape", "create", "create_by_shape", "call"),
+        *("apply", "new"),
+    }
+)
+# What only legacy collections and caches understand.
+CACHE_API = frozenset({"retrieve", "store", "mutate", "initialize_cache"})
+SELF_API = frozenset(
+    {
+        *("param", "get_param", "state", "is_initializing", "is_stateful", "get_state"),
+        *("name", "params", "module"),
+    }
+)

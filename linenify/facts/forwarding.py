@@ -12,8 +12,8 @@ from linenify.facts.kinds import Module, SuperMethod, modules
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 
-# def apply(self, x, depth, **kwargs):
-#   x = Block(x, depth, **kwargs)
+#     def apply(self, x, depth, **kwargs):
+#         x = Block(x, depth, **kwargs)
 #
 # Callers could give `kwargs` whatever `Block` takes besides `x` and `depth`, so
 # these become fields here, with the defaults that they have there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linenify.project.scopes import FunctionNode
 
@@ -236,6 +236,11 @@ KEY: Value = frozenset({Array(key=True)})
 def static(type_: str = "Any", literal: str | None = None) -> Value:
     """The value that is one static of `type_`."""
     return frozenset({Static(type_, literal)})
+
+
+def changed(module: Module, **changes: object) -> Module:
+    """`module` with some of its attributes replaced."""
+    return replace(module, **changes)  # type: ignore[arg-type]
 
 
 def modules(value: Value) -> tuple[Module, ...]:

@@ -144,7 +144,7 @@ class _File:
             if isinstance(child, ast.Attribute | ast.Name) and isinstance(child.ctx, ast.Load):
                 path = self._path(child, scope)
                 if path is not None and self._legacy(path):
-                    self._reference(child, path, scope)
+                    self._reference(child, scope)
                     continue
             self._visit(child, inner)
 
@@ -162,7 +162,7 @@ class _File:
                 return canonical(f"{owner}.{name}") if owner is not None else None
         return None
 
-    def _reference(self, node: ast.expr, path: str, scope: Scope) -> None:
+    def _reference(self, node: ast.expr, scope: Scope) -> None:
         """One maximal chain that starts in legacy Flax, e.g. `nn.Dense.partial`."""
         chain = [node]
         while isinstance(chain[-1], ast.Attribute):

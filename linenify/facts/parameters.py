@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linenify.facts.interpret import Actual, Interpreter
+from linenify.facts.binding import Actual
+from linenify.facts.interpret import Interpreter
 from linenify.facts.kinds import (
     Array,
     Container,
@@ -179,9 +180,9 @@ class Decisions:
             return Role.FIELD, "a module is passed"
         if (function, name) in self.caches:
             return Role.FIELD, "a legacy handle is passed"
-        if ("array", "whole") in evidence and ("initializer", "whole") not in evidence:
-            if not (default is not None and _constant(default)):
-                return Role.INPUT, "used as an array"
+        as_array = ("array", "whole") in evidence and ("initializer", "whole") not in evidence
+        if as_array and not _constant(default):
+            return Role.INPUT, "used as an array"
         if any(a.how == "instance" for a in actuals):
             return Role.INPUT, "passed per call on one instance"
         if any(a.how == "super" and not _hands_on(a.value, name) for a in actuals):

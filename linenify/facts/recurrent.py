@@ -57,9 +57,10 @@ def _from_input(plan: Plan, call: ast.Call, layer: catalogue.Layer) -> str | Non
         if not any(isinstance(a, Module) and a.origin is call for a in callee) or not other.args:
             continue
         for atom in plan.flow.values.get(other.args[0], frozenset()):
-            if isinstance(atom, Parameter) and not atom.part and not atom.mixed:
-                if home is not None and atom.function is home.node:
-                    names.add(atom.name)
+            if home is None or not isinstance(atom, Parameter) or atom.part or atom.mixed:
+                continue
+            if atom.function is home.node:
+                names.add(atom.name)
     if len(names) != 1:
         return None
     name = names.pop()

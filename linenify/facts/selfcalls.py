@@ -192,7 +192,7 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
     """`nn.make_rng()`, `nn.is_stochastic()` and `is_stateful()` inside modules."""
     receiver = reachable_receiver(plan, call)
     if receiver is None:
-        if name == "make_rng" and _through_callers(plan, source, call):
+        if name == "make_rng" and _through_callers(plan, call):
             return
         if in_module_code(plan, call):
             raise Unclear("LN590", f"`{text(call.func)}()` in a function that has no module")
@@ -206,7 +206,7 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
             plan.at(source, call, Reshaped(_stateful(plan, call, receiver), "LN402"))
 
 
-def _through_callers(plan: Plan, source: Source, call: ast.Call) -> bool:
+def _through_callers(plan: Plan, call: ast.Call) -> bool:
     """A plain function that draws a key gets the module's `make_rng` from its callers."""
     chain: dict[ast.FunctionDef, list[ast.Call]] = {}
     queue = [plan.code(call)]

@@ -10,6 +10,7 @@ from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.sites import (
     Bind,
     FieldRead,
+    Given,
     MethodSite,
     ModuleCall,
     ModuleClassSite,
@@ -139,12 +140,8 @@ def _movable(
             return False
     parts: list[ast.expr] = [call.func]
     arguments = [*call.args, *(k.value for k in call.keywords)]
-    from linenify.facts.sites import Given
-
     indices = site.construct if isinstance(site, ModuleCall) else site.arguments
-    for argument in indices or ():
-        if isinstance(argument, Given):
-            parts.append(arguments[argument.index])
+    parts.extend(arguments[a.index] for a in indices or () if isinstance(a, Given))
     home = plan.flow.code[method].scope
     for part in parts:
         for node in ast.walk(part):
@@ -177,8 +174,6 @@ def _shared(plan: Plan, children: list[Child]) -> bool:
 
 
 def _constructor(child: Child) -> str:
-    from linenify.facts.sites import Given
-
     arguments = [*child.call.args, *(k.value for k in child.call.keywords)]
     sites = child.site.construct if isinstance(child.site, ModuleCall) else child.site.arguments
     func = child.call.func

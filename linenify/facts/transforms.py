@@ -9,6 +9,7 @@ from linenify.facts import recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
+    Atom,
     Bound,
     External,
     Function,
@@ -358,17 +359,21 @@ def _all_warm(plan: Plan, body: FunctionNode) -> bool:
 
 def _needs_lifting(plan: Plan, call: ast.Call, value: Value) -> bool:
     """Whether the body runs modules whose parameters do not exist yet."""
-    for atom in value:
-        while isinstance(atom, Partial):
-            atom = atom.function
-        if not isinstance(atom, Function | Bound):
+    for body in map(_innermost, value):
+        if not isinstance(body, Function | Bound):
             continue
-        called = _module_calls(plan, atom.node, set())
-        if not called or _runs_elsewhere(plan, atom.node, call):
+        called = _module_calls(plan, body.node, set())
+        if not called or _runs_elsewhere(plan, body.node, call):
             continue
-        if any(not _warmed(plan, c, atom.node) for c in called):
+        if any(not _warmed(plan, c, body.node) for c in called):
             return True
     return False
+
+
+def _innermost(atom: Atom) -> Atom:
+    while isinstance(atom, Partial):
+        atom = atom.function
+    return atom
 
 
 def _draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:

@@ -26,13 +26,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Python file that was read and parsed.
+    r"""One Python file that was read and parsed.
 
     Attributes:
         path: where it lies on disk.
         name: its dotted name as other files of the project import it.
         is_package: whether it is an `__init__.py`.
-        text: the decoded text with `\\n`, `\\r\\n` or `\\r` kept as they are.
+        text: the decoded text with `\n`, `\r\n` or `\r` kept as they are.
         tree: its stdlib syntax tree, never changed.
         encoding: the PEP 263 encoding it is written back with.
         bom: whether it began with a UTF-8 byte order mark.

@@ -1,0 +1,226 @@
+"""Calls of module classes: which parameter gets which value, and how."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from linenify.facts import catalogue, operators
+from linenify.facts.kinds import (
+    ARRAY,
+    KEY,
+    NOTHING,
+    Array,
+    Container,
+    Function,
+    Model,
+    Module,
+    Value,
+    changed,
+    static,
+)
+from linenify.project.scopes import FunctionNode
+
+if TYPE_CHECKING:
+    from linenify.facts.interpret import Interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """One argument of a call as the interpreter bound it."""
+
+    callee: Module | Model
+    parameter: str
+    value: Value
+    how: str  # "call" (class or partial), "instance" (shared or Model), "bind", "super"
+    node: ast.Call
+
+
+def call_module(
+    flow: Interpreter,
+    module: Module,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """A call of a module class or of an instance."""
+    how = "instance" if module.shared else "call"
+    actuals(flow, module, module, how, node, positional, keywords)
+    return flow.returned(module)
+
+
+def actuals(
+    flow: Interpreter,
+    callee: Module | Model,
+    module: Module,
+    how: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> None:
+    """Notes what every argument of a call fills."""
+    function = flow.function_of(module)
+    if function is not None:
+        flow.code[function].callers.add(flow.running)
+    names = flow.positional_names(module)
+    for index, value in enumerate(positional):
+        if index < len(node.args) and isinstance(node.args[index], ast.Starred):
+            spread = flow.iterate(value)
+            for name in names[index:]:
+                actual(flow, callee, module, name, spread, "splat", node)
+            if function is not None and function.args.vararg is not None:
+                flow.join(flow.items, (function.args.vararg, "*"), spread)
+            break
+        if index < len(names):
+            actual(flow, callee, module, names[index], value, how, node)
+        elif function is not None and function.args.vararg is not None:
+            flow.join(flow.items, (function.args.vararg, index - len(names)), value)
+    for keyword, value in keywords:
+        if keyword is not None:
+            actual(flow, callee, module, keyword, value, how, node)
+        else:
+            for atom in value:
+                if isinstance(atom, Container):
+                    for (owner, key), item in list(flow.items.items()):
+                        if owner is atom.node and isinstance(key, str) and key != "*":
+                            actual(flow, callee, module, key, item, how, node)
+
+
+def actual(
+    flow: Interpreter,
+    callee: Module | Model,
+    module: Module,
+    name: str,
+    value: Value,
+    how: str,
+    node: ast.Call,
+) -> None:
+    """One argument: kept, handed to the parameter, and weighed as evidence."""
+    if name == "name":
+        flow.note(value, "static", "str")
+        return
+    actual = Actual(callee, name, value, how, node)
+    flow.actuals[(node, callee, name)] = actual
+    parameters = flow.signature(module)
+    if isinstance(parameters, ast.arguments):
+        function = flow.function_of(module)
+        assert function is not None
+        known = {a.arg for a in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]}
+        if name in known:
+            flow.assign(flow.code[function].scope, name, value)
+        elif parameters.kwarg is not None:
+            flow.join(flow.items, (parameters, name), value)
+        return
+    if parameters is None:
+        return
+    arguments = {argument.name: argument for argument in parameters.arguments}
+    if isinstance(parameters, catalogue.Layer):
+        found = parameters.argument(name)
+    else:
+        found = arguments.get(name)
+    if found is not None:
+        evidence_of(flow, found, value)
+
+
+def evidence_of(flow: Interpreter, argument: catalogue.Argument, value: Value) -> None:
+    """What a value must be when a legacy callable takes it here."""
+    role = argument.role
+    if role == "key":
+        role = "array"
+    if role == "initializer":
+        for atom in value:
+            if isinstance(atom, Function):
+                initializer(flow, atom.node)
+    flow.note(value, role if role != "flag" else "flag", argument.type)
+
+
+def initializer(flow: Interpreter, node: FunctionNode) -> None:
+    """Initialisers are called with a key, a shape and a dtype."""
+    scope = flow.code[node].scope
+    names = [a.arg for a in node.args.args]
+    for name, value in zip(names, (KEY, static("shape"), static("dtype")), strict=False):
+        flow.assign(scope, name, value)
+
+
+def call_module_api(
+    flow: Interpreter,
+    module: Module,
+    name: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """`M.partial(...)`, `M.init(...)` and the like."""
+    match name:
+        case "partial" | "shared":
+            bound = {keyword for keyword, _ in keywords if keyword is not None}
+            for keyword, value in keywords:
+                if keyword is None:
+                    bound |= keys(flow, value)
+            for keyword, value in keywords:
+                if keyword is not None:
+                    actual(flow, module, module, keyword, value, "bind", node)
+                else:
+                    for atom in value:
+                        if isinstance(atom, Container):
+                            for key in keys(flow, frozenset({atom})):
+                                actual(
+                                    flow, module, module, key, flow.item(value, key), "bind", node
+                                )
+            return frozenset(
+                {
+                    changed(
+                        module,
+                        bound=module.bound | frozenset(bound - {"name"}),
+                        shared=module.shared or name == "shared",
+                        named=module.named or "name" in bound,
+                        origin=node,
+                    )
+                }
+            )
+        case "init" | "create":
+            actuals(flow, module, module, "init", node, positional[1:], keywords)
+            result = Model(module) if name == "create" else Array()
+            return operators.make(flow, node, "tuple", [flow.returned(module), frozenset({result})])
+        case "init_by_shape" | "create_by_shape":
+            names = flow.positional_names(module)
+            for index in range(specs(flow, positional, keywords)):
+                if index < len(names):
+                    actual(flow, module, module, names[index], ARRAY, "init", node)
+            for keyword, value in keywords:
+                if keyword not in {None, "input_specs"}:
+                    assert keyword is not None
+                    actual(flow, module, module, keyword, value, "init", node)
+            outcome = Model(module) if name.startswith("create") else Array()
+            return operators.make(
+                flow, node, "tuple", [flow.returned(module), frozenset({outcome})]
+            )
+        case "call":
+            actuals(flow, module, module, "instance", node, positional[1:], keywords)
+            return flow.returned(module)
+    return NOTHING
+
+
+def keys(flow: Interpreter, value: Value) -> set[str]:
+    """The string keys of the dicts that a value may be."""
+    found: set[str] = set()
+    for atom in value:
+        if isinstance(atom, Container):
+            found |= {
+                k for (owner, k) in list(flow.items) if owner is atom.node and isinstance(k, str)
+            }
+    return found - {"*"}
+
+
+def specs(
+    flow: Interpreter, positional: list[Value], keywords: list[tuple[str | None, Value]]
+) -> int:
+    """How many input specs `init_by_shape` gets."""
+    spec = positional[1] if len(positional) > 1 else dict(keywords).get("input_specs", NOTHING)
+    count = 0
+    for atom in spec:
+        if isinstance(atom, Container):
+            keys = [k for (owner, k) in list(flow.items) if owner is atom.node]
+            count = max(count, len([k for k in keys if isinstance(k, int)]))
+    return count

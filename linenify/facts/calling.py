@@ -1,0 +1,465 @@
+"""Calls: what runs, with which values, and what comes back."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from linenify.facts import arrays, binding, catalogue, operators
+from linenify.facts.externals import LEGACY, transparent
+from linenify.facts.kinds import (
+    ARRAY,
+    KEY,
+    NOTHING,
+    Api,
+    Array,
+    Atom,
+    Bound,
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Optimizer,
+    Parameter,
+    Partial,
+    SelfApi,
+    Super,
+    SuperMethod,
+    Transformed,
+    Value,
+    changed,
+    static,
+)
+from linenify.project.scopes import FunctionNode, Scope
+
+if TYPE_CHECKING:
+    from linenify.facts.interpret import Code, Interpreter
+
+
+def call_expression(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
+    """Evaluates a call and everything in it."""
+    callee = flow.eval(node.func, scope)
+    positional = [flow.eval(argument, scope) for argument in node.args]
+    keywords = [(k.arg, flow.eval(k.value, scope)) for k in node.keywords]
+    if len(positional) > 1 or keywords:
+        flow.note(callee, "callable")
+    flow.note(callee, "callable")
+    result: set[Atom] = set()
+    for atom in callee:
+        result |= apply(flow, atom, node, positional, keywords, scope)
+    return frozenset(result)
+
+
+def apply(
+    flow: Interpreter,
+    atom: Atom,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+    scope: Scope,
+) -> Value:
+    """What calling one atom gives."""
+    match atom:
+        case External(path=path):
+            return call_external(flow, path, node, positional, keywords, scope)
+        case Function(node=function):
+            return call_function(flow, function, node, positional, keywords, skip=0)
+        case Bound(node=function, drops_first=drops):
+            return call_function(flow, function, node, positional, keywords, skip=int(drops))
+        case Partial(function=inner, positional=count):
+            return apply(flow, inner, node, [NOTHING] * count + positional, keywords, scope)
+        case Transformed(function=inner):
+            return apply(flow, inner, node, positional, keywords, scope)
+        case Module():
+            return binding.call_module(flow, atom, node, positional, keywords)
+        case ModuleApi(module=module, name=name):
+            return binding.call_module_api(flow, module, name, node, positional, keywords)
+        case Model(module=module, method=method):
+            binding.actuals(
+                flow, atom, changed(module, method=method), "instance", node, positional, keywords
+            )
+            return flow.returned(changed(module, method=method))
+        case SuperMethod(owner=owner, name=name):
+            found = flow.hierarchy.find_after(owner, name)
+            if found is None:
+                layer = flow.hierarchy.layer(owner)
+                if layer is not None and name == "apply":
+                    binding.actuals(
+                        flow, Module(layer), Module(layer), "super", node, positional, keywords
+                    )
+                return ARRAY
+            base = Module(found[0])
+            binding.actuals(flow, base, base, "super", node, positional, keywords)
+            return flow.returned(base)
+        case SelfApi(name=name):
+            return call_self(flow, name, positional, keywords)
+        case Class(node=class_):
+            for (argument, value), field_ in zip(
+                [*enumerate(positional)], _fields(class_), strict=False
+            ):
+                del argument
+                flow.join(flow.attributes, (class_, field_), value)
+            for keyword, value in keywords:
+                if keyword is not None:
+                    flow.join(flow.attributes, (class_, keyword), value)
+            found = flow.hierarchy.find(class_, "__init__")
+            if found is not None:
+                call_function(flow, found[1], node, positional, keywords, skip=1)
+            return frozenset({Instance(class_)})
+        case Instance(node=class_):
+            found = flow.hierarchy.find(class_, "__call__")
+            if found is not None:
+                return call_function(flow, found[1], node, positional, keywords, skip=1)
+            return NOTHING
+        case Api(receiver=receiver, name=name):
+            return call_api(flow, receiver, name, node, positional, keywords)
+        case Parameter():
+            for value in positional:
+                flow.note(value, "passed")
+            return frozenset({Parameter(atom.function, atom.name, True, True)})
+    return NOTHING
+
+
+def call_function(
+    flow: Interpreter,
+    function: FunctionNode,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+    skip: int,
+) -> Value:
+    """Hands arguments to a plain function of the project."""
+    code = flow.code[function]
+    code.callers.add(flow.running)
+    arguments = function.args
+    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args]][skip:]
+    rest = 0
+    for index, value in enumerate(positional):
+        if index < len(node.args) and isinstance(node.args[index], ast.Starred):
+            for name in names[index:]:
+                flow.assign(code.scope, name, flow.iterate(value))
+            if arguments.vararg is not None:
+                flow.join(flow.items, (arguments.vararg, "*"), flow.iterate(value))
+            break
+        if index < len(names):
+            flow.assign(code.scope, names[index], value)
+        elif arguments.vararg is not None:
+            flow.join(flow.items, (arguments.vararg, rest), value)
+            rest += 1
+    known = {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}
+    for keyword, value in keywords:
+        if keyword is None:
+            call_spread(flow, code, value, known)
+        elif keyword in known:
+            flow.assign(code.scope, keyword, value)
+        elif arguments.kwarg is not None:
+            flow.join(flow.items, (arguments, keyword), value)
+    return flow.returns.get(function, NOTHING)
+
+
+def call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
+    """Hands `**value` to a plain function."""
+    for atom in value:
+        if isinstance(atom, Container):
+            for (owner, key), item in list(flow.items.items()):
+                if owner is not atom.node:
+                    continue
+                if key in known:
+                    assert isinstance(key, str)
+                    flow.assign(code.scope, key, item)
+                elif code.node.args.kwarg is not None:
+                    flow.join(flow.items, (code.node.args, key), item)
+
+
+def call_value(
+    flow: Interpreter, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
+) -> Value:
+    """Calls a value with positional arguments, as a JAX transform would."""
+    result: set[Atom] = set()
+    bare = ast.Call(func=node.func, args=[], keywords=[])
+    ast.copy_location(bare, node)
+    for atom in function:
+        if isinstance(atom, Module | ModuleApi):
+            continue  # escapes: judged where it is passed
+        result |= apply(flow, atom, bare, arguments, [], scope)
+    return frozenset(result)
+
+
+def call_self(
+    flow: Interpreter, name: str, positional: list[Value], keywords: list[tuple[str | None, Value]]
+) -> Value:
+    """`self.param(...)` and other calls on the module."""
+    table = dict(keywords)
+    if name in {"param", "state"}:
+        shape = positional[1] if len(positional) > 1 else table.get("shape", NOTHING)
+        initializer = (
+            positional[2]
+            if len(positional) > 2
+            else table.get("initializer", table.get("init_fn", NOTHING))
+        )
+        flow.note(positional[0] if positional else NOTHING, "static", "str")
+        flow.note(shape, "static")
+        for item in flow.iterate(shape):
+            flow.note(frozenset({item}), "static", "int")
+        flow.note(initializer, "initializer", "Callable[..., Any]")
+        for atom in initializer:
+            if isinstance(atom, Function):
+                binding.initializer(flow, atom.node)
+        return ARRAY if name == "param" else frozenset({Legacy("ModuleState")})
+    if name == "get_param":
+        return ARRAY
+    return static("bool")
+
+
+def call_external(
+    flow: Interpreter,
+    path: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+    scope: Scope,
+) -> Value:
+    """A call of a function of another library."""
+    if path.startswith(LEGACY + "."):
+        return call_legacy(flow, path, positional, keywords)
+    if path.startswith("flax.optim."):
+        return frozenset({Api(External(path), "<definition>")})
+    if path == "builtins.super":
+        owner = flow.code[flow.running].owner if flow.running in flow.code else None
+        home = scope.function()
+        while owner is None and home is not None and home.parent is not None:
+            outer = home.parent.function()
+            if outer is None or not isinstance(outer.node, ast.FunctionDef):
+                break
+            owner = flow.code[outer.node].owner
+            home = outer
+        if owner is not None and flow.hierarchy.is_module(owner.node):
+            return frozenset({Super(owner.node)})
+        return NOTHING
+    if path == "builtins.dict":
+        return operators.make_dict(flow, node, positional, keywords)
+    if path == "functools.partial" and positional:
+        return functools_partial(flow, node, positional, keywords)
+    wrapped = transparent(path)
+    if wrapped is not None and positional:
+        if wrapped == "scan":
+            init = positional[1] if len(positional) > 1 else dict(keywords).get("init", NOTHING)
+            xs = positional[2] if len(positional) > 2 else dict(keywords).get("xs", NOTHING)
+            return (
+                call_value(flow, positional[0], [init, flow.iterate(xs) | ARRAY], node, scope)
+                | ARRAY
+            )
+        if wrapped == "map":
+            call_value(flow, positional[0], [flow.iterate(v) for v in positional[1:]], node, scope)
+            return ARRAY
+        if wrapped == "fori":
+            call_value(flow, positional[-2], [static("int"), positional[-1]], node, scope)
+            return ARRAY
+        return frozenset(
+            Transformed(a, wrapped)
+            for a in positional[0]
+            if isinstance(a, Function | Bound | Partial | Transformed | Module | Parameter)
+        )
+    roles = arrays.signature(path)
+    if roles is None:
+        for value in [*positional, *(v for _, v in keywords)]:
+            for atom in value:
+                if isinstance(atom, Function | Bound | Partial):
+                    call_value(flow, frozenset({atom}), [ARRAY] * 3, node, scope)
+        return NOTHING
+    return by_signature(flow, roles, positional, keywords, node, scope)
+
+
+def by_signature(
+    flow: Interpreter,
+    roles: arrays.Signature,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+    node: ast.Call,
+    scope: Scope,
+) -> Value:
+    """Weighs arguments by the roles that a signature gives them."""
+    for index, value in enumerate(positional):
+        role(flow, roles.at(index), value, node, scope)
+    for keyword, value in keywords:
+        if keyword is not None:
+            role(flow, roles.named(keyword), value, node, scope)
+    match roles.result:
+        case "array" | "arrays" | "tree":
+            return ARRAY
+        case "key" | "keys":
+            return KEY
+        case "same":
+            return same(flow, positional)
+        case "initializer":
+            return static("initializer")
+        case "static":
+            return static()
+    return NOTHING
+
+
+def same(flow: Interpreter, values: list[Value]) -> Value:
+    """The result of a function that works on arrays and plain values alike."""
+    result = NOTHING
+    for value in values:
+        result = operators.mix(result, value | flow.iterate(value))
+    return result or static()
+
+
+def role(flow: Interpreter, role: str, value: Value, node: ast.Call, scope: Scope) -> None:
+    """Evidence from one argument of a known function."""
+    inside = flow.iterate(frozenset(a for a in value if isinstance(a, Container)))
+    match role:
+        case "array" | "arrays":
+            flow.note(value | inside, "array")
+        case "key":
+            flow.note(value, "array")
+        case "number":
+            flow.note(value | inside, "operand")
+        case "static":
+            flow.note(value | inside, "static")
+            if isinstance(node.func, ast.Name) and node.func.id == "range":
+                flow.note(value, "range")
+        case "function":
+            call_value(flow, value, [ARRAY] * 3, node, scope)
+
+
+def functools_partial(
+    flow: Interpreter,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """`functools.partial` of a module class or a function."""
+    result: set[Atom] = set()
+    names = frozenset(k for k, _ in keywords if k is not None)
+    for atom in positional[0]:
+        match atom:
+            case Module():
+                for keyword, value in keywords:
+                    if keyword is not None:
+                        binding.actual(flow, atom, atom, keyword, value, "bind", node)
+                result.add(
+                    changed(
+                        atom,
+                        bound=atom.bound | (names - {"name"}),
+                        named=atom.named or "name" in names,
+                        origin=node,
+                    )
+                )
+            case Function(node=function) | Bound(node=function):
+                skip = int(isinstance(atom, Bound) and atom.drops_first)
+                call_function(flow, function, node, positional[1:], keywords, skip)
+                result.add(Partial(atom, len(positional) - 1, names))
+            case External() | Parameter():
+                result.add(Partial(atom, len(positional) - 1, names))
+    return frozenset(result)
+
+
+def call_legacy(
+    flow: Interpreter,
+    path: str,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """A call of a function of flax.nn."""
+    entry = catalogue.function(path[len(LEGACY) + 1 :])
+    if entry is None:
+        return NOTHING
+    for index, value in enumerate(positional):
+        if index < len(entry.arguments):
+            binding.evidence_of(flow, entry.arguments[index], value)
+    for keyword, value in keywords:
+        argument = entry.argument(keyword) if keyword is not None else None
+        if argument is not None:
+            binding.evidence_of(flow, argument, value)
+    if entry.name == "Model" and positional:
+        return frozenset(Model(a) for a in positional[0] if isinstance(a, Module))
+    if entry.name in {"Cache", "_CacheEntry", "Collection"}:
+        return frozenset({Legacy(entry.name)})
+    match entry.returns:
+        case "array":
+            return ARRAY
+        case "key":
+            return KEY
+        case "static" if entry.value == "context":
+            return frozenset({Legacy("context")})
+        case "collection":
+            return frozenset({Legacy("Collection")})
+        case "initializer":
+            return static("initializer")
+        case "static":
+            return static()
+    return ARRAY if entry.value == "initializer" else NOTHING
+
+
+def call_api(
+    flow: Interpreter,
+    receiver: Atom,
+    name: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """A method of an array, a container or a legacy object."""
+    match receiver, name:
+        case Container(node=owner), "append" | "add" | "insert":
+            flow.join(flow.items, (owner, "*"), positional[-1] if positional else NOTHING)
+            return NOTHING
+        case Container(node=owner), "extend":
+            value = positional[0] if positional else NOTHING
+            flow.join(flow.items, (owner, "*"), flow.iterate(value))
+            return NOTHING
+        case Container(), "pop" | "values" | "copy" | "get":
+            inner = frozenset({receiver})
+            if name == "copy":
+                return inner
+            if name in {"get", "pop"} and node.args:
+                found = flow.item(inner, operators.literal(node.args[0]))
+                return found | (positional[1] if len(positional) > 1 else NOTHING)
+            if name == "pop":
+                return flow.iterate(inner)
+            return operators.make(flow, node, "list", [flow.iterate(inner)])
+        case Container(), "items":
+            pair = operators.make(
+                flow, node.func, "tuple", [static("str"), flow.iterate(frozenset({receiver}))]
+            )
+            flow.join(flow.items, (node, "*"), pair)
+            return frozenset({Container(node, "list")})
+        case Array(), _:
+            for value in [*positional, *(v for _, v in keywords)]:
+                if name in {"reshape", "transpose", "astype", "swapaxes", "mean", "sum", "max"}:
+                    role(flow, "static", value, node, flow.where[node])
+            return ARRAY
+        case Api(), "create":
+            target = frozenset(
+                a for a in (positional[0] if positional else NOTHING) if isinstance(a, Model)
+            )
+            return frozenset({Optimizer(target)})
+        case External(), "<definition>":
+            return NOTHING
+        case Model(), "replace":
+            return frozenset({receiver})
+        case Optimizer(), "apply_gradient" | "replace" | "replicate" | "unreplicate":
+            return frozenset({receiver})
+        case Legacy(type="Cache"), _:
+            return frozenset({Legacy("Cache")})
+        case Instance(), "replace":
+            for keyword, value in keywords:
+                if keyword is not None:
+                    flow.join(flow.attributes, (receiver.node, keyword), value)
+            return frozenset({receiver})
+    return NOTHING
+
+
+def _fields(node: ast.ClassDef) -> list[str]:
+    return [
+        s.target.id
+        for s in node.body
+        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+    ]

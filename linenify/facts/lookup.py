@@ -1,0 +1,191 @@
+"""Attributes: what `owner.name` may be."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from linenify.facts import arrays, catalogue
+from linenify.facts.externals import CACHE_API, MODULE_API, SELF_API
+from linenify.facts.kinds import (
+    ARRAY,
+    NOTHING,
+    Api,
+    Array,
+    Atom,
+    Bound,
+    Class,
+    Container,
+    External,
+    File,
+    Function,
+    Instance,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Optimizer,
+    Parameter,
+    Self,
+    SelfApi,
+    Static,
+    Super,
+    SuperMethod,
+    Transformed,
+    Value,
+    changed,
+    static,
+)
+
+if TYPE_CHECKING:
+    from linenify.facts.interpret import Interpreter
+
+
+def attribute(flow: Interpreter, owner: Value, name: str) -> Value:
+    """What `owner.name` may be."""
+    result: set[Atom] = set()
+    for atom in owner:
+        result |= attribute_of(flow, atom, name)
+    return frozenset(result)
+
+
+def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
+    """What an attribute of one atom may be."""
+    match atom:
+        case External(path=path):
+            return flow.external(f"{path}.{name}")
+        case File(name=file):
+            return file_attribute(flow, file, name)
+        case Parameter():
+            return array_attribute(flow, atom, name)
+        case Array():
+            return array_attribute(flow, atom, name)
+        case Self(owner=node):
+            return self_attribute(flow, node, name)
+        case Super(owner=node):
+            found = flow.hierarchy.find_after(node, name)
+            if found is not None and name != "apply":
+                return frozenset({Bound(found[1], found[0], drops_first=True)})
+            return frozenset({SuperMethod(node, name)})
+        case Module():
+            return module_attribute(flow, atom, name)
+        case Model(module=module):
+            return model_attribute(flow, atom, module, name)
+        case Optimizer(target=target):
+            if name == "target":
+                return target
+            return frozenset({Api(atom, name)})
+        case Class(node=node) | Instance(node=node):
+            return object_attribute(flow, atom, node, name)
+        case Container() | Legacy() | ModuleApi() | Api() | Transformed():
+            return frozenset({Api(atom, name)})
+        case Static(type="slice" | "str" | "shape" | "dtype" | "Any"):
+            return static()
+    return NOTHING
+
+
+def file_attribute(flow: Interpreter, file: str, name: str) -> Value:
+    """A name of a project file."""
+    value = flow.env.get((flow.scopes[file].module, name), NOTHING)
+    if value:
+        return value
+    submodule = flow.imports.by_name.get(f"{file}.{name}" if file else name)
+    return frozenset({File(submodule)}) if submodule else NOTHING
+
+
+def array_attribute(flow: Interpreter, atom: Array | Parameter, name: str) -> Value:
+    """An attribute of an array, or of a parameter that may be one."""
+    known = arrays.ARRAY_ATTRIBUTES.get(name)
+    if isinstance(atom, Parameter):
+        if name in CACHE_API and not atom.mixed:
+            flow.note(frozenset({atom}), "collection")
+        if known is None:
+            return frozenset({Parameter(atom.function, atom.name, True, atom.mixed)})
+        if known.telling:
+            flow.note(frozenset({atom}), "array")
+        elif known.method:
+            return frozenset({Parameter(atom.function, atom.name, True, atom.mixed)})
+    if known is None:
+        return ARRAY
+    if known.method:
+        return frozenset({Api(Array(), name)})
+    if known.result == "static":
+        return static("shape" if name == "shape" else "dtype" if name == "dtype" else "int")
+    return ARRAY
+
+
+def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
+    """An attribute of the receiver: a method, a class attribute, something set."""
+    result: set[Atom] = set()
+    for line in [node, *flow.hierarchy.descendants(node)]:
+        found = flow.hierarchy.find(line, name)
+        if found is not None:
+            owner, method = found
+            if flow.hierarchy.is_module_method(line, name):
+                result.add(Module(line, method=name, receiver="flow"))
+            elif flow.receiver(flow.code[method]) == "class":
+                result.add(Bound(method, owner, drops_first=True))
+            else:
+                drops = flow.receiver(flow.code[method]) != "static"
+                result.add(Bound(method, owner, drops_first=drops))
+        for ancestor in flow.hierarchy.mro(line):
+            result |= flow.attributes.get((ancestor, name), NOTHING)
+            result |= flow.env.get((flow.hierarchy.infos[ancestor].scope, name), NOTHING)
+    result = {a for a in result if not isinstance(a, Function)}
+    if not result and name in SELF_API:
+        result.add(SelfApi(node, name))
+    return frozenset(result)
+
+
+def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
+    """An attribute of a module class or instance."""
+    if isinstance(module.definition, ast.ClassDef):
+        found = flow.hierarchy.find(module.definition, name)
+        if found is not None and name != "apply":
+            owner, method = found
+            if flow.hierarchy.is_module_method(module.definition, name):
+                via = "shared" if module.shared else module.receiver
+                return frozenset({changed(module, method=name, receiver=via)})
+            drops = flow.receiver(flow.code[method]) == "class"
+            return frozenset({Bound(method, owner, drops_first=drops)})
+        for ancestor in flow.hierarchy.mro(module.definition):
+            value = flow.env.get((flow.hierarchy.infos[ancestor].scope, name), NOTHING)
+            if value and name not in MODULE_API:
+                return value
+    if isinstance(module.definition, str):
+        layer = catalogue.layer(module.definition)
+        if layer and any(method.name == name for method in layer.methods):
+            via = "shared" if module.shared else module.receiver
+            return frozenset({changed(module, method=name, receiver=via)})
+    return frozenset({ModuleApi(module, name)})
+
+
+def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) -> Value:
+    """An attribute of a legacy Model."""
+    if name == "module":
+        return frozenset({module})
+    if name == "params":
+        return frozenset({Array()})
+    found = module_attribute(flow, module, name)
+    for atom in found:
+        if isinstance(atom, Module) and atom.method == name:
+            return frozenset({Model(module, method=name)})
+    return frozenset({Api(model, name)})
+
+
+def object_attribute(
+    flow: Interpreter, atom: Class | Instance, node: ast.ClassDef, name: str
+) -> Value:
+    """An attribute of a plain class or object."""
+    found = flow.hierarchy.find(node, name)
+    if found is not None:
+        owner, method = found
+        kind = flow.receiver(flow.code[method])
+        instance = isinstance(atom, Instance)
+        drops = kind == "class" or (instance and kind == "instance")
+        return frozenset({Bound(method, owner, drops_first=drops)})
+    result: set[Atom] = set()
+    for line in flow.hierarchy.mro(node):
+        result |= flow.attributes.get((line, name), NOTHING)
+        result |= flow.env.get((flow.hierarchy.infos[line].scope, name), NOTHING)
+    return frozenset(result) or frozenset({Api(atom, name)})
