@@ -104,8 +104,10 @@ def _marked(lines: Sequence[str], line: int) -> set[str]:
 
 
 def _in_decorator(lines: Sequence[str], place: int) -> bool:
-    return not lines[place].strip().endswith(":") and lines[place].strip().endswith(",") and any(
-        text.lstrip().startswith("@") for text in lines[max(place - 8, 0) : place]
+    return (
+        not lines[place].strip().endswith(":")
+        and lines[place].strip().endswith(",")
+        and any(text.lstrip().startswith("@") for text in lines[max(place - 8, 0) : place])
     )
 
 
@@ -493,7 +495,9 @@ def _local(alias: cst.ImportAlias) -> str:
     return code(alias.name).partition(".")[0]
 
 
-def _whole(line: cst.SimpleStatementLine, before: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+def _whole(
+    line: cst.SimpleStatementLine, before: cst.SimpleStatementLine
+) -> cst.SimpleStatementLine:
     return line.with_changes(trailing_whitespace=before.trailing_whitespace)
 
 

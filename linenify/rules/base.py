@@ -109,9 +109,7 @@ class Context:
     indent: int = 0
     step: str = "    "
     children: Mapping[str, cst.BaseExpression] = field(default_factory=dict)
-    parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(
-        default_factory=dict
-    )
+    parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(default_factory=dict)
     consumed: frozenset[str] = frozenset()
 
     def spell(self, path: str) -> Spelling:

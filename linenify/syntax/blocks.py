@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import libcst as cst
 
 from linenify.syntax.comments import own_line, split_blanks
 
-Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
+Statement = cst.BaseStatement
 
 
 def tombstone(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
@@ -18,7 +19,17 @@ def tombstone(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
     return cst.SimpleStatementLine([], [*line.leading_lines, *behind])
 
 
-def is_tombstone(statement: cst.CSTNode) -> bool:
+def is_docstring(statement: cst.CSTNode) -> bool:
+    """Whether a statement is nothing but a string."""
+    match statement:
+        case cst.SimpleStatementLine(
+            body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]
+        ):
+            return True
+    return False
+
+
+def is_tombstone(statement: cst.CSTNode) -> TypeGuard[cst.SimpleStatementLine]:
     """Whether `statement` marks a line that is gone."""
     return isinstance(statement, cst.SimpleStatementLine) and not statement.body
 

@@ -73,9 +73,7 @@ def standing_alone(node: cst.BaseExpression) -> cst.BaseExpression:
     return node if stands_alone(node) else parenthesized(node)
 
 
-def with_parentheses_of(
-    node: cst.BaseExpression, old: cst.BaseExpression
-) -> cst.BaseExpression:
+def with_parentheses_of(node: cst.BaseExpression, old: cst.BaseExpression) -> cst.BaseExpression:
     """Gives `node` the parentheses of the expression that it replaces."""
     if old.lpar:
         return node.with_changes(lpar=[*old.lpar, *node.lpar], rpar=[*node.rpar, *old.rpar])
@@ -90,9 +88,7 @@ def argument_value(arg: cst.Arg) -> cst.BaseExpression:
     return value
 
 
-def from_template(
-    template: str, holes: Mapping[str, cst.BaseExpression]
-) -> cst.BaseExpression:
+def from_template(template: str, holes: Mapping[str, cst.BaseExpression]) -> cst.BaseExpression:
     """Fills a template: `{owner}.variable('state', {0})`.
 
     Values come in parentheses unless they stand alone as an argument or element.

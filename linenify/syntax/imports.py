@@ -12,7 +12,7 @@ import libcst as cst
 from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, split_blanks, stranded
 
-Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
+Statement = cst.BaseStatement
 _BLANK = cst.EmptyLine(indent=False)
 
 
@@ -105,14 +105,16 @@ def _parted(
     assert not isinstance(node.names, cst.ImportStar)
     if isinstance(node, cst.Import):
         kept = [
-            _alias(old, new) for old, new in zip(node.names, aliases, strict=True) if new is not None
+            _alias(old, new)
+            for old, new in zip(node.names, aliases, strict=True)
+            if new is not None
         ]
         return [node.with_changes(names=_ended(kept, node.names))] if kept else []
     modules: dict[str, list[cst.ImportAlias]] = {}
     for old, new in zip(node.names, aliases, strict=True):
         if new is not None:
             modules.setdefault(new.module, []).append(_alias(old, new))
-    made = []
+    made: list[cst.Import | cst.ImportFrom] = []
     for module, names in modules.items():
         ended = _ended(names, node.names)
         if len(modules) > 1 and len(names) == 1 and node.lpar is not None and len(node.names) > 1:
@@ -207,7 +209,12 @@ def _start(body: Sequence[Statement]) -> int:
     """Where imports begin: behind the docstring and `from __future__` imports."""
     place = 0
     match body:
-        case [cst.SimpleStatementLine(body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]), *_]:
+        case [
+            cst.SimpleStatementLine(
+                body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]
+            ),
+            *_,
+        ]:
             place = 1
     while place < len(body) and _root(body[place]) == "__future__":
         place += 1
@@ -236,9 +243,7 @@ def _with_standard(body: list[Statement], lines: Sequence[str]) -> list[Statemen
     return [*body[:first], *group, *body[end:]]
 
 
-def _new_group(
-    body: Sequence[Statement], place: int, lines: Sequence[str]
-) -> list[Statement]:
+def _new_group(body: Sequence[Statement], place: int, lines: Sequence[str]) -> list[Statement]:
     new: list[Statement] = [_line(line) for line in lines]
     following = list(body[place:])
     if following:

@@ -12,7 +12,7 @@ stays at its place, on a line of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -108,8 +108,8 @@ class Listing(Generic[Item]):
     def without(self, gone: set[int], silent: frozenset[int] = frozenset()) -> Listing[Item]:
         """Removes slots; comments stay, unless the slot is in `silent`.
 
-            f(x,  # input          f(  # input
-              4)                     4)
+        f(x,  # input          f(  # input
+          4)                     4)
         """
         slots: list[Slot[Item]] = []
         opening, pending = self.opening, _Pending()
@@ -119,6 +119,8 @@ class Listing(Generic[Item]):
                 continue
             gap = slot.gap
             if pending.dropped:
+                if not slots and opening is None:
+                    opening = pending.behind_opening()
                 gap = pending.merged(gap, first=not slots)
             slots.append(replace(slot, gap=gap))
             pending = _Pending()
@@ -128,7 +130,11 @@ class Listing(Generic[Item]):
         elif not slots and not self.closing.lines and opening is None:
             closing = NARROW
         return replace(
-            self, slots=tuple(slots), closing=closing, comma=self.comma and bool(slots)
+            self,
+            slots=tuple(slots),
+            opening=opening,
+            closing=closing,
+            comma=self.comma and bool(slots),
         )
 
     def with_items(self, items: Sequence[Item]) -> Listing[Item]:
@@ -144,21 +150,13 @@ class Listing(Generic[Item]):
             return replace(self, slots=(Slot(item, replace(gap, lines=())),))
         if place == 0:
             first = slots[0]
-            rest = [slot.gap for slot in slots[1:]]
-            follow = first.gap if first.gap.broken else SPACE
-            if rest and not first.gap.lines and not any(gap.broken for gap in rest):
-                follow = SPACE
-            slots[0] = replace(first, gap=follow)
+            slots[0] = replace(first, gap=first.gap if first.gap.broken else SPACE)
             slots.insert(0, Slot(item, replace(first.gap, lines=())))
         else:
-            before = slots[:place]
-            broken = [slot.gap for slot in before if slot.gap.broken]
-            each_own = all(slot.gap.broken for slot in slots[1:]) and (
-                len(slots) > 1 or slots[0].gap.broken
-            )
-            gap = replace(broken[-1], lines=()) if each_own and broken else SPACE
+            before = slots[place - 1]
+            gap = replace(before.gap, lines=()) if before.gap.broken else SPACE
             # A comment behind the item before ends its line.
-            if before[-1].comment is not None and not gap.broken:
+            if before.comment is not None and not gap.broken:
                 gap = self._line_start(place)
             slots.insert(place, Slot(item, gap))
         return replace(self, slots=tuple(slots))
@@ -168,6 +166,25 @@ class Listing(Generic[Item]):
             if slot.gap.broken:
                 return replace(slot.gap, lines=())
         return Gap(broken=True, last="    ")
+
+    def shifted(self, by: int, indents: Collection[str]) -> Listing[Item]:
+        """Moves the lines that start with one of `indents`."""
+
+        def moved(gap: Gap) -> Gap:
+            if not gap.broken or gap.last not in indents:
+                return gap
+            last = gap.last + " " * by if by >= 0 else gap.last[: max(len(gap.last) + by, 0)]
+            space = cst.SimpleWhitespace(last)
+            lines = tuple(
+                line.with_changes(whitespace=space) if line.comment is not None else line
+                for line in gap.lines
+            )
+            return replace(gap, last=last, lines=lines)
+
+        if not by or not indents:
+            return self
+        slots = tuple(replace(slot, gap=moved(slot.gap)) for slot in self.slots)
+        return replace(self, slots=slots, closing=moved(self.closing))
 
     def flat(self) -> Listing[Item]:
         """Everything on one line."""
@@ -184,14 +201,23 @@ class _Pending:
     gaps: list[Gap] = field(default_factory=list)
     comments: list[cst.EmptyLine] = field(default_factory=list)
     dropped: bool = False
+    behind_first: EndComment | None = None
 
     def drop(self, slot: Slot[Item], *, keep: bool) -> None:
+        if keep and not self.dropped and not slot.gap.lines:
+            self.behind_first = slot.comment
         self.dropped = True
         self.gaps.append(slot.gap)
         if keep:
             self.comments.extend(slot.gap.comment_lines())
             if slot.comment is not None:
                 self.comments.append(slot.gap.line_of(slot.comment.comment))
+
+    def behind_opening(self) -> EndComment | None:
+        """The comment behind the first item, which now follows the parenthesis."""
+        if self.behind_first is not None:
+            self.comments = self.comments[1:]
+        return self.behind_first
 
     def merged(self, gap: Gap, *, first: bool) -> Gap:
         """The gap of the next slot that stays.
@@ -203,7 +229,7 @@ class _Pending:
         lines = (*self.comments, *gap.lines)
         if first:
             base = self.gaps[0]
-            if not base.broken and lines:
+            if not base.broken and (lines or self.behind_first is not None):
                 base = gap if gap.broken else Gap(broken=True, last="    ")
         elif gap.broken:
             base = gap

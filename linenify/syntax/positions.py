@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import libcst as cst
-from libcst.metadata import CodeRange
 from libcst.metadata.position_provider import PositionProvidingCodegenState
 
 from linenify.project.source import Span
+
+if TYPE_CHECKING:
+    from libcst.metadata import CodeRange
 
 # `MetadataWrapper` would copy the tree first, which costs more than parsing it.
 # The recording state asks for nothing of its provider but this one table.

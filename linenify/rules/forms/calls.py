@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -11,6 +12,7 @@ from linenify.rules.base import Context, Rewrite
 from linenify.syntax.build import (
     argument_value,
     atomic,
+    code,
     expression,
     from_template,
     is_atomic,
@@ -19,13 +21,13 @@ from linenify.syntax.build import (
     with_parentheses_of,
 )
 from linenify.syntax.comments import comments_of, stranded
-from linenify.syntax.listing import Listing, of_arguments, with_arguments
+from linenify.syntax.listing import Listing, Slot, of_arguments, with_arguments
 
 
 def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     """Constructs a module, then calls it.
 
-        nn.Dense(x, 10)  ->  nn.Dense(10)(x)
+    nn.Dense(x, 10)  ->  nn.Dense(10)(x)
     """
     parts = _Parts(call, context)
     if site.construct is None:
@@ -37,27 +39,28 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.child is not None:
         construct = tuple(a for a in construct if not parts.names_module(a))
     listing, imports = parts.arranged(construct)
-    given, more = parts.plain(site.call)
+    given, more = parts.inputs(site.call)
     func, most = parts.callee(call.func, site.callee)
     imports = imports | more | most
     original = context.original
     if isinstance(original, cst.Call) and _is_partial(original.func, context):
         func, listing = _unfolded(func, listing)
     bare = call.with_changes(func=func, lpar=[], rpar=[])
-    instance: cst.BaseExpression = with_arguments(bare, _closed(listing))
+    instance: cst.BaseExpression = with_arguments(bare, parts.aligned(_closed(listing), func))
     children: tuple[tuple[str, cst.BaseExpression], ...] = ()
     if site.child is not None:
         children = ((site.child, instance),)
         instance = expression(f"{site.receiver}.{site.child}")
-    node = cst.Call(func=instance, args=_joined(given), lpar=call.lpar, rpar=call.rpar)
+    outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
+    node = with_arguments(outer, given)
     return Rewrite(node, imports, children=children)
 
 
 def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
     """Binds arguments to a module class, or makes an instance.
 
-        nn.Dense.partial(bias=False)  ->  functools.partial(nn.Dense, use_bias=False)
-        nn.Dense.shared(features=3)   ->  nn.Dense(features=3)
+    nn.Dense.partial(bias=False)  ->  functools.partial(nn.Dense, use_bias=False)
+    nn.Dense.shared(features=3)   ->  nn.Dense(features=3)
     """
     parts = _Parts(call, context)
     owner = call.func.value if isinstance(call.func, cst.Attribute) else call.func
@@ -72,11 +75,13 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
         owner, listing = _unfolded(owner, listing)
     bare = call.with_changes(lpar=[], rpar=[])
     if site.instance:
-        node = with_arguments(bare.with_changes(func=atomic(owner)), _closed(listing))
+        func = atomic(owner)
+        node = with_arguments(bare.with_changes(func=func), parts.aligned(_closed(listing), func))
     else:
         partial = context.spell("functools.partial")
         imports = imports | partial.imports
         listing = listing.inserted(0, cst.Arg(_unwrapped(owner)))
+        listing = parts.aligned(listing, partial.node)
         node = with_arguments(bare.with_changes(func=partial.node), listing)
     if site.child is not None:
         made = node
@@ -88,7 +93,7 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
 def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
     """Moves values between the slots of one call.
 
-        self.param('k', (3,), ones)  ->  self.param('k', ones, (3,))
+    self.param('k', (3,), ones)  ->  self.param('k', ones, (3,))
     """
     listing, imports = _Parts(call, context).arranged(site.arguments)
     func = call.func
@@ -144,9 +149,31 @@ class _Parts:
                 listing = listing.inserted(place, arg)
         return listing, self._imports(wanted)
 
-    def plain(self, wanted: Sequence[Argument]) -> tuple[list[cst.Arg], frozenset[str]]:
-        """The wanted arguments, without their surroundings."""
-        return [self._argument(each) for each in wanted], self._imports(wanted)
+    def inputs(self, wanted: Sequence[Argument]) -> tuple[Listing[cst.Arg], frozenset[str]]:
+        """The wanted arguments on one line, or where they stood if they need lines.
+
+        nn.Dense(            nn.Dense(8)(
+            nn.relu(             nn.relu(
+                x),    ->            x),
+            8,               )
+        )
+        """
+        args = [self._argument(each) for each in wanted]
+        listing = Listing(tuple(Slot(arg) for arg in args)).flat()
+        given = [each.index for each in wanted if isinstance(each, Given)]
+        slots = [self._listing.slots[self._places[index]] for index in given]
+        if len(args) == len(slots) and any(
+            slot.gap.broken and "\n" in code(arg.value)
+            for slot, arg in zip(slots, args, strict=True)
+        ):
+            gap = replace(next(s.gap for s in slots if s.gap.broken), lines=())
+            closing = replace(self._listing.closing, lines=())
+            listing = Listing(
+                tuple(Slot(arg, gap) for arg in args),
+                closing=closing,
+                comma=self._listing.comma and closing.broken and len(args) > 1,
+            )
+        return listing, self._imports(wanted)
 
     def callee(
         self, written: cst.BaseExpression, path: str | None
@@ -156,6 +183,21 @@ class _Parts:
             return written, frozenset()
         spelling = self._context.spell(path)
         return with_parentheses_of(spelling.node, written), spelling.imports
+
+    def aligned(self, listing: Listing[cst.Arg], func: cst.BaseExpression) -> Listing[cst.Arg]:
+        """Moves arguments that were aligned with the parenthesis along with it."""
+        call = self._context.original
+        assert isinstance(call, cst.Call)
+        old, new = code(call.func), code(func)
+        if "\n" in old + new:
+            return listing
+        column = self._context.place(call)[1] + len(old) + 1
+        broken = {
+            slot.gap.last
+            for slot, arg in zip(self._listing.slots, call.args, strict=True)
+            if slot.gap.broken and self._context.place(arg)[1] == column
+        }
+        return listing.shifted(len(new) - len(old), broken)
 
     def names_module(self, argument: Argument) -> bool:
         """Whether an argument is the `name=` of a module."""
@@ -211,15 +253,6 @@ def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]
     return holes
 
 
-def _joined(args: Sequence[cst.Arg]) -> list[cst.Arg]:
-    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    plain = [arg.with_changes(whitespace_after_arg=cst.SimpleWhitespace("")) for arg in args]
-    return [
-        arg.with_changes(comma=comma if index < len(plain) - 1 else cst.MaybeSentinel.DEFAULT)
-        for index, arg in enumerate(plain)
-    ]
-
-
 def _closed(listing: Listing[cst.Arg]) -> Listing[cst.Arg]:
     """Nothing between the parentheses where no argument and no comment is left."""
     return listing if listing.slots or listing.comments() else Listing(())
@@ -244,7 +277,7 @@ def _unfolded(
 ) -> tuple[cst.BaseExpression, Listing[cst.Arg]]:
     """Joins the arguments of `functools.partial(M, ...)` with those that follow.
 
-        functools.partial(M, a=1), (b=2)  ->  M, (a=1, b=2)
+    functools.partial(M, a=1), (b=2)  ->  M, (a=1, b=2)
     """
     if not isinstance(func, cst.Call) or not func.args or listing.comments():
         return func, listing

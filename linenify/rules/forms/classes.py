@@ -11,21 +11,34 @@ import libcst as cst
 from linenify.facts.sites import Field, FunctionModuleSite, MethodSite, ModuleClassSite
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.rules.forms.signatures import shortened
+from linenify.syntax.blocks import is_docstring
 from linenify.syntax.build import code, expression, standing_alone
-from linenify.syntax.comments import comments_of, own_line, split_blanks
+from linenify.syntax.comments import comments_of, is_blank, own_line, split_blanks
 
 BLANK = cst.EmptyLine(indent=False)
 TYPING = frozenset(
     {
-        "Any", "Callable", "ClassVar", "Dict", "Iterable", "List", "Literal", "Mapping",
-        "Optional", "Sequence", "Set", "Tuple", "Type", "Union",
+        "Any",
+        "Callable",
+        "ClassVar",
+        "Dict",
+        "Iterable",
+        "List",
+        "Literal",
+        "Mapping",
+        "Optional",
+        "Sequence",
+        "Set",
+        "Tuple",
+        "Type",
+        "Union",
     }
 )
 _WORD = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
 _MAKERS = frozenset({"dict", "list", "set", "bytearray"})
 _ARRAYS = frozenset({"jnp", "np", "onp", "numpy", "jax.numpy"})
 
-Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
+Statement = cst.BaseStatement
 
 
 def module_class(node: cst.ClassDef, site: ModuleClassSite, context: Context) -> Rewrite:
@@ -181,9 +194,7 @@ def _made_anew(
     return cst.Call(field.node, [factory]), field.imports
 
 
-def _tuple_of(
-    written: cst.List, elements: Sequence[cst.BaseElement]
-) -> cst.Tuple:
+def _tuple_of(written: cst.List, elements: Sequence[cst.BaseElement]) -> cst.Tuple:
     every = list(elements)
     if len(every) == 1 and not isinstance(every[0].comma, cst.Comma):
         every[0] = every[0].with_changes(comma=cst.Comma())
@@ -208,6 +219,9 @@ def _inserted(
     blanks: tuple[cst.EmptyLine, ...] = ()
     if isinstance(following, cst.FunctionDef):
         blanks, rest = split_blanks(following.leading_lines)
+        # What a blank line parts from the `def` does not speak of it.
+        parted = max((i + 1 for i, line in enumerate(rest) if is_blank(line)), default=0)
+        blanks, rest = (*blanks, *rest[:parted]), rest[parted:]
         kept[place] = following.with_changes(leading_lines=[BLANK, *rest])
     if place > 0 and not blanks:
         blanks = (BLANK,)
@@ -281,9 +295,7 @@ def _keyword_only(node: cst.ClassDef) -> cst.ClassDef:
         equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
     )
     plain = [base.with_changes(comma=cst.MaybeSentinel.DEFAULT) for base in node.bases[-1:]]
-    return node.with_changes(
-        bases=[*node.bases[:-1], *plain], keywords=[*node.keywords, argument]
-    )
+    return node.with_changes(bases=[*node.bases[:-1], *plain], keywords=[*node.keywords, argument])
 
 
 def _opened(node: cst.ClassDef) -> cst.ClassDef:
@@ -314,16 +326,10 @@ def _pass_line() -> cst.SimpleStatementLine:
 
 def _parted(
     statements: Sequence[Statement],
-) -> tuple[cst.SimpleStatementLine | None, list[Statement]]:
+) -> tuple[Statement | None, list[Statement]]:
     """The docstring and the rest."""
-    match statements:
-        case [
-            cst.SimpleStatementLine(
-                body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]
-            ) as docstring,
-            *rest,
-        ]:
-            return docstring, list(rest)
+    if statements and is_docstring(statements[0]):
+        return statements[0], list(statements[1:])
     return None, list(statements)
 
 

@@ -22,7 +22,7 @@ def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> R
 def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rewrite:
     """Puts something around a name that is used as a value.
 
-        norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
+    norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
     del context
     made = from_template(site.template, {"node": node.with_changes(lpar=[], rpar=[])})
@@ -32,7 +32,7 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
 def rename_keys(node: cst.Dict, site: DictKeys, context: Context) -> Rewrite:
     """Renames keyword arguments that travel in a dict.
 
-        {'bias': False}  ->  {'use_bias': False}
+    {'bias': False}  ->  {'use_bias': False}
     """
     del context
     names = dict(site.renames)
@@ -48,13 +48,11 @@ def rename_keys(node: cst.Dict, site: DictKeys, context: Context) -> Rewrite:
 def class_variable(node: cst.AnnAssign, site: ClassVariable, context: Context) -> Rewrite:
     """Keeps an annotated class attribute from becoming a dataclass field.
 
-        depth: int = 3  ->  depth: ClassVar[int] = 3
+    depth: int = 3  ->  depth: ClassVar[int] = 3
     """
     del site, context
     written = node.annotation.annotation
-    made = cst.Subscript(
-        cst.Name("ClassVar"), [cst.SubscriptElement(cst.Index(written))]
-    )
+    made = cst.Subscript(cst.Name("ClassVar"), [cst.SubscriptElement(cst.Index(written))])
     annotation = node.annotation.with_changes(annotation=made)
     return Rewrite(node.with_changes(annotation=annotation), frozenset({"typing.ClassVar"}))
 
@@ -62,7 +60,7 @@ def class_variable(node: cst.AnnAssign, site: ClassVariable, context: Context) -
 def read_field(node: cst.Name, site: FieldRead, context: Context) -> Rewrite:
     """Reads a hyper-parameter from the instance.
 
-        features  ->  self.features
+    features  ->  self.features
     """
     del context
     made: cst.BaseExpression = cst.Attribute(cst.Name(site.receiver), cst.Name(site.field))

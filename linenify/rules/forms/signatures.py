@@ -11,7 +11,6 @@ from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.syntax.build import code
 from linenify.syntax.comments import comments_of, stranded
 from linenify.syntax.listing import (
-    Gap,
     Listing,
     Parameter,
     Slot,
@@ -45,7 +44,7 @@ def shortened(
     before = of_parameters(function.params, function.whitespace_before_params)
     gone = _gone(before, site)
     taken = {
-        slot.item.name.value: _taken(replace(slot, item=slot.item))
+        slot.item.name.value: _taken(slot.item, slot)
         for slot in before.slots
         if isinstance(slot.item, cst.Param) and slot.item.name.value in site.removed
     }
@@ -63,7 +62,8 @@ def shortened(
     if receiver is not None:
         listing = listing.inserted(0, cst.Param(cst.Name(receiver)))
     old = function.name.value
-    listing = _realigned(listing, len(site.name) - len(old), len(f"def {old}("))
+    shift = len(site.name) - len(old)
+    listing = listing.shifted(shift, {" " * len(f"def {old}(")})
     renamed = function.with_changes(name=function.name.with_changes(value=site.name))
     if gone and listing.broken and not listing.comments():
         flat = _with_parameters(renamed, listing.flat())
@@ -77,31 +77,31 @@ def with_parameter(
 ) -> Rewrite:
     """Adds a parameter to a function or lambda, in front or behind the others.
 
-        def init(key, shape):  ->  def init(key, shape, dtype=jnp.float32):
+    def init(key, shape):  ->  def init(key, shape, dtype=jnp.float32):
     """
     template = cst.parse_expression(f"lambda {site.parameter}: 0")
     assert isinstance(template, cst.Lambda)
     items = [_spelt(item, context) for item in parameters(template.params)]
     imports = frozenset(path for _, found in items for path in found)
-    lambda_ = isinstance(node, cst.Lambda)
-    before = cst.SimpleWhitespace("") if lambda_ else node.whitespace_before_params
+    before = (
+        cst.SimpleWhitespace("") if isinstance(node, cst.Lambda) else node.whitespace_before_params
+    )
     listing = of_parameters(node.params, before)
     for offset, (item, _) in enumerate(items):
         place = offset if site.first else _end_of_plain(listing, after=offset > 0)
         listing = listing.inserted(place, item)
-    if not lambda_:
+    if isinstance(node, cst.FunctionDef):
         return Rewrite(_with_parameters(node, listing), imports)
     params, _ = to_parameters(listing)
-    node = node.with_changes(params=params)
-    if isinstance(node.whitespace_after_lambda, cst.SimpleWhitespace):
+    if isinstance(node.whitespace_after_lambda, cst.MaybeSentinel) or not node.params.params:
         node = node.with_changes(whitespace_after_lambda=cst.SimpleWhitespace(" "))
-    return Rewrite(node, imports)
+    return Rewrite(node.with_changes(params=params), imports)
 
 
 def curry(node: cst.Lambda, site: Curried, context: Context) -> Rewrite:
     """Lets a lambda be constructed like the module classes beside it.
 
-        lambda x, name=None: x  ->  lambda name=None: lambda x: x
+    lambda x, name=None: x  ->  lambda name=None: lambda x: x
     """
     del context
     listing = of_parameters(node.params, cst.SimpleWhitespace(""))
@@ -120,13 +120,11 @@ def curry(node: cst.Lambda, site: Curried, context: Context) -> Rewrite:
     return Rewrite(made, comments=stranded(comments_of(node), comments_of(made)))
 
 
-def reorder_override(
-    function: cst.FunctionDef, site: ParamOverride, context: Context
-) -> Rewrite:
+def reorder_override(function: cst.FunctionDef, site: ParamOverride, context: Context) -> Rewrite:
     """Gives an override of `param` the order of Linen.
 
-        def param(self, name, shape, initializer):
-        def param(self, name, initializer, shape, *args):
+    def param(self, name, shape, initializer):
+    def param(self, name, initializer, shape, *args):
     """
     del site, context
     listing = of_parameters(function.params, function.whitespace_before_params)
@@ -149,10 +147,10 @@ def _spelt(item: Parameter, context: Context) -> tuple[Parameter, frozenset[str]
     return item.with_changes(default=default, equal=tight), imports
 
 
-def _taken(slot: Slot[cst.Param]) -> TakenParameter:
+def _taken(parameter: cst.Param, slot: Slot[Parameter]) -> TakenParameter:
     above = tuple(line.comment.value for line in slot.gap.lines if line.comment is not None)
     behind = slot.comment.comment.value if slot.comment is not None else None
-    return TakenParameter(slot.item, above, behind)
+    return TakenParameter(parameter, above, behind)
 
 
 def _gone(listing: Listing[Parameter], site: MethodSite) -> set[int]:
@@ -212,28 +210,16 @@ def _end_of_plain(listing: Listing[Parameter], *, after: bool) -> int:
     )
 
 
-def _realigned(listing: Listing[Parameter], shift: int, column: int) -> Listing[Parameter]:
-    """Moves lines that were aligned with the opening parenthesis along with it."""
-
-    def moved(gap: Gap) -> Gap:
-        if gap.broken and gap.indented and gap.last == " " * column:
-            return replace(gap, last=" " * (column + shift))
-        return gap
-
-    slots = tuple(replace(slot, gap=moved(slot.gap)) for slot in listing.slots)
-    return replace(listing, slots=slots)
-
-
-def _with_parameters(
-    function: cst.FunctionDef, listing: Listing[Parameter]
-) -> cst.FunctionDef:
+def _with_parameters(function: cst.FunctionDef, listing: Listing[Parameter]) -> cst.FunctionDef:
     params, before = to_parameters(listing)
     return function.with_changes(params=params, whitespace_before_params=before)
 
 
 def _header(function: cst.FunctionDef) -> str:
     bare = function.with_changes(
-        body=cst.SimpleStatementSuite([cst.Pass()]), decorators=[], leading_lines=[],
+        body=cst.SimpleStatementSuite([cst.Pass()]),
+        decorators=[],
+        leading_lines=[],
         lines_after_decorators=[],
     )
     return code(bare).rstrip().removesuffix(" pass").rstrip()
