@@ -122,7 +122,7 @@ def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
         if found is not None:
             owner, method = found
             if flow.hierarchy.is_module_method(line, name):
-                result.add(Module(line, method=name, receiver="flow"))
+                result.add(Module(line, method=name, receiver="self"))
             elif flow.receiver(flow.code[method]) == "class":
                 result.add(Bound(method, owner, drops_first=True))
             else:
