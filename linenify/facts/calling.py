@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import arrays, binding, catalogue, operators
+from linenify.facts import arrays, binding, catalogue, lookup, operators
 from linenify.facts.externals import LEGACY, transparent
 from linenify.facts.kinds import (
     ARRAY,
@@ -100,7 +100,7 @@ def apply(
             return call_self(flow, name, positional, keywords)
         case Class(node=class_):
             for (argument, value), field_ in zip(
-                [*enumerate(positional)], _fields(class_), strict=False
+                [*enumerate(positional)], lookup.fields(class_), strict=False
             ):
                 del argument
                 flow.join(flow.attributes, (class_, field_), value)
@@ -455,11 +455,3 @@ def call_api(
                     flow.join(flow.attributes, (receiver.node, keyword), value)
             return frozenset({receiver})
     return NOTHING
-
-
-def _fields(node: ast.ClassDef) -> list[str]:
-    return [
-        s.target.id
-        for s in node.body
-        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-    ]

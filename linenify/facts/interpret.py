@@ -165,7 +165,8 @@ class Interpreter:
 
     def assign(self, scope: Scope, name: str, value: Value) -> None:
         """`name` in `scope` may be `value`, too."""
-        self.join(self.env, (scope, name), value)
+        home = scope.lookup(name) if name in scope.redirected else scope
+        self.join(self.env, (home or scope, name), value)
 
     def join(self, table: dict[K, Value], key: K, value: Value) -> None:
         """Adds to a table, and asks for another round when that is news."""
@@ -250,13 +251,29 @@ class Interpreter:
                 if msg is not None:
                     self.eval(msg, scope)
             case ast.Match():
-                self.eval(node.subject, scope)
+                subject = self.eval(node.subject, scope)
                 for case_ in node.cases:
+                    self._pattern(case_.pattern, subject, scope)
+                    if case_.guard is not None:
+                        self.test(case_.guard, scope)
                     self.block(case_.body, scope)
             case _:
                 for child in ast.iter_child_nodes(node):
                     if isinstance(child, ast.expr):
                         self.eval(child, scope)
+
+    def _pattern(self, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
+        """Binds the names of a pattern: to the subject, or to what is inside it."""
+        for node in ast.walk(pattern):
+            match node:
+                case ast.MatchAs(name=str(name)):
+                    held = NOTHING if node is pattern else self.inside(subject)
+                    self.assign(scope, name, subject | held)
+                case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                    items = [self.iterate(subject)]
+                    self.assign(scope, name, operators.make(self, node, "list", items))
+                case ast.MatchValue(value=value):
+                    self.eval(value, scope)
 
     def _import(self, alias: ast.alias, scope: Scope) -> None:
         if alias.asname is not None:
@@ -477,6 +494,16 @@ class Interpreter:
                 result = self.eval(inner, scope)
                 self.bind(target, result, scope)
                 return result
+            case ast.Await(value=inner):
+                return self.eval(inner, scope)
+            case ast.Yield(value=ast.expr() as inner) if self.running is not None:
+                made = operators.make(self, self.running, "list", [self.eval(inner, scope)])
+                self._return(self.running, made)
+                return NOTHING
+            case ast.YieldFrom(value=inner) if self.running is not None:
+                items = [self.iterate(self.eval(inner, scope))]
+                self._return(self.running, operators.make(self, self.running, "list", items))
+                return NOTHING
             case ast.Slice():
                 for bound in (node.lower, node.upper, node.step):
                     if bound is not None:
@@ -514,6 +541,12 @@ class Interpreter:
                     result.add(Static("int"))
                 case Static():
                     result.add(Static())
+                case Instance(node=record):  # a named tuple
+                    names = lookup.fields(record)
+                    if isinstance(key, int) and 0 <= key < len(names):
+                        names = [names[key]]
+                    for name in names:
+                        result |= lookup.object_attribute(self, atom, record, name)
                 case Model() | Module() | Optimizer() | Legacy():
                     pass
         return frozenset(result)
@@ -530,11 +563,18 @@ class Interpreter:
                 result |= self.item(frozenset({atom}), "*")
         return frozenset(result)
 
-    # --- attributes --------------------------------------------------------------------------
+    def inside(self, value: Value) -> Value:
+        """Anything that `value` holds: elements, their elements, attributes."""
+        found = self.iterate(value)
+        found |= self.iterate(found)
+        for atom in value | found:
+            if isinstance(atom, Instance):
+                for (owner, _), attribute in list(self.attributes.items()):
+                    if owner in self.hierarchy.mro(atom.node):
+                        found |= attribute
+        return found
 
-    # --- calls -----------------------------------------------------------------------------------
-
-    # --- modules -----------------------------------------------------------------------------------
+    # --- modules ---------------------------------------------------------------------------
 
     def signature(
         self, module: Module

@@ -189,3 +189,12 @@ def object_attribute(
         result |= flow.attributes.get((line, name), NOTHING)
         result |= flow.env.get((flow.hierarchy.infos[line].scope, name), NOTHING)
     return frozenset(result) or frozenset({Api(atom, name)})
+
+
+def fields(node: ast.ClassDef) -> list[str]:
+    """The annotated names of a class, as dataclasses and named tuples count them."""
+    return [
+        s.target.id
+        for s in node.body
+        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+    ]

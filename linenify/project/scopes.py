@@ -43,13 +43,18 @@ class Scope:
         scope: Scope | None = self
         own = True
         while scope is not None:
-            if own and scope.redirected.get(name) == "global":
+            if scope.redirected.get(name) == "global" and (own or scope.kind != "class"):
                 return scope.module()
             if name in scope.names and (own or scope.kind != "class"):
                 return scope
             own = False
             scope = scope.parent
         return None
+
+    def bind(self, name: str) -> None:
+        """Makes `name` its own, unless a statement has given it to another scope."""
+        if name not in self.redirected:
+            self.names.add(name)
 
     def module(self) -> Scope:
         """The outermost scope of the file."""
@@ -92,7 +97,7 @@ class Scopes:
     def _bind(self, node: ast.AST, scope: Scope) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                scope.names.add(node.name)
+                scope.bind(node.name)
                 for outer in [*node.decorator_list, *_defaults(node.args), *_annotations(node)]:
                     self._bind(outer, scope)
                 inner = self._open(node, "function", scope, node.name)
@@ -106,7 +111,7 @@ class Scopes:
                 inner.names.update(argument.arg for argument in all_arguments(node.args))
                 self._bind(node.body, inner)
             case ast.ClassDef():
-                scope.names.add(node.name)
+                scope.bind(node.name)
                 for outer in [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]:
                     self._bind(outer, scope)
                 inner = self._open(node, "class", scope, node.name)
@@ -128,25 +133,27 @@ class Scopes:
                     self._bind(node.elt, inner)
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:
-                    scope.names.add(alias.asname or alias.name.split(".")[0])
+                    scope.bind(alias.asname or alias.name.split(".")[0])
             case ast.Global():
                 scope.redirected.update(dict.fromkeys(node.names, "global"))
+                scope.module().names.update(node.names)
             case ast.Nonlocal():
                 scope.redirected.update(dict.fromkeys(node.names, "nonlocal"))
             case ast.NamedExpr():
                 home = scope
                 while home.kind == "comprehension" and home.parent is not None:
                     home = home.parent
-                home.names.add(node.target.id)
+                home.bind(node.target.id)
                 self._bind(node.value, scope)
             case ast.Name(ctx=ast.Store() | ast.Del()):
-                if node.id not in scope.redirected:
-                    scope.names.add(node.id)
-            case ast.ExceptHandler(name=str(name)):
-                scope.names.add(name)
-                self._children(node, scope)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                scope.names.add(name)
+                scope.bind(node.id)
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+                | ast.MatchMapping(rest=str(name))
+            ):
+                scope.bind(name)
                 self._children(node, scope)
             case _:
                 self._children(node, scope)
