@@ -1,1 +1,73 @@
-"""One rule per file."""
+"""The rules, one file each, and the catalogue of everything that has a code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from linenify.facts.refusals import NOTICES, REFUSALS
+from linenify.rules import (
+    apply_method,
+    attention_call,
+    dot_product_attention,
+    dropout,
+    hyperparameter_read,
+    initialize_carry,
+    instance_call,
+    is_stateful,
+    is_stochastic,
+    legacy_import,
+    legacy_name,
+    make_rng,
+    module_call,
+    module_function,
+    module_method,
+    module_partial,
+    module_shared,
+    recurrent_cell,
+    scan_over_module,
+    self_attribute,
+    self_param,
+    self_state,
+    super_apply,
+    two_argument_initializer,
+)
+from linenify.rules.base import Rule
+
+RULES: tuple[Rule, ...] = (
+    legacy_import.RULE,
+    legacy_name.RULE,
+    apply_method.RULE,
+    hyperparameter_read.RULE,
+    self_param.RULE,
+    module_method.RULE,
+    module_function.RULE,
+    super_apply.RULE,
+    two_argument_initializer.RULE,
+    self_attribute.RULE,
+    module_call.RULE,
+    module_partial.RULE,
+    module_shared.RULE,
+    instance_call.RULE,
+    attention_call.RULE,
+    recurrent_cell.RULE,
+    initialize_carry.RULE,
+    scan_over_module.RULE,
+    dot_product_attention.RULE,
+    self_state.RULE,
+    is_stateful.RULE,
+    dropout.RULE,
+    make_rng.RULE,
+    is_stochastic.RULE,
+)
+
+
+def _entries() -> dict[str, Rule]:
+    entries = {rule.code: rule for rule in RULES}
+    for kind, table in (("refusal", REFUSALS), ("notice", NOTICES)):
+        for code, entry in table.items():
+            doc = getattr(entry, "doc", "") or entry.summary
+            entries[code] = Rule(code, entry.name, doc, kind=kind, remedy=entry.remedy)
+    return dict(sorted(entries.items()))
+
+
+CATALOGUE: Mapping[str, Rule] = _entries()

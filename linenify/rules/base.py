@@ -18,21 +18,30 @@ LINEN = "flax.linen"
 class Rule:
     """One kind of legacy code and what becomes of it.
 
+    Refusals and notices stand in the same catalogue, without forms.
+
     Attributes:
         code: permanent, never given to another rule.
         name: names the legacy pattern, in kebab case.
-        summary: one sentence.
-        doc: the page: what, and why.
+        doc: the page: one sentence, then why.
+        forms: the functions that rewrite its sites.
         examples: code before and after; None where it is left alone.
+        kind: `rule`, `refusal` or `notice`.
+        remedy: what the reader should do, where linenify cannot.
     """
 
     code: str
     name: str
-    summary: str
     doc: str
+    forms: tuple[Rewriter, ...] = ()
     examples: tuple[tuple[str, str | None], ...] = ()
     kind: str = "rule"
     remedy: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its page."""
+        return " ".join(self.doc.strip().partition("\n\n")[0].split())
 
 
 @dataclass(frozen=True, slots=True)
