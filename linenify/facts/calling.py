@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from linenify.facts import arrays, binding, catalogue, lookup, operators
+from linenify.facts.classes import ClassInfo
 from linenify.facts.externals import LEGACY, transparent
 from linenify.facts.kinds import (
     ARRAY,
@@ -39,6 +40,16 @@ from linenify.project.scopes import FunctionNode, Scope
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Code, Interpreter
+
+ITERATIONS = frozenset(
+    {
+        *("builtins.zip", "builtins.enumerate", "builtins.reversed", "builtins.sorted"),
+        *("builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset"),
+        *("builtins.iter", "builtins.next", "builtins.filter", "builtins.map"),
+        *("functools.reduce", "itertools.chain", "itertools.product", "itertools.cycle"),
+        *("itertools.islice", "itertools.zip_longest", "itertools.starmap", "collections.deque"),
+    }
+)
 
 
 def call_expression(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
@@ -243,6 +254,10 @@ def call_external(
         return NOTHING
     if path == "builtins.dict":
         return operators.make_dict(flow, node, positional, keywords)
+    if path in ITERATIONS:
+        return iteration(flow, path.rpartition(".")[2], node, positional, scope)
+    if path == "collections.namedtuple":
+        return named_tuple(flow, node, scope)
     if path == "functools.partial" and positional:
         return functools_partial(flow, node, positional, keywords)
     wrapped = transparent(path)
@@ -273,6 +288,70 @@ def call_external(
                     call_value(flow, frozenset({atom}), [ARRAY] * 3, node, scope)
         return NOTHING
     return by_signature(flow, roles, positional, keywords, node, scope)
+
+
+def iteration(
+    flow: Interpreter, name: str, node: ast.Call, positional: list[Value], scope: Scope
+) -> Value:
+    """Builtins that hand on the elements of what they are given."""
+    if not positional:
+        return operators.make(flow, node, "list", [])
+    match name:
+        case "map" | "starmap":
+            given = [flow.iterate(value) for value in positional[1:]]
+            if name == "starmap":
+                given = [flow.item(given[0], place) for place in range(3)] if given else []
+            items = call_each(flow, positional[0], given, node, scope)
+        case "reduce":
+            element = flow.iterate(positional[1]) if len(positional) > 1 else NOTHING
+            start = positional[2] if len(positional) > 2 else element
+            return start | call_each(flow, positional[0], [start, element], node, scope)
+        case "zip" | "product" | "zip_longest":
+            made = [flow.iterate(value) for value in positional]
+            items = operators.make(flow, node.func, "tuple", made)
+        case "enumerate":
+            made = [static("int"), flow.iterate(positional[0])]
+            items = operators.make(flow, node.func, "tuple", made)
+        case "next":
+            return flow.iterate(positional[0]) | frozenset().union(*positional[1:])
+        case "filter":
+            items = flow.iterate(positional[-1])
+            call_each(flow, positional[0], [items], node, scope)
+        case "chain":
+            items = frozenset().union(*(flow.iterate(value) for value in positional))
+        case _:
+            items = flow.iterate(positional[0])
+    flow.join(flow.items, (node, "*"), items)
+    return frozenset({Container(node, "list")})
+
+
+def call_each(
+    flow: Interpreter, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
+) -> Value:
+    """What a function gives that an iteration calls; a module class gives arrays."""
+    if any(isinstance(atom, Module) for atom in function):
+        return ARRAY
+    return call_value(flow, function, arguments, node, scope)
+
+
+def named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
+    """`namedtuple('Spec', ['layer', 'width'])`, as if it were a class statement."""
+    names: list[str] = []
+    match node.args:
+        case [_, ast.List(elts=elements) | ast.Tuple(elts=elements)]:
+            names = [str(e.value) for e in elements if isinstance(e, ast.Constant)]
+        case [_, ast.Constant(value=str(text))]:
+            names = text.replace(",", " ").split()
+    if not names:
+        return NOTHING
+    if node not in flow.records:
+        body = "".join(f"\n    {name}: object" for name in names)
+        (made,) = ast.parse(f"class Record:{body}").body
+        assert isinstance(made, ast.ClassDef)
+        inner = Scope(scope.source, made, "class", scope, "Record")
+        flow.hierarchy.add(ClassInfo(made, scope.source, inner))
+        flow.records[node] = made
+    return frozenset({Class(flow.records[node])})
 
 
 def by_signature(

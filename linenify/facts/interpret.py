@@ -76,6 +76,7 @@ class Interpreter:
         self.hints: dict[tuple[FunctionNode, str], set[str]] = defaultdict(set)
         self.actuals: dict[tuple[ast.Call, Module | Model, str], Actual] = {}
         self.decorators: dict[FunctionNode, Value] = {}
+        self.records: dict[ast.Call, ast.ClassDef] = {}  # named tuples, as classes
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self._changed = False
         self.running: FunctionNode | None = None
