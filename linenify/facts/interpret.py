@@ -18,6 +18,7 @@ from linenify.facts.kinds import (
     Api,
     Array,
     Atom,
+    Bound,
     Class,
     Container,
     External,
@@ -29,6 +30,7 @@ from linenify.facts.kinds import (
     Module,
     Optimizer,
     Parameter,
+    Partial,
     Self,
     Static,
     Value,
@@ -76,6 +78,7 @@ class Interpreter:
         self.hints: dict[tuple[FunctionNode, str], set[str]] = defaultdict(set)
         self.actuals: dict[tuple[ast.Call, Module | Model, str], Actual] = {}
         self.decorators: dict[FunctionNode, Value] = {}
+        self.applied: dict[ast.expr, ast.Call] = {}  # decorators, as calls
         self.records: dict[ast.Call, ast.ClassDef] = {}  # named tuples, as classes
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self._changed = False
@@ -342,9 +345,8 @@ class Interpreter:
         result: Value = frozenset({Function(node)})
         names: set[Atom] = set()
         for decorator in reversed(node.decorator_list):
-            kind = self.eval(decorator, scope)
-            names |= kind
-            result = self._decorate(kind, result, node)
+            names |= self.eval(decorator, scope)
+            result = self._decorate(decorator, result, node, scope)
         known = self.decorators.get(node, NOTHING)
         if not names <= known:
             self.decorators[node] = known | frozenset(names)
@@ -355,12 +357,21 @@ class Interpreter:
             return
         self.assign(scope, node.name, result)
 
-    def _decorate(self, decorator: Value, decorated: Value, node: ast.AST) -> Value:
-        for atom in decorator:
+    def _decorate(
+        self, decorator: ast.expr, decorated: Value, node: ast.AST, scope: Scope
+    ) -> Value:
+        """What a decorator makes of a function or class."""
+        made = NOTHING
+        for atom in self.values[decorator]:
             if isinstance(atom, External) and atom.path == f"{LEGACY}.module":
                 assert isinstance(node, ast.FunctionDef)
                 return frozenset({Module(node)})
-        return decorated
+            if isinstance(atom, Function | Bound | Partial):
+                bare = ast.copy_location(ast.Call(decorator, [], []), decorator)
+                place = self.applied.setdefault(decorator, bare)
+                made |= calling.apply(self, atom, place, [decorated], [], scope)
+        # A decorator that may give back what it got is taken to do just that.
+        return decorated if decorated <= made else made | decorated
 
     def _define_class(self, node: ast.ClassDef, scope: Scope) -> None:
         info = self.hierarchy.infos[node]
@@ -369,11 +380,13 @@ class Interpreter:
             info.bases = bases
             self.hierarchy.changed()
             self._changed = True
-        for decorator in node.decorator_list:
-            self.eval(decorator, scope)
         self.block(node.body, info.scope)
         kind: Atom = Module(node) if self.hierarchy.is_module(node) else Class(node)
-        self.assign(scope, node.name, frozenset({kind}))
+        result: Value = frozenset({kind})
+        for decorator in reversed(node.decorator_list):
+            self.eval(decorator, scope)
+            result = self._decorate(decorator, result, node, scope)
+        self.assign(scope, node.name, result)
 
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
@@ -388,7 +401,8 @@ class Interpreter:
                 starred = any(isinstance(element, ast.Starred) for element in elements)
                 for index, element in enumerate(elements):
                     part = self.iterate(value) if starred else self.item(value, index)
-                    self.bind(element, part, scope)
+                    whole = isinstance(element, ast.Starred)  # takes its elements by itself
+                    self.bind(element, value if whole else part, scope)
             case ast.Attribute(value=owner, attr=name):
                 for atom in self.eval(owner, scope):
                     match atom:
