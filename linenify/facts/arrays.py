@@ -86,7 +86,7 @@ bitwise_and bitwise_or bitwise_xor right_shift gcd lcm (x1 number, x2 number) ->
 divmod (x1 number, x2 number) -> arrays
 isclose allclose (a array, b number, rtol static, atol static, equal_nan static) -> array
 array_equal (a1 any, a2 any, equal_nan static) -> array
-where (condition any, x number, y number) -> array
+where (condition number, x number, y number) -> array
 clip (arr array, min number, max number, *, a array, x array, a_min number, a_max number) -> array
 select (condlist arrays, choicelist arrays, default number) -> array
 

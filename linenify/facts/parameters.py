@@ -189,7 +189,9 @@ class Decisions:
             return Role.INPUT, "a subclass passes another value"
         if any(kind in spelt for kind in _ARRAY_TYPES):
             return Role.INPUT, "annotated as an array"
-        if any(_has(a.value, Array) for a in actuals) and not _constant(default):
+        if any(_has(a.value, Array) for a in actuals if a.how != "splat") and not _constant(
+            default
+        ):
             return Role.INPUT, "an array is passed"
         if spelt and (spelt & _PLAIN_TYPES):
             return Role.FIELD, "annotated as a plain value"
@@ -211,6 +213,8 @@ class Decisions:
             return Role.FIELD, "is called"
         if ("sliced", "whole") in evidence and default is None:
             return Role.INPUT, "is sliced"
+        if any(_has(a.value, Array) for a in actuals):
+            return Role.INPUT, "a splat may pass an array"
         if actuals and all(_plain(a.value) for a in actuals):
             return Role.FIELD, "plain values are passed"
         if ("array", "mixed") in evidence and default is None:
