@@ -137,6 +137,8 @@ class _Engine(cst.CSTTransformer):
         self._stranded: list[str] = []
         self._met: set[object] = set()
         self._depth = 0
+        self._path: list[cst.CSTNode] = []
+        self._columns: list[int] = []
         lines = {span.line for _, span in facts.expressions}
         lines |= {line for _, line, _ in facts.definitions}
         lines |= set(facts.statements) | set(self._todos)
@@ -153,6 +155,9 @@ class _Engine(cst.CSTTransformer):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         """Goes only where something is to happen."""
+        self._path.append(node)
+        if isinstance(node, cst.BaseStatement):
+            self._columns.append(self._parsed.span(node).column)
         if isinstance(node, cst.ClassDef):
             site = self._site(node)
             if isinstance(site, ModuleClassSite):
@@ -175,6 +180,7 @@ class _Engine(cst.CSTTransformer):
     ) -> cst.CSTNode:
         """Rewrites a node whose parts have been rewritten."""
         kind = type(original)
+        self._path.pop()
         if kind in AST_NAMES:
             updated = self._rewritten(original, updated)
         elif kind is cst.SimpleStatementLine:
@@ -186,6 +192,8 @@ class _Engine(cst.CSTTransformer):
             updated = settled(updated)  # type: ignore[arg-type]
         if hasattr(original, "leading_lines"):
             updated = self._marked(original, updated)
+        if isinstance(original, cst.BaseStatement):
+            self._columns.pop()
         return updated
 
     # --- sites -----------------------------------------------------------------------------
@@ -239,8 +247,9 @@ class _Engine(cst.CSTTransformer):
             mutable=self._mutable,
             site=self._site,
             place=self._place,
-            indent=place[1],
+            indent=self._columns[-1] if self._columns else 0,
             step=self._parsed.module.default_indent,
+            alone=bool(self._path) and _stands_alone_in(self._path[-1]),
             children=frame.children if frame is not None else {},
             parameters=self._parameters,
             consumed=self._consumed.get(place, frozenset()),
@@ -319,6 +328,18 @@ class _Engine(cst.CSTTransformer):
         if isinstance(suite, cst.SimpleStatementSuite):
             body = suite.body
         return [*lines, *(self._parsed.span(each).line for each in body)]
+
+
+def _stands_alone_in(parent: cst.CSTNode) -> bool:
+    """Whether every expression can stand in `parent` without parentheses."""
+    match parent:
+        case cst.Arg(star=star):
+            return not star
+        case cst.Assign() | cst.AnnAssign() | cst.AugAssign() | cst.Return() | cst.Expr():
+            return True
+        case cst.If() | cst.While() | cst.Element() | cst.DictElement() | cst.Lambda():
+            return True
+    return False
 
 
 def _may_go(statement: cst.BaseSmallStatement, site: StatementSite, *, alone: bool) -> bool:

@@ -17,10 +17,10 @@ RULE = Rule(
     examples=(
         (
             "x = nn.SelfAttention(x, num_heads=2, causal_mask=True)",
-            (
-                "x = nn.MultiHeadDotProductAttention(num_heads=2)("
-                "x, mask=nn.make_causal_mask(x[..., 0]))"
-            ),
+            """\
+x = nn.MultiHeadDotProductAttention(num_heads=2)(
+    x, mask=nn.make_causal_mask(x[..., 0]))
+""",
         ),
     ),
 )

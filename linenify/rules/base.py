@@ -104,6 +104,8 @@ class Context:
         site: what is decided for another original node.
         place: line and column of an original node.
         indent: column of the statement around the node.
+        step: one level of indentation.
+        alone: whether the node needs no parentheses where it stands.
         children: constructors handed up for `setup`.
         parameters: parameters handed up, by the place of their `def`.
         consumed: parameters of this method that become fields of this class.
@@ -117,6 +119,7 @@ class Context:
     place: Callable[[cst.CSTNode], tuple[int, int]] = lambda _: (0, 0)
     indent: int = 0
     step: str = "    "
+    alone: bool = False
     children: Mapping[str, cst.BaseExpression] = field(default_factory=dict)
     parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(default_factory=dict)
     consumed: frozenset[str] = frozenset()

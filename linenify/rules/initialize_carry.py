@@ -13,10 +13,10 @@ RULE = Rule(
     examples=(
         (
             "carry = nn.GRUCell.initialize_carry(jax.random.PRNGKey(0), (2,), features)",
-            (
-                "carry = nn.GRUCell(self.features, parent=None).initialize_carry("
-                "jax.random.PRNGKey(0), (*(2,), self.features))"
-            ),
+            """\
+carry = nn.GRUCell(self.features, parent=None).initialize_carry(
+    jax.random.PRNGKey(0), (2, self.features))
+""",
         ),
     ),
 )

@@ -16,10 +16,10 @@ RULE = Rule(
     examples=(
         (
             "count = self.state('count', (), nn.initializers.zeros)",
-            (
-                "count = self.variable('state', 'count', lambda: nn.initializers.zeros("
-                "self.make_rng('params'), ()))"
-            ),
+            """\
+count = self.variable(
+    'state', 'count', lambda: nn.initializers.zeros(self.make_rng('params'), ()))
+""",
         ),
     ),
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 _EMPTY = cst.Module(body=[])
-_HOLE = re.compile(r"\{(\d+|func|owner|linen|node)\}")
+_HOLE = re.compile(r"\{(\d+|func|owner|linen|jnp|node|result)\}")
 _MARK = "linenify_hole_"
 
 # What can be a callee or the owner of an attribute without parentheses.
@@ -113,6 +113,9 @@ class _Filler(cst.CSTTransformer):
         self, original: cst.CSTNode, updated: cst.CSTNode
     ) -> cst.CSTNode:
         # Arguments and elements see the mark before it is filled with parentheses.
+        match updated:
+            case cst.Tuple():
+                return _spliced(updated)
         match original:
             case cst.Arg(value=value) | cst.Element(value=value) if (
                 filled := self._hole(value)
@@ -120,6 +123,26 @@ class _Filler(cst.CSTTransformer):
                 return updated.with_changes(value=filled)
         hole = self._hole(original)
         return updated if hole is None else atomic(hole)
+
+
+def _spliced(node: cst.Tuple) -> cst.Tuple:
+    """Opens tuples inside of a tuple: `(*(2, 3), n)` is `(2, 3, n)`."""
+    elements: list[cst.BaseElement] = []
+    for element in node.elements:
+        match element:
+            case cst.StarredElement(value=cst.Tuple(elements=inner)) if "#" not in code(element):
+                elements += inner
+            case _:
+                elements.append(element)
+    if len(elements) == len(node.elements) and all(
+        one is other for one, other in zip(elements, node.elements, strict=True)
+    ):
+        return node
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    plain = [each.with_changes(comma=comma) for each in elements[:-1]]
+    last = cst.Comma() if len(elements) == 1 else cst.MaybeSentinel.DEFAULT
+    ended = [each.with_changes(comma=last) for each in elements[-1:]]
+    return node.with_changes(elements=[*plain, *ended])
 
 
 def _is_number(node: cst.BaseExpression) -> bool:

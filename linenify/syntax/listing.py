@@ -18,6 +18,10 @@ from typing import Generic, TypeVar
 
 import libcst as cst
 
+from linenify.syntax.build import code
+
+WIDTH = 88
+
 Item = TypeVar("Item")
 
 
@@ -266,6 +270,46 @@ def of_arguments(call: cst.Call) -> Listing[cst.Arg]:
         [(arg.with_changes(comma=cst.MaybeSentinel.DEFAULT), arg.comma) for arg in call.args],
         call.args[-1].whitespace_after_arg if call.args else None,
     )
+
+
+def wrapped_call(call: cst.Call, column: int, indent: int, last: str, step: str) -> cst.Call:
+    """Breaks the arguments of a call that would make its line too long.
+
+    Args:
+        call: a call whose arguments stand on one line.
+        column: where the line stands before the call.
+        indent: column of the block that the call is in.
+        last: what comes between the block and the arguments if they get lines.
+        step: one level of indentation.
+    """
+    listing = of_arguments(call)
+    text = code(call)
+    if column + len(text) <= WIDTH or "\n" in text or not listing.slots:
+        return call
+    gap = Gap(broken=True, last=last)
+    start = indent + len(last.expandtabs(4))
+    together = ", ".join(code(item) for item in listing.items()) + ")"
+    if start + len(together) <= WIDTH:
+        first, *rest = listing.slots
+        slots = (replace(first, gap=gap), *rest)
+        return with_arguments(call, replace(listing, slots=slots))
+    slots = tuple(
+        replace(slot, gap=gap, item=_wrapped_argument(slot.item, start, indent, last + step, step))
+        for slot in listing.slots
+    )
+    return with_arguments(call, replace(listing, slots=slots))
+
+
+def _wrapped_argument(arg: cst.Arg, start: int, indent: int, last: str, step: str) -> cst.Arg:
+    column = start + len(code(arg)) - len(code(arg.value)) + 1  # the comma, too
+    match arg.value:
+        case cst.Call() as call:
+            return arg.with_changes(value=wrapped_call(call, column, indent, last, step))
+        case cst.IfExp(orelse=cst.Call() as call) as choice:
+            column += len(code(choice)) - len(code(call))
+            made = wrapped_call(call, column, indent, last, step)
+            return arg.with_changes(value=choice.with_changes(orelse=made))
+    return arg
 
 
 def with_arguments(call: cst.Call, listing: Listing[cst.Arg]) -> cst.Call:

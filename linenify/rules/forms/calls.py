@@ -21,7 +21,7 @@ from linenify.syntax.build import (
     with_parentheses_of,
 )
 from linenify.syntax.comments import comments_of, stranded
-from linenify.syntax.listing import Listing, Slot, of_arguments, with_arguments
+from linenify.syntax.listing import Listing, Slot, of_arguments, with_arguments, wrapped_call
 
 
 def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
@@ -51,8 +51,17 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.child is not None:
         children = ((site.child, instance),)
         instance = expression(f"{site.receiver}.{site.child}")
+    if site.after is not None:
+        result = with_arguments(cst.Call(func=instance), given)
+        holes = {**_holes(call, context), "result": result}
+        finished = with_parentheses_of(from_template(site.after, holes), call)
+        return Rewrite(finished, imports | _template_imports(site.after, context))
     outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
     node = with_arguments(outer, given)
+    if any(isinstance(each, Added) for each in site.call):
+        step = "" if listing.closing.broken else "    "
+        broken = [slot.gap.last + step for slot in listing.slots if slot.gap.broken]
+        node = _wrapped(node, context.place(original)[1], context, broken)
     return Rewrite(node, imports, children=children)
 
 
@@ -109,13 +118,16 @@ def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
 def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     """Writes a call anew from its parts."""
     made = from_template(site.template, _holes(call, context))
-    imports = frozenset(site.imports)
-    if "{linen}" in site.template:
-        imports |= context.spell("flax.linen").imports
+    imports = frozenset(site.imports) | _template_imports(site.template, context)
+    node: cst.BaseExpression = made
+    if isinstance(made, cst.Call):
+        node = _wrapped(made, context.place(context.original)[1], context)
     if call.lpar:
-        node = with_parentheses_of(made, call)
+        node = with_parentheses_of(node, call)
+    elif is_atomic(node) or context.alone:
+        node = standing_alone(node)
     else:
-        node = standing_alone(made) if is_atomic(made) else parenthesized(made)
+        node = parenthesized(node)
     return Rewrite(node, imports, stranded(comments_of(call), comments_of(node)))
 
 
@@ -217,9 +229,8 @@ class _Parts:
         return _with_keyword(bare, wanted.keyword)
 
     def _imports(self, wanted: Iterable[Argument]) -> frozenset[str]:
-        if any(isinstance(each, Added) and "{linen}" in each.code for each in wanted):
-            return self._context.spell("flax.linen").imports
-        return frozenset()
+        codes = [each.code for each in wanted if isinstance(each, Added)]
+        return frozenset().union(*(_template_imports(each, self._context) for each in codes))
 
 
 def argument_order(args: Sequence[cst.Arg]) -> list[int]:
@@ -250,7 +261,35 @@ def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]
     holes["func"] = call.func
     holes["owner"] = call.func.value if isinstance(call.func, cst.Attribute) else call.func
     holes["linen"] = expression(context.linen)
+    holes["jnp"] = context.spell("jax.numpy").node
     return holes
+
+
+def _template_imports(template: str, context: Context) -> frozenset[str]:
+    """What a file must import for a template to mean something."""
+    imports: frozenset[str] = frozenset()
+    if "{linen}" in template:
+        imports |= context.spell("flax.linen").imports
+    if "{jnp}" in template:
+        imports |= context.spell("jax.numpy").imports
+    return imports
+
+
+def _wrapped(call: cst.Call, column: int, context: Context, broken: Sequence[str] = ()) -> cst.Call:
+    """Breaks the last arguments of generated code that is too long for one line."""
+    step = "\t" if context.step == "\t" else "    "
+    last = broken[-1] if broken else step
+    func = call.func
+    if isinstance(func, cst.Call) and "\n" not in code(func):
+        func = wrapped_call(func, column, context.indent, last, step)
+        last = last + step if "\n" in code(func) else last
+    text = code(func)
+    if "\n" not in text:
+        return wrapped_call(call, column, context.indent, last, step)
+    # The constructor has several lines; what counts is how long its last one gets.
+    bare = call.with_changes(func=cst.Name("_" * len(text.rpartition("\n")[2])))
+    made = wrapped_call(bare, context.indent, context.indent, last, step)
+    return made.with_changes(func=func)
 
 
 def _closed(listing: Listing[cst.Arg]) -> Listing[cst.Arg]:

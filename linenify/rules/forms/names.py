@@ -7,16 +7,25 @@ from collections.abc import Mapping
 import libcst as cst
 
 from linenify.facts.sites import ClassVariable, DictKeys, FieldRead, FieldsInText, Renamed, Wrapped
-from linenify.rules.base import Context, Rewrite
-from linenify.syntax.build import expression, from_template, with_parentheses_of
+from linenify.rules.base import Context, Rewrite, Spelling
+from linenify.syntax.build import code, expression, from_template, with_parentheses_of
 from linenify.syntax.comments import comments_of, stranded
 
 
 def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
     """Replaces a name or a dotted chain."""
-    spelling = context.spell(site.target)
+    spelling = _beside(node, site.target, context) or context.spell(site.target)
     made = with_parentheses_of(spelling.node, node)
     return Rewrite(made, spelling.imports, stranded(comments_of(node), comments_of(made)))
+
+
+def _beside(node: cst.Name | cst.Attribute, target: str, context: Context) -> Spelling | None:
+    """`flax.nn` stays a name in `flax`, however else the file calls Linen."""
+    root, dot, rest = code(node).partition(".")
+    package = context.bound.get(root)
+    if dot and rest and package == "flax" and target.startswith(f"{package}."):
+        return Spelling(expression(root + target.removeprefix(package)))
+    return None
 
 
 def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rewrite:
