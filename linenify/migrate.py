@@ -202,6 +202,9 @@ def _ledger(attempt: _Attempt) -> list[Reference]:
 
 def _fate(attempt: _Attempt, homes: _Homes, span: Span) -> tuple[Fate, tuple[str, ...]]:
     facts = attempt.facts
+    for first, last, code in facts.frozen:
+        if first <= span.line <= last:
+            return Fate.FLAGGED, (code,)
     home = homes.statement(span)
     refused = {
         finding.code

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from fixtures import Case, cases, codes, migrated, places, write
+from stories import Case, cases, codes, migrated, places, write
 
 ALL = cases()
 

@@ -31,7 +31,10 @@ class Filled:
 
 
 def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
-    """Which parameter each argument of `call` fills, in source order."""
+    """Which parameter each argument of `call` fills, in source order.
+
+    Indices count positional arguments first, then keywords, as `ast` keeps them.
+    """
     names = plan.flow.positional_names(module)
     variadic = _variadic(plan, module)
     entries: list[tuple[int, int, Filled]] = []
@@ -48,8 +51,8 @@ def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
     for keyword in call.keywords:
         entry = Filled(0, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
         entries.append((keyword.lineno, keyword.col_offset, entry))
-    entries.sort(key=lambda e: e[:2])
-    return [replace(entry, index=index) for index, (_, _, entry) in enumerate(entries)]
+    indexed = [(line, column, replace(e, index=i)) for i, (line, column, e) in enumerate(entries)]
+    return [entry for *_, entry in sorted(indexed, key=lambda e: e[:2])]
 
 
 def _variadic(plan: Plan, module: Module) -> str | None:

@@ -137,7 +137,7 @@ def _bound_specials(plan: Plan, module: Module) -> _Bound:
 
 
 def _literal_code(plan: Plan, node: ast.expr) -> str:
-    return migrated_text(plan, node).replace("{", "{{").replace("}", "}}")
+    return migrated_text(plan, node)
 
 
 def _operand(plan: Plan, index: int, node: ast.expr) -> Operand:
@@ -270,7 +270,9 @@ def _mask(
     padding = _pair(operands, "padding_mask", "key_padding_mask", q, k, cross, "", decode)
     if padding is not None:
         pieces.append(padding)
-    segments = _pair(operands, "segmentation", "key_segmentation", q, k, cross, ", jnp.equal", None)
+    segments = _pair(
+        operands, "segmentation", "key_segmentation", q, k, cross, ", {jnp}.equal", None
+    )
     if segments is not None:
         pieces.append(segments)
     if not pieces:
@@ -329,7 +331,7 @@ def _pair(
     else:
         if second is None:
             raise Unclear("LN396", f"`{name}` alone fails in legacy across two inputs")
-        ones = f"jnp.ones({q}.shape[:-1])"
+        ones = "{jnp}.ones(%s.shape[:-1])" % q
         if first is None:
             rows = ones
         elif first.optional:
@@ -385,13 +387,13 @@ def _axis(
             plan.notice(source, call, "LN802")
             return None
         raise Unclear("LN396", "masks over an inner attention axis")
-    return "jnp.swapaxes({q}, %d, -2)" % place
+    return "{jnp}.swapaxes({q}, %d, -2)" % place
 
 
 def _swap_back(swap: str) -> str:
-    if swap.startswith("jnp.swapaxes"):
+    if swap.startswith("{jnp}.swapaxes"):
         place = swap.split(",")[1].strip()
-        return "jnp.swapaxes({result}, %s, -2)" % place
+        return "{jnp}.swapaxes({result}, %s, -2)" % place
     return "{result}.reshape({q}.shape)"
 
 
@@ -416,7 +418,7 @@ def emit_function(plan: Plan, source: Source, call: ast.Call, entry: catalogue.F
     if "dtype" not in given:
         query = plan.flow.values.get(call.args[0], frozenset()) if call.args else frozenset()
         del query
-        arguments.append(Added("dtype", "jnp.float32"))
+        arguments.append(Added("dtype", "{jnp}.float32"))
     rate = given.get("dropout_rate")
     if rate is not None and not _zero(rate) and "dropout_rng" not in given:
         arguments.append(Added("dropout_rng", _dropout_rng(plan, call, given)))
@@ -481,7 +483,7 @@ def emit_mask(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Funct
         if segments is not None and not _off(segments):
             if not isinstance(segments, ast.Constant):
                 raise Unclear("LN396", "segmentation_mask is not a constant")
-            pairwise = ", jnp.equal"
+            pairwise = ", {jnp}.equal"
         template = (
             "{linen}.make_attention_mask({%d}.reshape({%d}[:-2]), {%d}.reshape({%d}[:-2])%s)"
             % (

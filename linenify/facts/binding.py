@@ -132,7 +132,10 @@ def evidence_of(flow: Interpreter, argument: catalogue.Argument, value: Value) -
         for atom in value:
             if isinstance(atom, Function):
                 initializer(flow, atom.node)
-    flow.note(value, role if role != "flag" else "flag", argument.type)
+    flow.note(value, role, argument.type)
+    if role == "static":
+        inside = flow.iterate(frozenset(a for a in value if isinstance(a, Container)))
+        flow.note(inside, "static", argument.type.removeprefix("Sequence[").removesuffix("]"))
 
 
 def initializer(flow: Interpreter, node: FunctionNode) -> None:
@@ -153,6 +156,9 @@ def call_module_api(
 ) -> Value:
     """`M.partial(...)`, `M.init(...)` and the like."""
     match name:
+        case "initialize_carry":
+            _weigh_static(flow, module, name, positional, keywords)
+            return ARRAY
         case "partial" | "shared":
             bound = {keyword for keyword, _ in keywords if keyword is not None}
             for keyword, value in keywords:
@@ -224,3 +230,23 @@ def specs(
             keys = [k for (owner, k) in list(flow.items) if owner is atom.node]
             count = max(count, len([k for k in keys if isinstance(k, int)]))
     return count
+
+
+def _weigh_static(
+    flow: Interpreter,
+    module: Module,
+    name: str,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> None:
+    """Evidence from a static method of a layer."""
+    layer = catalogue.layer(module.definition) if isinstance(module.definition, str) else None
+    known = next((s for s in layer.statics if s.name == name), None) if layer else None
+    if known is None:
+        return
+    for argument, value in zip(known.arguments, positional, strict=False):
+        evidence_of(flow, argument, value)
+    table = {argument.name: argument for argument in known.arguments}
+    for keyword, value in keywords:
+        if keyword in table:
+            evidence_of(flow, table[keyword], value)

@@ -29,6 +29,7 @@ from linenify.facts.kinds import (
     Parameter,
     Partial,
     SelfApi,
+    Static,
     Super,
     SuperMethod,
     Transformed,
@@ -132,7 +133,7 @@ def apply(
         case Parameter():
             for value in positional:
                 flow.note(value, "passed")
-            return frozenset({Parameter(atom.function, atom.name, True, True)})
+            return frozenset({Parameter(atom.function, atom.name, "item", True)})
     return NOTHING
 
 
@@ -252,6 +253,8 @@ def call_external(
         if owner is not None and flow.hierarchy.is_module(owner.node):
             return frozenset({Super(owner.node)})
         return NOTHING
+    if path == "builtins.getattr" and len(positional) > 1:
+        return picked(flow, positional[0], positional[1])
     if path == "builtins.dict":
         return operators.make_dict(flow, node, positional, keywords)
     if path in ITERATIONS:
@@ -352,6 +355,15 @@ def named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
         flow.hierarchy.add(ClassInfo(made, scope.source, inner))
         flow.records[node] = made
     return frozenset({Class(flow.records[node])})
+
+
+def picked(flow: Interpreter, owner: Value, name: Value) -> Value:
+    """`getattr(owner, name)` where the strings that `name` may be are known."""
+    result: Value = NOTHING
+    for atom in name:
+        if isinstance(atom, Static) and atom.type == "str" and atom.literal is not None:
+            result |= lookup.attribute(flow, owner, ast.literal_eval(atom.literal))
+    return result
 
 
 def by_signature(

@@ -18,6 +18,7 @@ from linenify.facts.arguments import (
     text,
 )
 from linenify.facts.catalogue import Slot
+from linenify.facts.definitions import needs_keywords
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.kinds import (
@@ -34,6 +35,7 @@ from linenify.facts.kinds import (
     Parameter,
     Partial,
     SelfApi,
+    Static,
     SuperMethod,
     Value,
     modules,
@@ -69,6 +71,9 @@ def emit_calls(plan: Plan) -> None:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
             plan.refuse(scope.source, call, unclear.code, unclear.why)
+        if plan.in_text(call) is not None and plan.site_at(scope.source, call) is not None:
+            plan.forget(scope.source, call)
+            plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
@@ -76,7 +81,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     if found:
         _emit_module_call(plan, source, call, callee, found)
         return
-    for atom in sorted(callee, key=lambda a: type(a).__name__):
+    _check_unmixed(call, callee)
+    for atom in sorted(callee, key=_order):
         match atom:
             case ModuleApi(module=module, name="partial" | "shared" as name):
                 _emit_bind(plan, source, call, callee, name)
@@ -114,6 +120,31 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     _emit_unknown(plan, source, call, callee)
 
 
+def _order(atom: Atom) -> tuple[str, str]:
+    return type(atom).__name__, atom.path if isinstance(atom, External) else ""
+
+
+def _check_unmixed(call: ast.Call, callee: Value) -> None:
+    """What needs a rewrite of its own must not share its call with anything else."""
+    rest = [a for a in callee if not isinstance(a, Parameter | Static)]
+    special = [a for a in rest if _is_special(a)]
+    kinds = {(type(a), getattr(a, "name", "") or getattr(a, "path", "")) for a in rest}
+    if special and len(kinds) > 1:
+        raise Unclear("LN392", f"`{text(call.func)}` may be one of several legacy functions")
+
+
+def _is_special(atom: Atom) -> bool:
+    match atom:
+        case SelfApi() | SuperMethod():
+            return True
+        case ModuleApi(name=name):
+            return name in MODULE_API
+        case External(path=path) if path.startswith(LEGACY + "."):
+            entry = catalogue.function(path[len(LEGACY) + 1 :])
+            return entry is not None and entry.kind not in {"same", "renamed"}
+    return False
+
+
 def _is_handle(plan: Plan, parameter: Parameter) -> bool:
     return (parameter.function, parameter.name) in plan.decisions.caches
 
@@ -121,7 +152,8 @@ def _is_handle(plan: Plan, parameter: Parameter) -> bool:
 def _of_namespace(plan: Plan, call: ast.Call) -> bool:
     """Whether `getattr` picks from flax.nn by a name that is not spelled out."""
     owner = plan.flow.values.get(call.args[0], frozenset()) if call.args else frozenset()
-    return External(LEGACY) in owner
+    picked = plan.flow.values.get(call, frozenset())
+    return External(LEGACY) in owner and not picked
 
 
 def _may_be_module(plan: Plan, call: ast.Call, path: str) -> bool:
@@ -163,19 +195,29 @@ def _normal(plan: Plan, module: Module) -> Module:
 
 
 def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
-    known = [a for a in callee if not isinstance(a, Parameter)]
+    known = [a for a in callee if not isinstance(a, Parameter | Static)]
     open_ended = [a for a in callee if isinstance(a, Parameter) and not a.mixed]
-    if known or (callee and not open_ended) or not in_module_code(plan, call):
+    if known:
+        return
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    if any(modules(plan.flow.values.get(a, frozenset())) for a in arguments):
+        raise Unclear("LN395", f"`{text(call.func)}` is handed a module class")
+    if (callee and not open_ended) or not in_module_code(plan, call):
         return
     if any(keyword.arg == "name" for keyword in call.keywords):
         raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
-    if call.keywords or len(call.args) != 1:
-        return
     owner = plan.code(call)
-    if any(_is_handle(plan, a) for a in open_ended):
+    if any(_is_handle(plan, a) or _is_initializer(plan, a) for a in open_ended):
         return
-    if owner is not None and any(a.function is owner.node for a in open_ended):
+    own = owner is not None and any(a.function is owner.node for a in open_ended)
+    lost = not callee and not isinstance(call.func, ast.Attribute)
+    if call.args and (own or lost):
         plan.notice(source, call, "LN804", f"`{text(call.func)}` is not known; left as it is")
+
+
+def _is_initializer(plan: Plan, parameter: Parameter) -> bool:
+    evidence = plan.flow.evidence.get((parameter.function, parameter.name), set())
+    return ("initializer", "whole") in evidence
 
 
 # --- module calls ----------------------------------------------------------------------------
@@ -326,9 +368,6 @@ def layer_split(
             inputs.append(Given(entry.index, None if entry.positional else argument.linen))
         elif module.shared:
             raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
-        elif layer.linen.startswith("Conv") and entry.name == "kernel_size" and _is_int(entry):
-            construct.append(Added("kernel_size", "({%d},)" % entry.index))
-            in_order = False
         elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
             construct.append(Given(entry.index))
             position += 1
@@ -343,12 +382,6 @@ def layer_split(
         construct = recurrent.with_features(plan, call, module, layer, filled, construct)
     rule = "LN306" if layer.derived else "LN301"
     return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
-
-
-def _is_int(entry: Filled) -> bool:
-    if isinstance(entry.node, ast.Constant):
-        return isinstance(entry.node.value, int)
-    return False
 
 
 def _layer_splat(
@@ -420,7 +453,7 @@ def _exact(
         ]
         if all(off) and "dtype" not in module.bound:
             # Without parameters Linen keeps half precision; legacy gave float32.
-            return [Added("dtype", "jnp.float32")]
+            return [Added("dtype", "{jnp}.float32")]
     return []
 
 
@@ -615,15 +648,10 @@ def _keyword_only(plan: Plan, module: Module) -> bool:
     definition = module.definition
     if not isinstance(definition, ast.ClassDef):
         return False
-    for ancestor in plan.flow.hierarchy.mro(definition):
-        class_plan = plan.classes.get(ancestor)
-        if class_plan is None:
-            continue
-        inherited = [n for n in class_plan.order if n not in class_plan.own]
-        required = [n for n, d in class_plan.own.items() if d.default is None]
-        if required and any(n in class_plan.defaulted for n in inherited):
-            return True
-    return False
+    return any(
+        ancestor in plan.classes and needs_keywords(plan, ancestor)
+        for ancestor in plan.flow.hierarchy.mro(definition)
+    )
 
 
 def _user_splat(

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from linenify.facts.calls import emit_calls
-from linenify.facts.definitions import emit_definitions, flag_strangers, plan_classes
+from linenify.facts.definitions import (
+    emit_definitions,
+    flag_strangers,
+    freeze_refused,
+    plan_classes,
+)
 from linenify.facts.interpret import Interpreter
 from linenify.facts.names import emit_names
 from linenify.facts.parameters import Decisions
@@ -46,6 +51,7 @@ def collect(project: Project) -> Facts:
     emit_calls(plan)
     plan_setup(plan)
     emit_names(plan)
+    freeze_refused(plan)
     roles = tuple(
         Roles(
             decisions.qualname(function),

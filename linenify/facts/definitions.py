@@ -105,6 +105,33 @@ def emit_definitions(plan: Plan) -> None:
             _emit_reads(plan, source, definition, class_plan)
 
 
+def freeze_refused(plan: Plan) -> None:
+    """A class that is not migrated stays as it was, down to its last call."""
+    for definition, class_plan in plan.classes.items():
+        if class_plan.refused is None:
+            continue
+        source = _source(plan, definition)
+        first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
+        last = definition.end_lineno or definition.lineno
+        facts = plan.files[source.name]
+        facts.frozen.append((first, last, class_plan.refused.partition(" ")[0]))
+
+        def outside(line: int, first: int = first, last: int = last) -> bool:
+            return not first <= line <= last
+
+        for expression in [k for k in facts.expressions if not outside(k[1].line)]:
+            del facts.expressions[expression]
+        for place in [k for k in facts.definitions if not outside(k[1])]:
+            del facts.definitions[place]
+        for line in [k for k in facts.statements if not outside(k)]:
+            del facts.statements[line]
+        own = definition.lineno
+        facts.refusals[:] = [
+            f for f in facts.refusals if outside(f.statement) or f.statement == own
+        ]
+        facts.notices[:] = [f for f in facts.notices if outside(f.statement)]
+
+
 def flag_strangers(plan: Plan) -> None:
     """Classes of unknown ancestry whose methods work as module methods do."""
     flow = plan.flow
@@ -313,12 +340,26 @@ def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
 # --- emitting --------------------------------------------------------------------------------
 
 
+def needs_keywords(plan: Plan, node: ast.ClassDef) -> bool:
+    """Whether a required field comes after an inherited one that has a default."""
+    flow = plan.flow
+    defaulted: set[str] = set()
+    inherited: set[str] = set()
+    for parent in flow.hierarchy.parents(node):
+        base = plan.classes.get(parent)
+        if base is not None:
+            defaulted |= base.defaulted
+            inherited |= set(base.order)
+    own = plan.classes[node].own
+    return bool(defaulted) and any(
+        d.default is None and plan.classes[node].renamed.get(n, n) not in inherited
+        for n, d in own.items()
+    )
+
+
 def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: ClassPlan) -> None:
     fields = _fields(plan, source, class_plan)
-    inherited = [name for name in class_plan.order if name not in {f.name for f in fields}]
-    keyword_only = any(name in class_plan.defaulted for name in inherited) and any(
-        field.required for field in fields
-    )
+    keyword_only = needs_keywords(plan, node)
     plan.define(source, node, ModuleClassSite(fields, keyword_only))
     for statement in node.body:
         match statement:
@@ -470,13 +511,10 @@ def _is_local(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
     for node, scope in _own_names(plan, function, name):
         if isinstance(node.ctx, ast.Store):
             return True
-        if scope is home or isinstance(node.ctx, ast.Del):
-            continue
-        if any(s.kind == "class" for s in scope.ancestors() if _inside(s, home)):
-            return True
-        if scope.lookup(receiver) is not home and receiver != "self":
-            return True
-        if plan.flow.code[function].owner is not None and scope.lookup(receiver) is not home:
+        between = [s for s in scope.ancestors() if _inside(s, home)]
+        if isinstance(node.ctx, ast.Load) and any(
+            s.kind == "class" or receiver in s.names or s.node in plan.decisions.of for s in between
+        ):
             return True
     return False
 

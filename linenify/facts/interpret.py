@@ -192,8 +192,9 @@ class Interpreter:
             if (role, how) not in self.evidence[key]:
                 self.evidence[key].add((role, how))
                 self._changed = True
-            if hint and hint != "Any" and how == "whole" and hint not in self.hints[key]:
-                self.hints[key].add(hint)
+            if hint in {"", "Any"} or how == "mixed" or atom.part == "attribute":
+                continue
+            self.hints[key].add(f"Sequence[{hint}]" if atom.part == "item" else hint)
 
     # --- statements ----------------------------------------------------------------------
 
@@ -551,7 +552,7 @@ class Interpreter:
                 case Array():
                     result.add(atom)
                 case Parameter():
-                    result.add(Parameter(atom.function, atom.name, True, atom.mixed))
+                    result.add(Parameter(atom.function, atom.name, "item", atom.mixed))
                 case Static(type="shape"):
                     result.add(Static("int"))
                 case Static():

@@ -37,7 +37,7 @@ class Parameter:
 
     function: FunctionNode
     name: str
-    part: bool = False
+    part: str = ""  # "", "item" or "attribute"
     mixed: bool = False
 
 

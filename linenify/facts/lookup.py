@@ -100,11 +100,11 @@ def array_attribute(flow: Interpreter, atom: Array | Parameter, name: str) -> Va
         if name in CACHE_API and not atom.mixed:
             flow.note(frozenset({atom}), "collection")
         if known is None:
-            return frozenset({Parameter(atom.function, atom.name, True, atom.mixed)})
+            return frozenset({Parameter(atom.function, atom.name, "attribute", atom.mixed)})
         if known.telling:
             flow.note(frozenset({atom}), "array")
         elif known.method:
-            return frozenset({Parameter(atom.function, atom.name, True, atom.mixed)})
+            return frozenset({Parameter(atom.function, atom.name, "attribute", atom.mixed)})
     if known is None:
         return ARRAY
     if known.method:

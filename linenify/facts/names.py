@@ -245,7 +245,12 @@ class _File:
             if target.rpartition(".")[2] != link.id and not self._aliased(link, rest):
                 self._put(link, Renamed(target))
             return
-        if rest != linen or not target.startswith(LINEN):
+        kept = rest == linen or (
+            # Linen has the same submodules, so `nn.pooling.avg_pool` still is one.
+            rest.rpartition(".")[2] == linen.rpartition(".")[2]
+            and rest.partition(".")[0] in catalogue.SUBMODULES - {"base", "utils"}
+        )
+        if not kept or not target.startswith(LINEN):
             self._put(link, Renamed(target))
 
     def _aliased(self, link: ast.Name, rest: str) -> bool:

@@ -60,7 +60,7 @@ def spread(flow: Interpreter, node: ast.AST, value: Value) -> None:
                 if owner is atom.node:
                     flow.join(flow.items, (node, key), item)
         else:
-            flow.join(flow.items, (node, "*"), frozenset())
+            flow.join(flow.items, (node, "*"), flow.item(frozenset({atom}), "*"))
 
 
 def comprehension(
@@ -85,14 +85,15 @@ def comprehension(
 
 def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) -> Value:
     """`owner[index]`."""
-    subscript = flow.eval(index, scope)
-    if _sliced(index) and not any(isinstance(a, Container | Static) for a in owner):
+    flow.eval(index, scope)
+    if _sliced(index) and not any(
+        isinstance(a, Container) or (isinstance(a, Static) and a.type != "None") for a in owner
+    ):
         flow.note(owner, "array" if _fancy(index) else "sliced")
     if any(isinstance(atom, Array) for atom in owner):
         return flow.item(owner, "*") | ARRAY
     if isinstance(index, ast.Slice):
         return owner
-    del subscript
     return flow.item(owner, literal(index))
 
 

@@ -217,8 +217,6 @@ class Decisions:
             return Role.INPUT, "a splat may pass an array"
         if actuals and all(_plain(a.value) for a in actuals):
             return Role.FIELD, "plain values are passed"
-        if ("array", "mixed") in evidence and default is None:
-            return Role.INPUT, "computed with arrays"
         return None
 
     def _by_flow(
@@ -300,6 +298,8 @@ class Decisions:
             return known
         if default is not None and self._default_is_callable(default):
             return "Callable"
+        if self._takes_instances(function, name):
+            return "Any"
         plain = {hint.split("[")[0] for hint in hints}
         if len(plain) == 1:
             hint = next(iter(sorted(hints)))
@@ -307,11 +307,22 @@ class Decisions:
                 return "Callable"
             if hint in {"int", "float", "bool", "str", "Sequence[int]"}:
                 return hint
+        if hints == {"int", "Sequence[int]"}:
+            return "Any"
         if not hints and ("callable", "whole") in evidence and default is None:
             return "Callable"
         if not hints and ("range", "whole") in evidence:
             return "int"
+        if not hints and ("range", "part") in evidence:
+            return "Sequence[int]"
         return "Any"
+
+    def _takes_instances(self, function: FunctionNode, name: str) -> bool:
+        return any(
+            isinstance(atom, Module) and atom.shared
+            for actual in self.actuals.get((function, name), [])
+            for atom in actual.value
+        )
 
     def _default_is_callable(self, default: ast.expr) -> bool:
         value = self.flow.values.get(default, frozenset())

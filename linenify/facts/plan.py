@@ -100,6 +100,11 @@ class Plan:
         key = (type(node).__name__, self.span(source, node))
         self.files[source.name].expressions[key] = site
 
+    def forget(self, source: Source, node: ast.expr) -> None:
+        """Takes back what was decided for an expression."""
+        key = (type(node).__name__, self.span(source, node))
+        self.files[source.name].expressions.pop(key, None)
+
     def site_at(self, source: Source, node: ast.expr) -> Site | None:
         """What was decided for an expression already."""
         key = (type(node).__name__, self.span(source, node))

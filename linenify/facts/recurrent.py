@@ -165,7 +165,7 @@ def emit_carry(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
         raise Unclear("LN397", f"the arguments of `{text(call.func)}` are not spelled out")
     extra = ", carry_init={%d}" % places["init_fn"] if "init_fn" in places else ""
     if layer.derived:
-        dims = _joined(call, places)
+        dims = _joined(plan, call, places)
         template = "{owner}({%d}%s, parent=None).initialize_carry({%d}, %s)" % (
             places["size"],
             extra,
@@ -189,11 +189,11 @@ def emit_carry(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
     plan.at(source, call, Reshaped(template, "LN307"))
 
 
-def _joined(call: ast.Call, places: dict[str, int]) -> str:
+def _joined(plan: Plan, call: ast.Call, places: dict[str, int]) -> str:
     dims = _argument(call, places["batch_dims"], "batch_dims")
     if isinstance(dims, ast.Tuple) and not any(isinstance(e, ast.Starred) for e in dims.elts):
-        inside = "".join(f"{ast.unparse(e)}, " for e in dims.elts)
-        del inside
+        spelt = "".join(f"{migrated_text(plan, e)}, " for e in dims.elts)
+        return "(%s{%d})" % (spelt, places["size"])
     return "(*{%d}, {%d})" % (places["batch_dims"], places["size"])
 
 

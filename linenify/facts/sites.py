@@ -307,4 +307,5 @@ class FileFacts:
     notices: list[Finding] = field(default_factory=list)
     linen: str = "nn"  # how this file names flax.linen, after the rewrite
     linen_bound: bool = True  # False: the import `from flax import linen as nn` must be added
+    frozen: list[tuple[int, int, str]] = field(default_factory=list)  # lines left alone, code
     references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read

@@ -38,7 +38,7 @@ _SCANS = {
     "jax.lax.scan": ("f", "init", "xs", "length", "reverse", "unroll"),
     "flax.jax_utils.scan_in_dim": ("body_fn", "init", "xs", "axis", "keepdims"),
 }
-_BROADCAST = "variable_broadcast='params', split_rngs=dict(params=False)"
+_BROADCAST = "variable_broadcast='params', split_rngs={'params': False}"
 _INERT = frozenset(
     {
         *("builtins.isinstance", "builtins.issubclass", "builtins.print", "builtins.repr"),
