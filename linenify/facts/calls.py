@@ -18,6 +18,7 @@ from linenify.facts.arguments import (
     text,
 )
 from linenify.facts.catalogue import Slot
+from linenify.facts.classes import MODULE_BASES
 from linenify.facts.definitions import needs_keywords
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
@@ -112,6 +113,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return
             case External(path="builtins.getattr") if _of_namespace(plan, call):
                 raise Unclear("LN391", "a name of flax.nn is looked up at run time")
+            case External(path="builtins.type") if _makes_class(plan, call):
+                raise Unclear("LN290", "a module class is made at run time")
             case External(path=path):
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
@@ -154,6 +157,15 @@ def _of_namespace(plan: Plan, call: ast.Call) -> bool:
     owner = plan.flow.values.get(call.args[0], frozenset()) if call.args else frozenset()
     picked = plan.flow.values.get(call, frozenset())
     return External(LEGACY) in owner and not picked
+
+
+def _makes_class(plan: Plan, call: ast.Call) -> bool:
+    """Whether `type(name, bases, namespace)` derives from a module class."""
+    bases = plan.flow.values.get(call.args[1], frozenset()) if len(call.args) > 1 else frozenset()
+    inside = plan.flow.iterate(bases)
+    return bool(modules(inside)) or any(
+        isinstance(a, External) and a.path in MODULE_BASES for a in inside
+    )
 
 
 def _may_be_module(plan: Plan, call: ast.Call, path: str) -> bool:

@@ -376,7 +376,7 @@ class Interpreter:
 
     def _define_class(self, node: ast.ClassDef, scope: Scope) -> None:
         info = self.hierarchy.infos[node]
-        bases = [self.eval(base, scope) for base in node.bases]
+        bases = [operators.element(self, base, scope) for base in node.bases]
         if bases != info.bases:
             info.bases = bases
             self.hierarchy.changed()
