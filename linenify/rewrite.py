@@ -18,7 +18,6 @@ from linenify.facts.sites import (
     ImportSite,
     ModuleClassSite,
     Site,
-    StatementSite,
 )
 from linenify.project.source import Source, Span
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
@@ -288,7 +287,8 @@ class _Engine(cst.CSTTransformer):
         for original, updated in zip(before, after, strict=True):
             line = self._parsed.span(original).line
             site = self._facts.statements.get(line)
-            if site is None or not _may_go(original, site, alone=len(before) == 1):
+            beside = [each for each in before if self._parsed.span(each).line == line]
+            if site is None or original not in _meant(beside):
                 body.append(updated)
                 continue
             self._met.add(line)
@@ -342,10 +342,18 @@ def _stands_alone_in(parent: cst.CSTNode) -> bool:
     return False
 
 
-def _may_go(statement: cst.BaseSmallStatement, site: StatementSite, *, alone: bool) -> bool:
-    if alone:
-        return True
-    return isinstance(statement, cst.Del | cst.Assign | cst.AnnAssign) or not site.keep
+def _meant(statements: Sequence[cst.BaseSmallStatement]) -> list[cst.BaseSmallStatement]:
+    """Which of the statements of one line a site speaks of."""
+    deletions: list[cst.BaseSmallStatement] = [
+        each for each in statements if isinstance(each, cst.Del)
+    ]
+    attributes: list[cst.BaseSmallStatement] = [
+        each
+        for each in statements
+        if isinstance(each, cst.Assign)
+        and any(isinstance(target.target, cst.Attribute) for target in each.targets)
+    ]
+    return deletions or attributes or list(statements)
 
 
 def _kept(statement: cst.Del, keep: Sequence[str]) -> cst.Del:

@@ -11,12 +11,15 @@ from linenify.syntax.comments import own_line, split_blanks
 
 Statement = cst.BaseStatement
 
+# libcst drops lines that lose all their statements, with their comments.
+_GONE = cst.Expr(cst.Name("linenify_gone"))
+
 
 def tombstone(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
     """Marks a line as gone; its comments wait for the next statement."""
     comment = line.trailing_whitespace.comment
     behind = [own_line(comment.value)] if comment is not None else []
-    return cst.SimpleStatementLine([], [*line.leading_lines, *behind])
+    return cst.SimpleStatementLine([_GONE], [*line.leading_lines, *behind])
 
 
 def is_docstring(statement: cst.CSTNode) -> bool:
@@ -31,7 +34,7 @@ def is_docstring(statement: cst.CSTNode) -> bool:
 
 def is_tombstone(statement: cst.CSTNode) -> TypeGuard[cst.SimpleStatementLine]:
     """Whether `statement` marks a line that is gone."""
-    return isinstance(statement, cst.SimpleStatementLine) and not statement.body
+    return isinstance(statement, cst.SimpleStatementLine) and list(statement.body) == [_GONE]
 
 
 def buried(
