@@ -51,17 +51,17 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.child is not None:
         children = ((site.child, instance),)
         instance = expression(f"{site.receiver}.{site.child}")
-    if site.after is not None:
-        result = with_arguments(cst.Call(func=instance), given)
-        holes = {**_holes(call, context), "result": result}
-        finished = with_parentheses_of(from_template(site.after, holes), call)
-        return Rewrite(finished, imports | _template_imports(site.after, context))
     outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
     node = with_arguments(outer, given)
     if any(isinstance(each, Added) for each in site.call):
         step = "" if listing.closing.broken else "    "
         broken = [slot.gap.last + step for slot in listing.slots if slot.gap.broken]
         node = _wrapped(node, context.place(original)[1], context, broken)
+    if site.after is not None:
+        holes = {**_holes(call, context), "result": node.with_changes(lpar=[], rpar=[])}
+        around = from_template(site.after, holes)
+        imports |= _needed([site.after], context)
+        return Rewrite(with_parentheses_of(around, call), imports, children=children)
     return Rewrite(node, imports, children=children)
 
 
@@ -118,7 +118,7 @@ def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
 def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     """Writes a call anew from its parts."""
     made = from_template(site.template, _holes(call, context))
-    imports = frozenset(site.imports) | _template_imports(site.template, context)
+    imports = frozenset(site.imports) | _needed([site.template], context)
     node: cst.BaseExpression = made
     if isinstance(made, cst.Call):
         node = _wrapped(made, context.place(context.original)[1], context)
@@ -229,8 +229,19 @@ class _Parts:
         return _with_keyword(bare, wanted.keyword)
 
     def _imports(self, wanted: Iterable[Argument]) -> frozenset[str]:
-        codes = [each.code for each in wanted if isinstance(each, Added)]
-        return frozenset().union(*(_template_imports(each, self._context) for each in codes))
+        return _needed([a.code for a in wanted if isinstance(a, Added)], self._context)
+
+
+def _needed(templates: Iterable[str], context: Context) -> frozenset[str]:
+    """What the names in templates have to be imported as."""
+    names = {"{linen}": "flax.linen", "{jnp}": "jax.numpy"}
+    return frozenset(
+        path
+        for template in templates
+        for mark, name in names.items()
+        if mark in template
+        for path in context.spell(name).imports
+    )
 
 
 def argument_order(args: Sequence[cst.Arg]) -> list[int]:
@@ -263,16 +274,6 @@ def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]
     holes["linen"] = expression(context.linen)
     holes["jnp"] = context.spell("jax.numpy").node
     return holes
-
-
-def _template_imports(template: str, context: Context) -> frozenset[str]:
-    """What a file must import for a template to mean something."""
-    imports: frozenset[str] = frozenset()
-    if "{linen}" in template:
-        imports |= context.spell("flax.linen").imports
-    if "{jnp}" in template:
-        imports |= context.spell("jax.numpy").imports
-    return imports
 
 
 def _wrapped(call: cst.Call, column: int, context: Context, broken: Sequence[str] = ()) -> cst.Call:
