@@ -174,9 +174,7 @@ def facts_of(files: str | Mapping[str, str], **options: object) -> World:
 
 
 def _parents(source: Source) -> dict[ast.AST, ast.AST]:
-    return {
-        child: node for node in ast.walk(source.tree) for child in ast.iter_child_nodes(node)
-    }
+    return {child: node for node in ast.walk(source.tree) for child in ast.iter_child_nodes(node)}
 
 
 def _lines_around(source: Source, node: ast.AST) -> set[int]:
