@@ -24,7 +24,7 @@ from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
 from linenify.syntax.build import code
-from linenify.syntax.comments import own_line, wrapped
+from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.imports import (
     NewAlias,
     bound_by_imports,
@@ -229,12 +229,17 @@ class _Engine(cst.CSTTransformer):
             return updated
         self.rules[site.rule] += 1
         self.imports |= outcome.imports
-        self._stranded.extend(outcome.comments)
+        children = dict(outcome.children)
+        if self._frames:
+            known = self._frames[-1].children
+            children = {name: made for name, made in children.items() if name not in known}
+            known.update(children)
+        if isinstance(original, cst.BaseExpression):
+            made = [outcome.node, *children.values()]
+            kept = [comment for node in made for comment in comments_of(node)]
+            self._stranded += stranded(comments_of(updated), kept)
         if outcome.parameters:
             self._parameters[self._place(original)] = outcome.parameters
-        if outcome.children and self._frames:
-            for name, constructor in outcome.children:
-                self._frames[-1].children.setdefault(name, constructor)
         return outcome.node
 
     def _context(self, original: cst.CSTNode, frame: _ClassFrame | None) -> Context:
@@ -294,8 +299,11 @@ class _Engine(cst.CSTTransformer):
             self._met.add(line)
             self.rules[site.rule] += 1
             changed = True
-            if site.keep and isinstance(updated, cst.Del):
-                body.append(_kept(updated, site.keep))
+            left = [_kept(updated, site.keep)] if site.keep and isinstance(updated, cst.Del) else []
+            self._stranded += stranded(
+                comments_of(updated), (c for n in left for c in comments_of(n))
+            )
+            body += left
         if not changed:
             return None
         return [each.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for each in body]

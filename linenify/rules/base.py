@@ -60,14 +60,12 @@ class Rewrite:
     Attributes:
         node: the replacement.
         imports: dotted names that the file must be able to spell.
-        comments: comments that found no place inside of `node`.
         children: submodules that `setup` is to construct.
         parameters: parameters that left a signature.
     """
 
     node: cst.CSTNode
     imports: frozenset[str] = frozenset()
-    comments: tuple[str, ...] = ()
     children: tuple[tuple[str, cst.BaseExpression], ...] = ()
     parameters: Mapping[str, TakenParameter] = field(default_factory=dict)
 

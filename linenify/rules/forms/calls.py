@@ -20,8 +20,7 @@ from linenify.syntax.build import (
     standing_alone,
     with_parentheses_of,
 )
-from linenify.syntax.comments import comments_of, stranded
-from linenify.syntax.listing import Listing, Slot, of_arguments, with_arguments, wrapped_call
+from linenify.syntax.listing import SPACE, Listing, Slot, of_arguments, with_arguments, wrapped_call
 
 
 def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
@@ -79,7 +78,6 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
         arguments = tuple(a for a in arguments if not parts.names_module(a))
     listing, more = parts.arranged(arguments)
     imports = imports | more
-    lost = stranded(comments_of(call.func), comments_of(owner))
     if _is_partial(_owner(context.original), context):
         owner, listing = _unfolded(owner, listing)
     bare = call.with_changes(lpar=[], rpar=[])
@@ -95,8 +93,8 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
     if site.child is not None:
         made = node
         child = with_parentheses_of(expression(f"self.{site.child}"), call)
-        return Rewrite(child, imports, lost, children=((site.child, made),))
-    return Rewrite(with_parentheses_of(node, call), imports, lost)
+        return Rewrite(child, imports, children=((site.child, made),))
+    return Rewrite(with_parentheses_of(node, call), imports)
 
 
 def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
@@ -128,7 +126,7 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
         node = standing_alone(node)
     else:
         node = parenthesized(node)
-    return Rewrite(node, imports, stranded(comments_of(call), comments_of(node)))
+    return Rewrite(node, imports)
 
 
 # --- arguments -------------------------------------------------------------------------------
@@ -319,25 +317,33 @@ def _unfolded(
 
     functools.partial(M, a=1), (b=2)  ->  M, (a=1, b=2)
     """
-    if not isinstance(func, cst.Call) or not func.args or listing.comments():
+    if not isinstance(func, cst.Call) or not func.args:
         return func, listing
     inner = of_arguments(func)
     first, *bound = inner.slots
-    later = [slot.item for slot in listing.slots]
-    names = [a.keyword.value if a.keyword else None for a in [*(s.item for s in bound), *later]]
-    if (
-        any(name is None for name in names)
-        or len(set(names)) < len(names)
-        or any(arg.star for arg in [first.item, *later])
-        or inner.comments()
-        or inner.broken
-        or listing.broken
-    ):
+    slots = [*bound, *listing.slots]
+    names = [slot.item.keyword.value if slot.item.keyword else None for slot in slots]
+    if None in names or len(set(names)) < len(names) or any(slot.item.star for slot in slots):
         return func, listing
-    joined = Listing(tuple(bound)).flat()
-    for arg in later:
-        joined = joined.inserted(len(joined.slots), arg)
-    return first.item.value, joined
+    if first.comment is not None or inner.closing.lines:
+        return func, listing
+    gaps = [slot.gap if slot.gap.broken else SPACE for slot in slots]
+    gaps[:1] = [first.gap]
+    comments = [slot.comment for slot in slots]
+    opening = inner.opening
+    if listing.opening is not None and bound:  # partial(M, a=1)(  # why
+        if comments[len(bound) - 1] is not None:
+            return func, listing
+        comments[len(bound) - 1] = listing.opening
+    elif listing.opening is not None:
+        if opening is not None:
+            return func, listing
+        opening = listing.opening
+    joined = tuple(
+        replace(slot, gap=gap, comment=comment)
+        for slot, gap, comment in zip(slots, gaps, comments, strict=True)
+    )
+    return first.item.value, replace(listing, slots=joined, opening=opening)
 
 
 def _unwrapped(node: cst.BaseExpression) -> cst.BaseExpression:

@@ -9,14 +9,13 @@ import libcst as cst
 from linenify.facts.sites import ClassVariable, DictKeys, FieldRead, FieldsInText, Renamed, Wrapped
 from linenify.rules.base import Context, Rewrite, Spelling
 from linenify.syntax.build import code, expression, from_template, with_parentheses_of
-from linenify.syntax.comments import comments_of, stranded
 
 
 def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
     """Replaces a name or a dotted chain."""
     spelling = _beside(node, site.target, context) or context.spell(site.target)
     made = with_parentheses_of(spelling.node, node)
-    return Rewrite(made, spelling.imports, stranded(comments_of(node), comments_of(made)))
+    return Rewrite(made, spelling.imports)
 
 
 def _beside(node: cst.Name | cst.Attribute, target: str, context: Context) -> Spelling | None:

@@ -9,7 +9,6 @@ import libcst as cst
 from linenify.facts.sites import Curried, MethodSite, ParameterSite, ParamOverride
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.syntax.build import code
-from linenify.syntax.comments import comments_of, stranded
 from linenify.syntax.listing import (
     Listing,
     Parameter,
@@ -117,7 +116,7 @@ def curry(node: cst.Lambda, site: Curried, context: Context) -> Rewrite:
     made = node.with_changes(
         params=to_parameters(others)[0], body=returned, whitespace_after_lambda=space
     )
-    return Rewrite(made, comments=stranded(comments_of(node), comments_of(made)))
+    return Rewrite(made)
 
 
 def reorder_override(function: cst.FunctionDef, site: ParamOverride, context: Context) -> Rewrite:
