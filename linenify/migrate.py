@@ -216,6 +216,9 @@ def _fate(attempt: _Attempt, homes: _Homes, span: Span) -> tuple[Fate, tuple[str
     if attempt.change is None:
         flagged = {finding.code for finding in facts.refusals if finding.statement == home}
         return (Fate.FLAGGED, tuple(sorted(flagged))) if flagged else (Fate.UNCHANGED, ())
+    frozen = {code for first, last, code in facts.frozen if first <= span.line <= last}
+    if frozen:
+        return Fate.FLAGGED, tuple(sorted(frozen))
     codes = {
         site.rule
         for (_, place), site in facts.expressions.items()

@@ -9,6 +9,7 @@ import libcst as cst
 from linenify.facts.sites import Curried, MethodSite, ParameterSite, ParamOverride
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.syntax.build import code
+from linenify.syntax.comments import comments_of
 from linenify.syntax.listing import (
     Listing,
     Parameter,
@@ -53,7 +54,11 @@ def shortened(
         if isinstance(slot.item, cst.Param) and slot.item.name.value in context.consumed
     )
     gone |= _pointless_marks(before, gone)
-    listing = before.without(gone, silent)
+    slots = tuple(
+        _turned_out(slot) if index in gone - silent and isinstance(slot.item, cst.Param) else slot
+        for index, slot in enumerate(before.slots)
+    )
+    listing = replace(before, slots=slots).without(gone, silent)
     if gone and not listing.closing.broken:
         listing = replace(listing, comma=False)
     for name in site.extra:
@@ -150,6 +155,12 @@ def _taken(parameter: cst.Param, slot: Slot[Parameter]) -> TakenParameter:
     above = tuple(line.comment.value for line in slot.gap.lines if line.comment is not None)
     behind = slot.comment.comment.value if slot.comment is not None else None
     return TakenParameter(parameter, above, behind)
+
+
+def _turned_out(slot: Slot[Parameter]) -> Slot[Parameter]:
+    """A slot whose inner comments stand before it, since its parameter goes."""
+    inner = [slot.gap.line_of(cst.Comment(text)) for text in comments_of(slot.item)]
+    return replace(slot, gap=replace(slot.gap, lines=(*slot.gap.lines, *inner)))
 
 
 def _gone(listing: Listing[Parameter], site: MethodSite) -> set[int]:
