@@ -66,6 +66,11 @@ def actuals(
     names = flow.positional_names(module)
     for index, value in enumerate(positional):
         if index < len(node.args) and isinstance(node.args[index], ast.Starred):
+            exact = _spelt_out(flow, value) if index == len(positional) - 1 else None
+            if exact is not None:
+                for name, item in zip(names[index:], exact, strict=False):
+                    actual(flow, callee, module, name, item, how, node)
+                break
             spread = flow.iterate(value)
             for name in names[index:]:
                 actual(flow, callee, module, name, spread, "splat", node)
@@ -80,11 +85,23 @@ def actuals(
         if keyword is not None:
             actual(flow, callee, module, keyword, value, how, node)
         else:
+            if isinstance(module.definition, str):
+                flow.note(value, "static")
             for atom in value:
                 if isinstance(atom, Container):
                     for (owner, key), item in list(flow.items.items()):
                         if owner is atom.node and isinstance(key, str) and key != "*":
                             actual(flow, callee, module, key, item, how, node)
+
+
+def _spelt_out(flow: Interpreter, value: Value) -> list[Value] | None:
+    """The elements of a tuple that the project makes in one place, in order."""
+    match [*value]:
+        case [Container(node=ast.Tuple(elts=elements) | ast.List(elts=elements) as node)]:
+            plain = not any(isinstance(e, ast.Starred) for e in elements)
+            if plain and (node, "*") not in flow.items:
+                return [flow.items.get((node, i), NOTHING) for i in range(len(elements))]
+    return None
 
 
 def actual(

@@ -255,6 +255,8 @@ def call_external(
         return NOTHING
     if path == "builtins.getattr" and len(positional) > 1:
         return picked(flow, positional[0], positional[1])
+    if path in {"builtins.getattr", "builtins.setattr"} and len(positional) > 1:
+        flow.note(positional[1], "static", "str")
     if path == "builtins.dict":
         return operators.make_dict(flow, node, positional, keywords)
     if path in ITERATIONS:

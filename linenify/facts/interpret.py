@@ -278,7 +278,9 @@ class Interpreter:
                     items = [self.iterate(subject)]
                     self.assign(scope, name, operators.make(self, node, "list", items))
                 case ast.MatchValue(value=value):
-                    self.eval(value, scope)
+                    types = [a.type for a in self.eval(value, scope) if isinstance(a, Static)]
+                    if node is pattern or isinstance(pattern, ast.MatchOr):
+                        self.note(subject, "static", types[0] if types else "")
 
     def _import(self, alias: ast.alias, scope: Scope) -> None:
         if alias.asname is not None:
@@ -552,7 +554,9 @@ class Interpreter:
                 case Array():
                     result.add(atom)
                 case Parameter():
-                    result.add(Parameter(atom.function, atom.name, "item", atom.mixed))
+                    keyed = atom.part != "" or (isinstance(key, str) and key != "*")
+                    part = "attribute" if keyed else "item"
+                    result.add(Parameter(atom.function, atom.name, part, atom.mixed))
                 case Static(type="shape"):
                     result.add(Static("int"))
                 case Static():

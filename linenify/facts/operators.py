@@ -85,7 +85,9 @@ def comprehension(
 
 def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) -> Value:
     """`owner[index]`."""
-    flow.eval(index, scope)
+    key = flow.eval(index, scope)
+    if owner and all(isinstance(a, Container) for a in owner):
+        flow.note(key, "static")
     if _sliced(index) and not any(
         isinstance(a, Container) or (isinstance(a, Static) and a.type != "None") for a in owner
     ):
@@ -142,6 +144,9 @@ def compare(flow: Interpreter, ops: list[ast.cmpop], values: list[Value]) -> Val
         if any(isinstance(a, Static) and a.type == "str" for other in others for a in other):
             flow.note(value, "static", "str")
     if any(isinstance(op, ast.In | ast.NotIn) for op in ops):
+        inside = flow.iterate(values[-1])
+        words = any(isinstance(a, Static) and a.type == "str" for a in inside)
+        flow.note(values[0], "static", "str" if words else "")
         return static("bool")
     result = values[0]
     for value in values[1:]:
