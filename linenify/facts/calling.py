@@ -253,10 +253,10 @@ def call_external(
         if owner is not None and flow.hierarchy.is_module(owner.node):
             return frozenset({Super(owner.node)})
         return NOTHING
-    if path == "builtins.getattr" and len(positional) > 1:
-        return picked(flow, positional[0], positional[1])
     if path in {"builtins.getattr", "builtins.setattr"} and len(positional) > 1:
         flow.note(positional[1], "static", "str")
+    if path == "builtins.getattr" and len(positional) > 1:
+        return picked(flow, positional[0], positional[1])
     if path == "builtins.dict":
         return operators.make_dict(flow, node, positional, keywords)
     if path in ITERATIONS:

@@ -60,7 +60,9 @@ class World:
 
     def arguments(self, method: str) -> dict[str, tuple[str, str, str]]:
         """(role, type, why) by argument, of a method such as `Block.apply`."""
-        found = [r for r in self.facts.roles if r.method.partition(":")[2].endswith(method)]
+        found = [
+            r for r in self.facts.roles if r.method.partition(":")[2].endswith(method.lstrip(":"))
+        ]
         assert len(found) == 1, (method, [r.method for r in self.facts.roles])
         return {name: (role, type_, why) for name, role, type_, why in found[0].arguments}
 
