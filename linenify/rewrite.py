@@ -142,6 +142,9 @@ class _Engine(cst.CSTTransformer):
         lines |= {line for _, line, _ in facts.definitions}
         lines |= set(facts.statements) | set(self._todos)
         self._lines = sorted(lines)
+        self._hashes = [
+            number for number, line in enumerate(_LINES.split(source.text), 1) if "#" in line
+        ]
 
     def missed(self) -> list[object]:
         """Sites and marks that no node answered to."""
@@ -234,13 +237,19 @@ class _Engine(cst.CSTTransformer):
             known = self._frames[-1].children
             children = {name: made for name, made in children.items() if name not in known}
             known.update(children)
-        if isinstance(original, cst.BaseExpression):
+        if isinstance(original, cst.BaseExpression) and self._has_comments(original):
             made = [outcome.node, *children.values()]
             kept = [comment for node in made for comment in comments_of(node)]
             self._stranded += stranded(comments_of(updated), kept)
         if outcome.parameters:
             self._parameters[self._place(original)] = outcome.parameters
         return outcome.node
+
+    def _has_comments(self, node: cst.CSTNode) -> bool:
+        """Whether a comment can be inside of a node; looking at each node costs more."""
+        span = self._parsed.span(node)
+        index = bisect.bisect_left(self._hashes, span.line)
+        return index < len(self._hashes) and self._hashes[index] < span.end_line
 
     def _context(self, original: cst.CSTNode, frame: _ClassFrame | None) -> Context:
         place = self._place(original)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Mapping
 
@@ -34,8 +35,9 @@ def code(node: cst.CSTNode) -> str:
     return _EMPTY.code_for_node(node)
 
 
+@functools.cache
 def expression(text: str) -> cst.BaseExpression:
-    """Parses an expression."""
+    """Parses an expression; nodes never change, so that equal texts share one."""
     return cst.parse_expression(text)
 
 

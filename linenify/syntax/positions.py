@@ -31,6 +31,7 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.ImportFrom: "ImportFrom",
     cst.AnnAssign: "AnnAssign",
     cst.Dict: "Dict",
+    cst.Subscript: "Subscript",
 }
 
 
