@@ -521,8 +521,9 @@ class _ImportLines(cst.CSTTransformer):
             name = by_index.get(index)
             if name is None:
                 found.append(NewAlias(module, written, _local(alias)))
-            elif name.local not in self._after and (
-                name.local in self._before or name.target is None
+            elif name.gone or (
+                name.local not in self._after
+                and (name.local in self._before or name.target is None)
             ):
                 found.append(None)
             elif name.target is None:

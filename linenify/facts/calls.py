@@ -42,7 +42,7 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.parameters import Role
-from linenify.facts.plan import Plan
+from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import (
     Added,
@@ -244,6 +244,7 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
+    found = _possible(plan, call, found)
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
@@ -254,6 +255,24 @@ def _emit_module_call(
     for module in found:
         _check_initializers(plan, call, module)
         _notices(plan, source, call, module)
+
+
+def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
+    """The candidates that could take these arguments: a correct program calls no other."""
+    spelt = {k.arg for k in call.keywords if k.arg is not None} - {"name"}
+    fitting = [m for m in found if spelt <= _parameters(plan, m) or _is_open(plan, m)]
+    return fitting or found
+
+
+def _parameters(plan: Plan, module: Module) -> set[str]:
+    names = set(plan.flow.positional_names(module))
+    function = plan.flow.function_of(module)
+    return names | ({a.arg for a in function.args.kwonlyargs} if function is not None else set())
+
+
+def _is_open(plan: Plan, module: Module) -> bool:
+    function = plan.flow.function_of(module)
+    return function is not None and function.args.kwarg is not None
 
 
 def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:
@@ -355,9 +374,10 @@ def layer_split(
             passed = _passed_on(plan, call, entry)
             if passed is not None:
                 names = [n for n in passed if n not in given | module.bound]
-                construct.extend(
-                    Added(n, f"{receiver_of(plan, call)}.{n}") for n in names if layer.argument(n)
-                )
+                for name in names:
+                    known = layer.argument(name)
+                    if known is not None and known.linen is not None:
+                        construct.append(Added(known.linen, f"{receiver_of(plan, call)}.{name}"))
                 continue
             construct.append(_layer_splat(plan, call, module, layer, filled, entry))
             continue
@@ -526,8 +546,6 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
     assert function is not None
     assert not isinstance(module.definition, str)
     class_plan = plan.classes[module.definition]
-    if module.method != "apply" and not module.shared:
-        raise Unclear("LN297", f"`{text(call.func)}` ran as a submodule of its own in legacy")
     construct: list[Argument] = []
     inputs: list[Argument] = []
     in_order = not _keyword_only(plan, module)
@@ -535,8 +553,12 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
     keyword_inputs = False
     filled = fill(plan, call, module)
     given = {f.name for f in filled if f.name is not None} | module.bound
+    extras: list[str] = []
     for entry in filled:
         if entry.splat:
+            if _is_open_splat(plan, function, class_plan, entry):
+                construct.append(Added(class_plan.open[function], "{%d}" % entry.index))
+                continue
             passed = _passed_on(plan, call, entry)
             if passed is not None:
                 order = set(class_plan.order)
@@ -559,6 +581,9 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
                 inputs.append(Given(entry.index))
                 continue
             extra = _extra_keyword(plan, function, class_plan.order, entry.name)
+            if extra is None and function in class_plan.open and not module.shared:
+                extras.append(f"{entry.name}={{{entry.index}}}")
+                continue
             if extra is None:
                 raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
             (construct if extra is Role.FIELD else inputs).append(Given(entry.index, entry.name))
@@ -577,11 +602,40 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
         else:
             in_order = in_order and not entry.positional
             construct.append(_field_argument(plan, function, entry, field))
+    construct.extend(_extra_fields(plan, function, class_plan, module, extras))
     spelt = {f.name for f in filled if f.name is not None}
     inputs.extend(_travelling(plan, function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
-    return ModuleCall(tuple(construct), tuple(inputs))
+    method = module.method != "apply"
+    if method and not isinstance(call.func, ast.Attribute):
+        raise Unclear("LN297", f"`{text(call.func)}` is a method that travels as a value")
+    return ModuleCall(tuple(construct), tuple(inputs), method=method)
+
+
+def _is_open_splat(
+    plan: Plan, function: ast.FunctionDef, class_plan: ClassPlan, entry: Filled
+) -> bool:
+    """Whether `**more` carries nothing but what goes into an open-ended signature."""
+    if function not in class_plan.open or entry.splat != "**":
+        return False
+    keys = splat_keys(plan, entry.node)
+    return keys is not None and not keys & {"name", *plan.decisions[function]}
+
+
+def _extra_fields(
+    plan: Plan,
+    function: ast.FunctionDef,
+    class_plan: ClassPlan,
+    module: Module,
+    extras: Sequence[str],
+) -> list[Argument]:
+    """Arguments that legacy collected in `**kwargs`: one dict now."""
+    if not extras:
+        return []
+    if module.bound - {"name", *plan.decisions[function], *class_plan.order}:
+        raise Unclear("LN390", "`**kwargs` is filled in two places")
+    return [Added(class_plan.open[function], f"dict({', '.join(extras)})")]
 
 
 def _travelling(
@@ -780,6 +834,8 @@ def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef,
         if own_kwargs:
             assert code is not None
             assert isinstance(code.node, ast.FunctionDef)
+            if code.node in plan.classes[owner].open:
+                raise Unclear("LN295", "`super().apply` is called with an open-ended splat")
             if keeps_kwargs(plan, code.node):
                 arguments.append(Given(entry.index))
             continue
@@ -820,9 +876,17 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
     function = plan.flow.function_of(module)
     layer = _layer(plan, module) if function is None else None
     given = {k.arg for k in call.keywords}
+    extras: list[str] = []
     for index, keyword in enumerate(call.keywords):
         entry = Filled(index, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
+        if function is not None and _goes_open(plan, module, function, entry):
+            extras.append(f"{entry.name}={{{index}}}")
+            continue
         arguments.extend(_bound_argument(plan, call, module, layer, function, entry))
+    if function is not None:
+        assert not isinstance(module.definition, str)
+        class_plan = plan.classes[module.definition]
+        arguments.extend(_extra_fields(plan, function, class_plan, module, extras))
     if layer is not None and module.origin is None:
         for name, value in layer.required:
             if name in given or (instance and _passed_later(plan, call, name)):
@@ -841,6 +905,16 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
     return Bind(tuple(arguments), instance, rule=rule)
 
 
+def _goes_open(plan: Plan, module: Module, function: ast.FunctionDef, entry: Filled) -> bool:
+    assert not isinstance(module.definition, str)
+    class_plan = plan.classes[module.definition]
+    return (
+        function in class_plan.open
+        and entry.name is not None
+        and entry.name not in {"name", *plan.decisions[function], *class_plan.order}
+    )
+
+
 def _bound_argument(
     plan: Plan,
     call: ast.Call,
@@ -851,6 +925,17 @@ def _bound_argument(
 ) -> list[Argument]:
     if entry.name == "name":
         return [Given(entry.index, "name")]
+    passed = _passed_on(plan, call, entry) if entry.name is None else None
+    if passed is not None:
+        given = {k.arg for k in call.keywords} | module.bound
+        receiver = receiver_of(plan, call)
+        left = [n for n in passed if n not in given]
+        if layer is not None:
+            fields = [(layer.argument(n), n) for n in left]
+            return [Added(a.linen, f"{receiver}.{n}") for a, n in fields if a is not None]
+        assert not isinstance(module.definition, str)
+        order = plan.classes[module.definition].order
+        return [Added(n, f"{receiver}.{n}") for n in left if n in order]
     if layer is not None:
         if entry.name is None:
             keys = splat_keys(plan, entry.node)

@@ -11,6 +11,7 @@ from linenify.facts.forwarding import as_forwarded, forwarded, keeps_kwargs, to_
 from linenify.facts.kinds import (
     Container,
     External,
+    ModuleApi,
     modules,
 )
 from linenify.facts.parameters import Decision, Role
@@ -24,6 +25,7 @@ from linenify.facts.sites import (
     MethodSite,
     ModuleClassSite,
     ParamOverride,
+    Renamed,
     Reshaped,
     StatementSite,
 )
@@ -73,8 +75,11 @@ def plan_classes(plan: Plan) -> None:
         if method.args.kwarg is None or method not in plan.decisions.of:
             return
         for use in uses(plan, method):
-            callee = flow.values.get(use.call.func, frozenset()) if use else frozenset()
-            for module in modules(callee):
+            if use is None or use.key is not None:
+                continue
+            callee = flow.values.get(use.call.func, frozenset())
+            bound = [a.module for a in callee if isinstance(a, ModuleApi)]
+            for module in [*modules(callee), *bound]:
                 if isinstance(module.definition, ast.ClassDef):
                     visit(module.definition)
                 elif isinstance(module.definition, ast.FunctionDef):
@@ -221,9 +226,12 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
                 result.own[name] = decision
         extra = forwarded(plan, method, result)
         if extra is None:
-            result.refused = result.refused or (
-                f"LN293 `**` of `{method.name}` is not only passed on to modules"
-            )
+            # Whatever else happens to it: the dict itself is a field.
+            assert method.args.kwarg is not None
+            name = method.args.kwarg.arg
+            result.open[method] = name
+            empty = ast.parse("{}", mode="eval").body
+            result.own[name] = Decision(name, Role.FIELD, "open-ended", "Any", empty, None)
         elif extra:
             result.forwarded[method] = list(extra)
             result.own.update({n: as_forwarded(d) for n, d in extra.items()})
@@ -390,7 +398,7 @@ def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, .
     ordered = sorted(class_plan.own.items(), key=lambda item: item[1].default is not None)
     result = []
     for name, decision in ordered:
-        if any(name in names for names in class_plan.forwarded.values()):
+        if decision.why in {"forwarded", "open-ended"}:
             default = decision.default
             result.append(
                 Field(
@@ -431,8 +439,12 @@ def _method_site(
         not keeps_kwargs(plan, method)
         and (
             method in class_plan.forwarded
+            or method in class_plan.open
             or not _reads(plan, method, kwargs.arg)
-            or all(u is not None and to_super(plan, u.call) for u in uses(plan, method))
+            or all(
+                u is not None and u.key is None and to_super(plan, u.call)
+                for u in uses(plan, method)
+            )
         )
     )
     rule = "LN201" if method.name == "apply" else "LN204"
@@ -442,7 +454,9 @@ def _method_site(
         removed=tuple(removed),
         compact=True,
         locals=tuple(
-            (n, class_plan.renamed.get(n, n)) for n in removed if _is_local(plan, method, n)
+            (n, class_plan.renamed.get(n, n))
+            for n in [*removed, *([class_plan.open[method]] if method in class_plan.open else [])]
+            if _is_local(plan, method, n)
         ),
         removed_kwargs=drop,
         rule=rule,
@@ -530,9 +544,15 @@ def _emit_reads(
     texts: dict[ast.JoinedStr, dict[str, str]] = {}
     if function in class_plan.forwarded:
         for use in uses(plan, function):
-            if use is not None and use.key is not None:
-                plan.at(source, use.call, Reshaped(f"{receiver}.{use.key}", "LN202"))
-    for name, decision in plan.decisions[function].items():
+            if use is None or use.key is None:
+                continue
+            read = f"{receiver}.{use.key}"
+            site = Reshaped(read, "LN202") if isinstance(use.place, ast.Call) else Renamed(read)
+            plan.at(source, use.place, site)
+    named = dict(plan.decisions[function])
+    if function in class_plan.open:
+        named[class_plan.open[function]] = class_plan.own[class_plan.open[function]]
+    for name, decision in named.items():
         if decision.role is not Role.FIELD:
             continue
         local = _is_local(plan, function, name)
@@ -570,16 +590,17 @@ def _plain_cache_use(plan: Plan, node: ast.Name) -> bool:
 
 
 def _emit_deletion(plan: Plan, source: Source, function: ast.FunctionDef, node: ast.Name) -> None:
-    statement = plan.parents[node]
+    statement = plan.statement(node)
     if not isinstance(statement, ast.Delete):
         return
+    targets: list[ast.expr] = []
+    for target in statement.targets:
+        targets.extend(target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
     fields = {n for n, d in plan.decisions[function].items() if d.role is Role.FIELD}
     if function.args.kwarg is not None and not _reads(plan, function, function.args.kwarg.arg):
         fields.add(function.args.kwarg.arg)
     keep = tuple(
-        ast.unparse(t)
-        for t in statement.targets
-        if not (isinstance(t, ast.Name) and t.id in fields)
+        ast.unparse(t) for t in targets if not (isinstance(t, ast.Name) and t.id in fields)
     )
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN202", keep)
 

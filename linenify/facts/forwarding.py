@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from linenify.facts import catalogue
 from linenify.facts.arguments import Unclear, fill, text
 from linenify.facts.catalogue import Slot
-from linenify.facts.kinds import Module, SuperMethod, modules
+from linenify.facts.kinds import Module, ModuleApi, SuperMethod, modules
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 
@@ -21,11 +21,21 @@ from linenify.facts.plan import ClassPlan, Plan
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One place that reads the open-ended dict."""
+    """One place that reads the open-ended dict.
+
+    `key` is set for `kwargs.get('key', default)` and `kwargs['key']`; otherwise
+    the dict is handed on to `call`.
+    """
 
     node: ast.Name
-    call: ast.Call
-    key: str | None  # set for `kwargs.get('key', default)`
+    place: ast.Call | ast.Subscript
+    key: str | None
+
+    @property
+    def call(self) -> ast.Call:
+        """The call that the dict is handed on to."""
+        assert isinstance(self.place, ast.Call)
+        return self.place
 
 
 def forwarded(plan: Plan, method: ast.FunctionDef, own: ClassPlan) -> dict[str, Decision] | None:
@@ -50,7 +60,12 @@ def forwarded(plan: Plan, method: ast.FunctionDef, own: ClassPlan) -> dict[str, 
             found.setdefault(name, decision)
     for use in uses(plan, method):
         assert use is not None
-        if use.key is not None and not _agrees(use, found):
+        if use.key is None:
+            continue
+        if isinstance(use.place, ast.Subscript):
+            if use.key not in plan.decisions[method]:
+                found.setdefault(use.key, Decision(use.key, Role.FIELD, "read", "Any", None, None))
+        elif not _agrees(use, found):
             return None
     return found
 
@@ -101,6 +116,10 @@ def uses(plan: Plan, method: ast.FunctionDef) -> list[Use | None]:
                 grand.func is parent
             ):
                 found.append(Use(node, grand, key))
+            case ast.Subscript(slice=ast.Constant(value=str(key)), ctx=ast.Load()), _ if (
+                parent.value is node
+            ):
+                found.append(Use(node, parent, key))
             case _:
                 found.append(None)
     return found
@@ -109,11 +128,18 @@ def uses(plan: Plan, method: ast.FunctionDef) -> list[Use | None]:
 def _remaining(plan: Plan, call: ast.Call) -> dict[str, Decision]:
     """The fields of the callee that `call` does not give by itself."""
     found: dict[str, Decision] = {}
-    callees = modules(plan.flow.values.get(call.func, frozenset()))
+    value = plan.flow.values.get(call.func, frozenset())
+    binds = [
+        a.module for a in value if isinstance(a, ModuleApi) and a.name in {"partial", "shared"}
+    ]
+    callees = [*modules(value), *binds]
     if not callees:
         raise Unclear("LN293", f"`{text(call.func)}` is not a known module")
     for module in callees:
-        given = {f.name for f in fill(plan, call, module)} | module.bound
+        if module in binds:
+            given = {k.arg for k in call.keywords} | module.bound
+        else:
+            given = {f.name for f in fill(plan, call, module)} | module.bound
         for name, decision in _fields_of(plan, module).items():
             if name in given:
                 continue
@@ -138,9 +164,9 @@ def _fields_of(plan: Plan, module: Module) -> dict[str, Decision]:
 
 
 def _constant_field(argument: catalogue.Argument) -> bool:
-    if argument.slot is not Slot.FIELD or argument.linen != argument.name:
+    if argument.slot is not Slot.FIELD:
         return False
-    if argument.default is None:
+    if argument.default is None or argument.linen_default is not None:
         return True
     try:
         ast.literal_eval(argument.default)
@@ -150,7 +176,7 @@ def _constant_field(argument: catalogue.Argument) -> bool:
 
 
 def _of_layer(argument: catalogue.Argument) -> Decision:
-    default = argument.default
+    default = argument.linen_default or argument.default
     node = ast.parse(default, mode="eval").body if default is not None else None
     kind = "Callable" if argument.type.startswith("Callable") else argument.type
     return Decision(argument.name, Role.FIELD, "forwarded", kind, node, None)

@@ -96,7 +96,10 @@ class _File:
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
                 self.facts.references.append((span, path))
-                self.plan.refuse(self.source, node, "LN691", f"`{path}` no longer exists")
+                why = f"`{path}` no longer exists; its uses are marked below"
+                self.plan.refuse(self.source, node, "LN691", why)
+                if isinstance(node, ast.ImportFrom) or alias.asname:
+                    names.append(ImportedName(index, local, None, gone=True))
                 continue
             if path != LEGACY and not path.startswith(LEGACY + "."):
                 continue
@@ -192,6 +195,7 @@ class _File:
         self.facts.references.append((self.plan.span(self.source, link), path))
         if path == OPTIM or path.startswith(OPTIM + "."):
             self.plan.refuse(self.source, link, "LN691", f"`{ast.unparse(link)}` no longer exists")
+            self._quote(link)
             return
         entry = catalogue.resolve(rest)
         if entry is None:
@@ -231,6 +235,7 @@ class _File:
                 self._rename(link, rest, entry.linen, entry.target or "")
             case "toplevel":
                 self._refuse_once(link, "LN690", f"`{ast.unparse(link)}` belongs to training code")
+                self._quote(link)
             case _:
                 why = f"`{ast.unparse(link)}` has no counterpart in Linen"
                 self._refuse_once(link, "LN190", why)
@@ -239,6 +244,24 @@ class _File:
         line = self.plan.statement(link).lineno
         if not any(f.statement == line for f in self.facts.refusals):
             self.plan.refuse(self.source, link, code, why)
+
+    def _quote(self, link: ast.expr) -> None:
+        """A refused name in an annotation must not keep the file from being imported."""
+        inner: ast.AST = link
+        for ancestor in self.plan.ancestors(link):
+            if isinstance(ancestor, ast.Attribute) and ancestor.value is inner:
+                link = ancestor
+            annotated = {
+                ast.arg: "annotation",
+                ast.AnnAssign: "annotation",
+                ast.FunctionDef: "returns",
+            }.get(type(ancestor))
+            if annotated is not None and getattr(ancestor, annotated) is inner:
+                self._put(link, Renamed(repr(ast.unparse(link))))
+                return
+            if isinstance(ancestor, ast.stmt):
+                return
+            inner = ancestor
 
     def _rename(self, link: ast.expr, rest: str, linen: str, target: str) -> None:
         if isinstance(link, ast.Name):

@@ -34,6 +34,7 @@ class ClassPlan:
     refused: str | None = None
     methods: list[ast.FunctionDef] = field(default_factory=list)
     forwarded: dict[ast.FunctionDef, list[str]] = field(default_factory=dict)
+    open: dict[ast.FunctionDef, str] = field(default_factory=dict)  # `**kwargs` as one field
 
 
 class Plan:

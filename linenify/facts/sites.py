@@ -48,6 +48,7 @@ class ModuleCall:
     receiver: str = "self"  # the name of `self` where `child` is set
     rule: str = "LN301"
     after: str | None = None  # template around the finished call, `{result}`
+    method: bool = False  # `M.encode(x)` on the class: `M(...).encode(x)`
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,7 @@ class ImportedName:
     index: int
     local: str
     target: str | None
+    gone: bool = False  # the import cannot work any more: it goes, its uses are flagged
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,11 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
         construct = tuple(a for a in construct if not parts.names_module(a))
     listing, imports = parts.arranged(construct)
     given, more = parts.inputs(site.call)
-    func, most = parts.callee(call.func, site.callee)
+    written = call.func
+    if site.method:
+        assert isinstance(written, cst.Attribute)
+        written = written.value
+    func, most = parts.callee(written, site.callee)
     imports = imports | more | most
     original = context.original
     if isinstance(original, cst.Call) and _is_partial(original.func, context):
@@ -50,6 +54,9 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.child is not None:
         children = ((site.child, instance),)
         instance = expression(f"{site.receiver}.{site.child}")
+    if site.method:
+        assert isinstance(call.func, cst.Attribute)
+        instance = call.func.with_changes(value=instance)
     outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
     node = with_arguments(outer, given)
     if any(isinstance(each, Added) for each in site.call):
