@@ -42,6 +42,7 @@ from linenify.project.scopes import FunctionNode, Scope
 if TYPE_CHECKING:
     from linenify.facts.interpret import Code, Interpreter
 
+NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"})
 ITERATIONS = frozenset(
     {
         *("builtins.zip", "builtins.enumerate", "builtins.reversed", "builtins.sorted"),
@@ -257,8 +258,25 @@ def call_external(
         flow.note(positional[1], "static", "str")
     if path == "builtins.getattr" and len(positional) > 1:
         return picked(flow, positional[0], positional[1])
-    if path == "builtins.dict":
+    if path in {"builtins.dict", "collections.OrderedDict"}:
         return operators.make_dict(flow, node, positional, keywords)
+    if path in NAMESPACES:
+        operators.make_dict(flow, node, positional, keywords)
+        return frozenset({Container(node, "namespace")})
+    if path == "collections.defaultdict" and positional:
+        made = call_each(flow, positional[0], [], node, scope)
+        flow.join(flow.items, (node, "*"), made)
+        return operators.make_dict(flow, node, positional[1:], keywords)
+    if path in {"copy.copy", "copy.deepcopy"} and positional:
+        return positional[0]
+    if path == "dataclasses.replace" and positional:
+        for atom in positional[0]:
+            call_api(flow, atom, "replace", node, positional[1:], keywords)
+        return positional[0]
+    if path in {"dataclasses.field", "flax.struct.field"}:
+        given = dict(keywords)
+        factory = given.get("default_factory", NOTHING)
+        return given.get("default", NOTHING) | call_each(flow, factory, [], node, scope)
     if path in ITERATIONS:
         return iteration(flow, path.rpartition(".")[2], node, positional, scope)
     if path == "collections.namedtuple":
@@ -503,6 +521,19 @@ def call_api(
     match receiver, name:
         case Container(node=owner), "append" | "add" | "insert":
             flow.join(flow.items, (owner, "*"), positional[-1] if positional else NOTHING)
+            return NOTHING
+        case Container(node=owner), "setdefault":
+            if len(positional) > 1:
+                flow.join(flow.items, (owner, operators.literal(node.args[0])), positional[1])
+            return flow.iterate(frozenset({receiver}))
+        case Container(node=owner), "update":
+            for value in positional:
+                operators.spread(flow, owner, value)
+            for keyword, value in keywords:
+                if keyword is None:
+                    operators.spread(flow, owner, value)
+                else:
+                    flow.join(flow.items, (owner, keyword), value)
             return NOTHING
         case Container(node=owner), "extend":
             value = positional[0] if positional else NOTHING

@@ -92,7 +92,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 recurrent.emit_carry(plan, source, call, module)
                 return
             case ModuleApi(name=name) if name not in MODULE_API:
-                return
+                raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")
             case ModuleApi():
                 raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
             case SelfApi(name=name):

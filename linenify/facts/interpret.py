@@ -156,6 +156,11 @@ class Interpreter:
                     return "class"
         return "instance"
 
+    def is_property(self, method: FunctionNode) -> bool:
+        """Whether reading a method runs it."""
+        paths = {a.path for a in self.decorators.get(method, NOTHING) if isinstance(a, External)}
+        return bool(paths & {"builtins.property", "functools.cached_property"})
+
     def _tracked(self, code: Code) -> Iterable[str]:
         names = [argument.arg for argument in all_arguments(code.node.args)]
         if code.owner is not None and self.receiver(code) != "static":
@@ -409,8 +414,15 @@ class Interpreter:
             case ast.Attribute(value=owner, attr=name):
                 for atom in self.eval(owner, scope):
                     match atom:
-                        case Self(owner=node) | Instance(node=node) | Class(node=node):
+                        case (
+                            Self(owner=node)
+                            | Instance(node=node)
+                            | Class(node=node)
+                            | Module(definition=ast.ClassDef() as node)
+                        ):
                             self.join(self.attributes, (node, name), value)
+                        case Container(node=made, type="namespace"):
+                            self.join(self.items, (made, name), value)
             case ast.Subscript(value=owner, slice=index):
                 self.eval(index, scope)
                 for atom in self.eval(owner, scope):
@@ -438,6 +450,8 @@ class Interpreter:
         for atom in value:
             if isinstance(atom, Legacy | Api):
                 result.add(Legacy("Collection"))
+            elif isinstance(atom, Container):  # what a @contextmanager yields
+                result |= self.iterate(frozenset({atom}))
         return frozenset(result)
 
     # --- expressions -----------------------------------------------------------------------
@@ -561,6 +575,8 @@ class Interpreter:
                     result.add(Static("int"))
                 case Static():
                     result.add(Static())
+                case Instance(node=record) if self._protocol(record):
+                    result |= self._protocol(record)
                 case Instance(node=record):  # a named tuple
                     names = lookup.fields(record)
                     if isinstance(key, int) and 0 <= key < len(names):
@@ -570,6 +586,16 @@ class Interpreter:
                 case Model() | Module() | Optimizer() | Legacy():
                     pass
         return frozenset(result)
+
+    def _protocol(self, node: ast.ClassDef) -> Value:
+        """What an object of the project gives when it is indexed or iterated over."""
+        result = NOTHING
+        for name in ("__getitem__", "__iter__", "__next__"):
+            found = self.hierarchy.find(node, name)
+            if found is not None:
+                given = self.returns.get(found[1], NOTHING)
+                result |= self.iterate(given) if name == "__iter__" else given
+        return result
 
     def iterate(self, value: Value) -> Value:
         """Any element of `value`."""

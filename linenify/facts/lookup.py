@@ -77,6 +77,8 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
             return frozenset({Api(atom, name)})
         case Class(node=node) | Instance(node=node):
             return object_attribute(flow, atom, node, name)
+        case Container(node=made, type="namespace"):
+            return flow.items.get((made, name), NOTHING) or frozenset({Api(atom, name)})
         case Container() | Legacy() | ModuleApi() | Api() | Transformed():
             return frozenset({Api(atom, name)})
         case Static(type="slice" | "str" | "shape" | "dtype" | "Any"):
@@ -121,7 +123,9 @@ def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
         found = flow.hierarchy.find(line, name)
         if found is not None:
             owner, method = found
-            if flow.hierarchy.is_module_method(line, name):
+            if flow.is_property(method):
+                result |= flow.returns.get(method, NOTHING)
+            elif flow.hierarchy.is_module_method(line, name):
                 result.add(Module(line, method=name, receiver="self"))
             elif flow.receiver(flow.code[method]) == "class":
                 result.add(Bound(method, owner, drops_first=True))
@@ -150,6 +154,7 @@ def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
             return frozenset({Bound(method, owner, drops_first=drops)})
         for ancestor in flow.hierarchy.mro(module.definition):
             value = flow.env.get((flow.hierarchy.infos[ancestor].scope, name), NOTHING)
+            value |= flow.attributes.get((ancestor, name), NOTHING)
             if value and name not in MODULE_API:
                 return value
     if isinstance(module.definition, str):
@@ -180,6 +185,8 @@ def object_attribute(
     found = flow.hierarchy.find(node, name)
     if found is not None:
         owner, method = found
+        if isinstance(atom, Instance) and flow.is_property(method):
+            return flow.returns.get(method, NOTHING)
         kind = flow.receiver(flow.code[method])
         instance = isinstance(atom, Instance)
         drops = kind == "class" or (instance and kind == "instance")

@@ -55,7 +55,10 @@ def make_dict(
 def spread(flow: Interpreter, node: ast.AST, value: Value) -> None:
     """Adds what `**value` carries to a dict."""
     for atom in value:
-        if isinstance(atom, Container):
+        if isinstance(atom, Container) and atom.type not in {"dict", "namespace"}:
+            pairs = flow.iterate(frozenset({atom}))
+            flow.join(flow.items, (node, "*"), flow.item(pairs, 1))
+        elif isinstance(atom, Container):
             for (owner, key), item in list(flow.items.items()):
                 if owner is atom.node:
                     flow.join(flow.items, (node, key), item)

@@ -215,7 +215,8 @@ class Decisions:
             return Role.INPUT, "is sliced"
         if any(_has(a.value, Array) for a in actuals):
             return Role.INPUT, "a splat may pass an array"
-        if actuals and all(_plain(a.value) for a in actuals):
+        telling = [a for a in actuals if not _nothing(a.value)]
+        if telling and all(_plain(a.value) for a in telling):
             return Role.FIELD, "plain values are passed"
         return None
 
@@ -367,6 +368,11 @@ def _hands_on(value: Value, name: str) -> bool:
     return any(
         isinstance(a, Parameter) and a.name == name and not a.mixed and not a.part for a in value
     )
+
+
+def _nothing(value: Value) -> bool:
+    """Whether a value is just None, which stands for an array as well as for anything else."""
+    return bool(value) and all(isinstance(a, Static) and a.type == "None" for a in value)
 
 
 def _plain(value: Value) -> bool:
