@@ -56,6 +56,12 @@ def net(body, arguments="x, n=3, train=True"):
     return BLOCK + head + textwrap.indent(textwrap.dedent(body).strip() + "\n", " " * 8)
 
 
+OWN = """class Own(nn.Module):
+    def apply(self, x, k):
+        return nn.Dense(x, k)
+"""
+
+
 # --- one call ------------------------------------------------------------------------------
 
 CALLS = {
@@ -172,10 +178,9 @@ REFUSED = {
     "(self.param if train else self.get_param)('w')": "LN392",
     "(Block if train else len)(x, 3)": "LN392",
     "(Block if train else nn.relu)(x)": "LN392",
-    "{'a': Block, 'b': lambda x: x}['a'](x)": "LN392",
-    "(Block if train else nn.BatchNorm)(x, 3)": "LN390",
+    "{'a': Block, 'b': lambda x: x}[n](x)": "LN392",
+    "(Block if train else Text)(x, width=3)": "LN390",
     "nn.Dense.shared(features=3)(x, 4)": "LN390",
-    "Block.shared()(x, 3)": None,
     "f'{nn.Dense(x, 3)}'": "LN390",
 }
 
@@ -231,16 +236,14 @@ STYLES = {
                  "(1)(0)"),
     "registry_by_decorator": (
         "TABLE = {}\ndef register(cls):\n    TABLE[cls.__name__] = cls\n    return cls\n"
-        "@register\nclass Own(nn.Module):\n    def apply(self, x, k):\n        return nn.Dense(x, k)\n"
-        + net("return TABLE['Own'](x, 3)"),
+        "@register\n" + OWN + net("return TABLE['Own'](x, 3)"),
         "TABLE['Own'](x, 3)",
         "(1)(0)",
     ),
     "registry_by_decorator_with_a_name": (
         "TABLE = {}\ndef register(name):\n    def wrap(cls):\n        TABLE[name] = cls\n"
         "        return cls\n    return wrap\n"
-        "@register('own')\nclass Own(nn.Module):\n    def apply(self, x, k):\n"
-        "        return nn.Dense(x, k)\n" + net("return TABLE['own'](x, 3)"),
+        "@register('own')\n" + OWN + net("return TABLE['own'](x, 3)"),
         "TABLE['own'](x, 3)",
         "(1)(0)",
     ),
@@ -268,8 +271,7 @@ STYLES = {
     "registry_on_a_class": (
         "class Zoo:\n    members = {}\n    @classmethod\n    def add(cls, m):\n"
         "        cls.members[m.__name__] = m\n        return m\n"
-        "@Zoo.add\nclass Own(nn.Module):\n    def apply(self, x, k):\n        return nn.Dense(x, k)\n"
-        + net("return Zoo.members['Own'](x, 3)"),
+        "@Zoo.add\n" + OWN + net("return Zoo.members['Own'](x, 3)"),
         "Zoo.members['Own'](x, 3)",
         "(1)(0)",
     ),
@@ -499,7 +501,8 @@ STYLES = {
         "(1)(0)",
     ),
     "typed_named_tuple": (
-        "from typing import NamedTuple\nclass Spec(NamedTuple):\n    cls: type\n    width: int = 3\n"
+        "from typing import NamedTuple\n"
+        "class Spec(NamedTuple):\n    cls: type\n    width: int = 3\n"
         + net("f, k = Spec(Block)\nreturn f(x, k)"),
         "f(x, k)",
         "(1)(0)",
