@@ -178,8 +178,7 @@ REFUSED = {
     "(self.param if train else self.get_param)('w')": "LN392",
     "(Block if train else len)(x, 3)": "LN392",
     "(Block if train else nn.relu)(x)": "LN392",
-    "{'a': Block, 'b': lambda x: x}[n](x)": "LN392",
-    "(Block if train else Text)(x, width=3)": "LN390",
+    "(Block if train else Flipped)(x, 3)": "LN390",
     "nn.Dense.shared(features=3)(x, 4)": "LN390",
     "f'{nn.Dense(x, 3)}'": "LN390",
 }
@@ -191,6 +190,9 @@ import other
 unknown = other.unknown()
 class Kind(enum.Enum):
     A = nn.Dense
+class Flipped(nn.Module):
+    def apply(self, k, x):
+        return nn.Dense(x, k)
 """
 
 
