@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from linenify.facts import catalogue
-from linenify.facts.arguments import Filled, Unclear, text
+from linenify.facts.arguments import Filled, Unclear, fill, text
 from linenify.facts.catalogue import Slot
-from linenify.facts.kinds import Module, Parameter, Static
+from linenify.facts.kinds import Model, Module, Parameter, Static
 from linenify.facts.plan import Plan
 from linenify.facts.ranks import rank
 from linenify.facts.recurrent import migrated_text
@@ -55,6 +55,7 @@ def split(
     key = given.get("inputs_kv")
     cross = key is not None and not _same(query.node, key.node) and not _is_none(key.node)
     k = "{%d}" % key.index if cross and key is not None else q
+    alias = _alias(plan, query.node, key.node) if cross and key is not None else None
     if cross and key is not None and _maybe_none(plan, key.node):
         raise Unclear("LN396", "`inputs_kv` may be None")
     operands = {
@@ -72,7 +73,9 @@ def split(
         raise Unclear("LN396", f"`{text(call.func)}` needs its input as a name")
     decode = _decode(plan, given)
     k = k if swap is None else swap.replace("{q}", q)
-    mask = _mask(plan, call, operands, q, k, query.node, key.node if key else None, cross, decode)
+    mask = _mask(
+        plan, call, operands, q, k, query.node, key.node if key else None, cross, decode, alias
+    )
     if any(_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
         plan.notice(source, call, "LN803")
     construct = _construct(plan, call, module, layer, filled, decode)
@@ -134,6 +137,30 @@ def _bound_specials(plan: Plan, module: Module) -> _Bound:
         found = plan.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
         origin = next((a.origin for a in found if isinstance(a, Module)), None)
     return _Bound(masks, axis)
+
+
+def _alias(plan: Plan, query: ast.expr, key: ast.expr) -> bool:
+    """Whether some caller passes one array for both inputs of a cross attention."""
+    code = plan.code(query)
+    both = (query, key)
+    if code is None or not all(isinstance(n, ast.Name) for n in both):
+        return False
+    names = [n.id for n in both if isinstance(n, ast.Name)]
+    passed: dict[ast.Call, dict[str, str]] = {}
+    for actual in plan.flow.actuals.values():
+        module = actual.callee.module if isinstance(actual.callee, Model) else actual.callee
+        if plan.flow.function_of(module) is code.node and actual.parameter in names:
+            node = _passed(plan, actual.node, module, actual.parameter)
+            if isinstance(node, ast.Name):
+                passed.setdefault(actual.node, {})[actual.parameter] = node.id
+    return any(len(p) == len(names) and len(set(p.values())) == 1 for p in passed.values())
+
+
+def _passed(plan: Plan, call: ast.Call, module: Module, parameter: str) -> ast.expr | None:
+    try:
+        return next((f.node for f in fill(plan, call, module) if f.name == parameter), None)
+    except Unclear:
+        return None
 
 
 def _literal_code(plan: Plan, node: ast.expr) -> str:
@@ -261,17 +288,18 @@ def _mask(
     key: ast.expr | None,
     cross: bool,
     decode: str | None,
+    alias: bool | None,
 ) -> str | None:
     pieces: list[str] = []
     causal = operands.get("causal_mask")
     if causal is not None and causal.code != "False":
         code = "{linen}.make_causal_mask(%s[..., 0])" % k
         pieces.append(code if causal.code == "True" else f"{code} if {causal.code} else None")
-    padding = _pair(operands, "padding_mask", "key_padding_mask", q, k, cross, "", decode)
+    padding = _pair(operands, "padding_mask", "key_padding_mask", q, k, cross, "", decode, alias)
     if padding is not None:
         pieces.append(padding)
     segments = _pair(
-        operands, "segmentation", "key_segmentation", q, k, cross, ", {jnp}.equal", None
+        operands, "segmentation", "key_segmentation", q, k, cross, ", {jnp}.equal", None, None
     )
     if segments is not None:
         pieces.append(segments)
@@ -297,6 +325,7 @@ def _pair(
     cross: bool,
     pairwise: str,
     decode: str | None,
+    alias: bool | None,
 ) -> str | None:
     """The mask that two one-dimensional masks span.
 
@@ -332,7 +361,10 @@ def _pair(
         if second is None:
             raise Unclear("LN396", f"`{name}` alone fails in legacy across two inputs")
         ones = "{jnp}.ones(%s.shape[:-1])" % q
-        if first is None:
+        if first is None and alias:
+            # The same array on both sides is self attention, which copies the mask.
+            rows = f"({flat(second, q)} if {q} is {k} else {ones})"
+        elif first is None:
             rows = ones
         elif first.optional:
             rows = f"({ones} if {first.code} is None else {flat(first, q)})"

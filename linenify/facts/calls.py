@@ -72,6 +72,10 @@ def emit_calls(plan: Plan) -> None:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
             plan.refuse(scope.source, call, unclear.code, unclear.why)
+        except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
+            # Our bug: this one call stays as it was, and says so.
+            why = f"linenify failed here: {type(problem).__name__}: {problem}"
+            plan.refuse(scope.source, call, "LN299", why)
         if plan.in_text(call) is not None and plan.site_at(scope.source, call) is not None:
             plan.forget(scope.source, call)
             plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
@@ -697,15 +701,15 @@ def _passed_on(plan: Plan, call: ast.Call, entry: Filled) -> list[str] | None:
 
 def _field_argument(plan: Plan, function: ast.FunctionDef, entry: Filled, field: str) -> Argument:
     decision = plan.decisions[function][entry.name or ""]
-    if decision.is_cache and field == "decode":
+    if decision.is_cache:
         value = plan.flow.values.get(entry.node, frozenset())
         if any(isinstance(a, Parameter) for a in value) or (
             isinstance(entry.node, ast.Constant) and entry.node.value is None
         ):
             if isinstance(entry.node, ast.Constant):
-                return Added("decode", "False")
-            return Given(entry.index, "decode")
-        return Added("decode", "True")
+                return Added(field, "False")
+            return Given(entry.index, field)
+        return Added(field, "True")
     return Given(entry.index, field)
 
 
@@ -957,8 +961,10 @@ def _bound_argument(
     if entry.name is None:
         keys = splat_keys(plan, entry.node)
         decisions = plan.decisions[function]
+        order = plan.classes[module.definition].order
         unknown = keys is None or any(
-            k != "name" and (k not in decisions or decisions[k].role is Role.INPUT) for k in keys
+            k not in {"name", *order} and (k not in decisions or decisions[k].role is Role.INPUT)
+            for k in keys
         )
         if unknown and any(
             d.role is Role.INPUT and d.default is not None for d in decisions.values()

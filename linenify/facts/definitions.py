@@ -237,19 +237,14 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
             result.own.update({n: as_forwarded(d) for n, d in extra.items()})
     taken = set(result.own)
     for name, decision in list(result.own.items()):
-        if decision.is_cache:
-            result.renamed[name] = "decode"
-        elif name in RESERVED or (
-            isinstance(node, ast.ClassDef)
-            and (
-                plan.flow.hierarchy.find(node, name) is not None
-                or name in plan.flow.hierarchy.infos[node].scope.names
-            )
-        ):
-            fresh = name + "_"
-            while fresh in taken:
-                fresh += "_"
-            result.renamed[name] = fresh
+        wanted = ["decode", "decoding"] if decision.is_cache else [name]
+        found = next((n for n in wanted if _is_free(plan, node, n, own=name)), None)
+        if found is None:
+            found = f"{wanted[-1]}_"
+            while found in taken or not _is_free(plan, node, found, own=name):
+                found += "_"
+        if found != name:
+            result.renamed[name] = found
     same = {
         name
         for name, decision in result.own.items()
@@ -267,6 +262,21 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
             result.defaulted.add(field)
         else:
             result.defaulted.discard(field)
+
+
+def _is_free(plan: Plan, node: ast.ClassDef | ast.FunctionDef, name: str, *, own: str) -> bool:
+    """Whether a field may be called `name` in a class."""
+    if name in RESERVED:
+        return False
+    if not isinstance(node, ast.ClassDef):
+        return True
+    if plan.flow.hierarchy.find(node, name) is not None:
+        return False
+    info = plan.flow.hierarchy.infos[node]
+    parameters = {
+        n for m in info.methods.values() if m in plan.decisions.of for n in plan.decisions[m]
+    }
+    return name not in info.scope.names and (name == own or name not in parameters)
 
 
 def _merge(result: ClassPlan, first: Decision, second: Decision) -> Decision:
@@ -416,7 +426,7 @@ def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, .
             for m in class_plan.methods
             if name in plan.decisions[m] and plan.decisions[m][name] is decision
         )
-        cache = class_plan.renamed.get(name) == "decode" and decision.is_cache
+        cache = decision.is_cache
         result.append(
             Field(
                 name=class_plan.renamed.get(name, name),

@@ -75,6 +75,12 @@ REFUSALS = _table(
         "make it a Module class of its own and call that",
     ),
     (
+        "LN299",
+        "internal-failure",
+        "linenify itself failed at this place.",
+        "migrate the call by hand, and please report it",
+    ),
+    (
         "LN390",
         "unresolved-arguments",
         "The arguments of a module call cannot all be assigned to fields and inputs.",
