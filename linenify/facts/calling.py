@@ -260,6 +260,10 @@ def call_external(
         return picked(flow, positional[0], positional[1])
     if path in {"builtins.dict", "collections.OrderedDict"}:
         return operators.make_dict(flow, node, positional, keywords)
+    if path == "importlib.import_module":
+        match node.args:
+            case [ast.Constant(value=str(name))] if not name.startswith("."):
+                return flow.imported(name, scope.source)
     if path in NAMESPACES:
         operators.make_dict(flow, node, positional, keywords)
         return frozenset({Container(node, "namespace")})
