@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +72,14 @@ def places(case: Case, migration: Migration) -> list[str]:
     )
 
 
-def write(case: Case, texts: dict[str, str]) -> None:
+def write(case: Case, migration: Migration, texts: dict[str, str]) -> None:
+    """Makes a migration the expected one."""
+    document = case.folder / "case.toml"
+    lines = document.read_text()
+    for key, found in (("rules", codes(migration)), ("refusals", places(case, migration))):
+        shown = ", ".join(f'"{each}"' for each in found)
+        lines = re.sub(rf"^{key} = \[[^]]*\].*$", f"{key} = [{shown}]", lines, flags=re.MULTILINE)
+    document.write_text(lines)
     for name, text in texts.items():
         target = case.linen if case.legacy.is_file() else case.linen / name
         target.parent.mkdir(parents=True, exist_ok=True)

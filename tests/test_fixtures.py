@@ -21,9 +21,9 @@ def test_there_are_enough_stories() -> None:
 
 
 def test_the_migrated_text_is_the_expected_one(case: Case, request: pytest.FixtureRequest) -> None:
-    _, texts = migrated(case.legacy)
+    migration, texts = migrated(case.legacy)
     if request.config.getoption("--update-fixtures"):
-        write(case, texts)
+        write(case, migration, texts)
     assert texts == _named(case, case.expected())
 
 
