@@ -38,6 +38,7 @@ class Hierarchy:
     def __init__(self) -> None:
         self.infos: dict[ast.ClassDef, ClassInfo] = {}
         self._modules: dict[ast.ClassDef, bool] | None = None
+        self._orders: dict[ast.ClassDef, list[ast.ClassDef]] = {}
 
     def add(self, info: ClassInfo) -> None:
         """Enters a class statement with its own methods."""
@@ -49,6 +50,7 @@ class Hierarchy:
     def changed(self) -> None:
         """Forgets the closures after an edge was added."""
         self._modules = None
+        self._orders.clear()
 
     def parents(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
         """The project classes that `node` derives from directly, in order."""
@@ -69,17 +71,23 @@ class Hierarchy:
         return None
 
     def mro(self, node: ast.ClassDef) -> list[ast.ClassDef]:
-        """Project classes in lookup order (depth first, first occurrence wins)."""
-        order: list[ast.ClassDef] = []
+        """Project classes in the order in which Python looks methods up."""
+        if node not in self._orders:
+            self._orders[node] = self._linear(node, frozenset())
+        return self._orders[node]
 
-        def visit(current: ast.ClassDef) -> None:
-            if current in order:
-                return
-            order.append(current)
-            for parent in self.parents(current):
-                visit(parent)
-
-        visit(node)
+    def _linear(self, node: ast.ClassDef, below: frozenset[ast.ClassDef]) -> list[ast.ClassDef]:
+        if node in below:
+            return []
+        parents = list(dict.fromkeys(self.parents(node)))
+        left = [self._linear(parent, below | {node}) for parent in parents] + [parents]
+        order = [node]
+        while left := [line for line in left if line]:
+            # The first class that no other line still wants to come later.
+            heads = [line[0] for line in left]
+            free = [h for h in heads if not any(h in line[1:] for line in left)]
+            order.append((free or heads)[0])
+            left = [[each for each in line if each is not order[-1]] for line in left]
         return order
 
     def descendants(self, node: ast.ClassDef) -> list[ast.ClassDef]:
