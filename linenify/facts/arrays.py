@@ -142,7 +142,7 @@ sort argsort (a array, axis static) -> array
 searchsorted (a array, v number, side static) -> array
 unique (ar array) -> any
 nonzero (a array) -> arrays
-take (a array, indices any, axis static) -> array
+take (a array, indices number, axis static) -> array
 take_along_axis (arr array, indices array, axis static) -> array
 meshgrid (*xi array) -> arrays
 isin (element array, test_elements any) -> array
@@ -175,8 +175,8 @@ unravel_index (indices any, shape static) -> arrays
 ravel_multi_index (multi_index arrays, dims static) -> array
 ix_ (*args number) -> arrays
 load (file static) -> array
-array (object any, dtype static) -> array
-asarray (a any, dtype static) -> array
+array (object number, dtype static) -> array
+asarray (a number, dtype static) -> array
 copy (a array) -> array
 
 shape ndim size (a array) -> static
@@ -223,9 +223,9 @@ concatenate (operands arrays, dimension static) -> array
 pad (operand array, padding_value number, padding_config static) -> array
 slice (operand array, start_indices static, limit_indices static, strides static) -> array
 slice_in_dim (operand array, start_index static, limit_index static) -> array
-dynamic_slice (operand array, start_indices any, slice_sizes static) -> array
+dynamic_slice (operand array, start_indices number, slice_sizes static) -> array
 dynamic_slice_in_dim (operand array, start_index number, slice_size static, axis static) -> array
-dynamic_update_slice (operand array, update array, start_indices any) -> array
+dynamic_update_slice (operand array, update array, start_indices number) -> array
 dynamic_update_slice_in_dim (operand array, update array, start_index number) -> array
 dynamic_index_in_dim (operand array, index number, axis static, keepdims static) -> array
 index_in_dim (operand array, index static, axis static, keepdims static) -> array
@@ -286,7 +286,7 @@ xavier_normal xavier_uniform (in_axis static, out_axis static) -> initializer
 _JAX_RANDOM = """
 PRNGKey key (seed any) -> key
 split (key key, num static) -> keys
-fold_in (key key, data any) -> key
+fold_in (key key, data number) -> key
 normal gumbel laplace logistic cauchy exponential (key key, shape static, dtype static) -> array
 uniform (key key, shape static, dtype static, minval number, maxval number) -> array
 truncated_normal (key key, lower number, upper number, shape static, dtype static) -> array
