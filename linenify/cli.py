@@ -175,7 +175,7 @@ def cli() -> None:
     show_default=True,
     help="How to report on standard output.",
 )
-def migrate(  # noqa: PLR0913 - one parameter for each option
+def migrate(
     paths: tuple[Path, ...], *, write: bool, check: bool, strict: bool, exact: bool, style: str
 ) -> ExitCode:
     """Migrate the files under each PATH."""

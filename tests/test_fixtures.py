@@ -46,4 +46,7 @@ def test_the_result_compiles_and_a_second_run_changes_nothing(case: Case, tmp_pa
 
 
 def _named(case: Case, texts: dict[str, str]) -> dict[str, str]:
-    return {"legacy.py": text for text in texts.values()} if case.legacy.is_file() else texts
+    if not case.legacy.is_file():
+        return texts
+    (text,) = texts.values()
+    return {"legacy.py": text}

@@ -401,7 +401,15 @@ def layer_split(
         if module.shared and argument.linen in layer.inputs:
             at_call = True
         if at_call:
-            inputs.append(Given(entry.index, None if entry.positional else argument.linen))
+            keyword = None if entry.positional else argument.linen
+            size = (
+                _table_size(plan, module, filled) if plan.exact and entry.name == "inputs" else None
+            )
+            if size is not None:
+                clipped = "{jnp}.clip({%d}, -(%s), %s - 1)" % (entry.index, size, size)
+                inputs.append(Added(keyword, clipped))
+                continue
+            inputs.append(Given(entry.index, keyword))
         elif module.shared:
             raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
         elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
@@ -418,6 +426,20 @@ def layer_split(
         construct = recurrent.with_features(plan, call, module, layer, filled, construct)
     rule = "LN306" if layer.derived else "LN301"
     return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
+
+
+def _table_size(plan: Plan, module: Module, filled: Sequence[Filled]) -> str | None:
+    """The number of embeddings of an Embed call, as a template."""
+    if module.definition != "Embed":
+        return None
+    given = next((f for f in filled if f.name == "num_embeddings"), None)
+    if given is not None:
+        return "{%d}" % given.index
+    bound = module.origin.keywords if module.origin is not None else []
+    node = next((k.value for k in bound if k.arg == "num_embeddings"), None)
+    return (
+        recurrent.migrated_text(plan, node) if isinstance(node, ast.Name | ast.Constant) else None
+    )
 
 
 def _layer_splat(
@@ -519,7 +541,11 @@ def widen_initializers(plan: Plan, value: Value) -> None:
 
 def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
     """What only a faulty program could tell from the original."""
-    if module.definition == "Embed" and module.method == "apply":
+    site = plan.site_at(source, call)
+    imitated = isinstance(site, ModuleCall) and any(
+        isinstance(a, Added) and ".clip(" in a.code for a in site.call
+    )
+    if module.definition == "Embed" and module.method == "apply" and not imitated:
         plan.notice(source, call, "LN801")
     if module.definition == "DenseGeneral":
         given = {f.name: f.node for f in fill(plan, call, module)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from linenify.facts.calls import emit_calls
@@ -83,8 +83,8 @@ def describe(facts: Facts) -> str:
 
 
 def _overrides(project: Project) -> dict[str, str]:
-    options = dict(project.options)
-    roles = options.get("roles", {})
-    if not isinstance(roles, dict):
+    roles = dict(project.options).get("roles", ())
+    pairs = roles.items() if isinstance(roles, dict) else roles
+    if not isinstance(pairs, Iterable):
         return {}
-    return {str(name): str(role) for name, role in roles.items() if role in {"input", "field"}}
+    return {str(name): str(role) for name, role in pairs if role in {"input", "field"}}

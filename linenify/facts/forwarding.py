@@ -12,10 +12,8 @@ from linenify.facts.kinds import Module, ModuleApi, SuperMethod, modules
 from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 
-#     def apply(self, x, depth, **kwargs):
-#         x = Block(x, depth, **kwargs)
-#
-# Callers could give `kwargs` whatever `Block` takes besides `x` and `depth`, so
+# In `def apply(self, x, depth, **kwargs): return Block(x, depth, **kwargs)` the
+# callers could give `kwargs` whatever `Block` takes besides `x` and `depth`, so
 # these become fields here, with the defaults that they have there.
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_nam
 # Evidence is weighed from strong to weak: what a value is where it is passed,
 # what its default says, what the body does with it, what it flows into.
 
+_COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "Callable", "Sequence", "Dtype", "dtype"})
 
@@ -144,6 +146,19 @@ class Decisions:
             for function in group:
                 roles[function, name] = chosen
 
+    def _override(self, function: FunctionNode, name: str) -> str | None:
+        """What configuration or a comment behind the parameter says."""
+        qualname = self.qualname(function)
+        for spelt in (f"{qualname}.{name}", f"{qualname.partition(':')[2]}.{name}"):
+            if spelt in self.overrides:
+                return self.overrides[spelt]
+        parameter = next((a for a in all_arguments(function.args) if a.arg == name), None)
+        if parameter is None:
+            return None
+        lines = self.flow.code[function].source.text.splitlines()
+        said = _COMMENT.search(lines[(parameter.end_lineno or parameter.lineno) - 1])
+        return said[1] if said else None
+
     def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
         """Arguments that carry a legacy cache, by what they are and what they flow into."""
         found = {
@@ -168,7 +183,7 @@ class Decisions:
             found |= fresh
 
     def _direct(self, function: FunctionNode, name: str) -> tuple[Role, str] | None:
-        override = self.overrides.get(f"{self.qualname(function)}.{name}")
+        override = self._override(function, name)
         if override is not None:
             return Role(override), "configured"
         actuals = self.actuals.get((function, name), [])

@@ -47,6 +47,7 @@ class Plan:
         self.files = {source.name: FileFacts() for source in project.sources}
         self.spans = {source.name: Spans(source.text) for source in project.sources}
         self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
+        self.exact = dict(project.options).get("exact") is True
         # `.partial(...)` calls whose result meets a shared instance in one variable:
         # they become instances as well.
         self.promoted: set[ast.Call] = set()

@@ -29,10 +29,8 @@ from linenify.project.source import Source
 # A raw transform is safe around modules whose parameters exist already: when
 # the body also runs outside (the usual `if self.is_initializing(): body(...)`),
 # or when nothing of it is traced anew (`vmap`).  Otherwise Linen's lifted
-# transform takes its place and hands the module to the body:
-#
-#   lax.scan(step, carry, xs)
-#   nn.scan(step, variable_broadcast='params', split_rngs={'params': False})(self, carry, xs)
+# transform takes its place and hands the module to the body: `lax.scan(step, carry,
+# xs)` becomes `nn.scan(step, variable_broadcast='params', ...)(self, carry, xs)`.
 
 _SCANS = {
     "jax.lax.scan": ("f", "init", "xs", "length", "reverse", "unroll"),
