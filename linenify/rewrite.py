@@ -23,7 +23,7 @@ from linenify.project.source import Source, Span
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
-from linenify.syntax.build import code
+from linenify.syntax.build import code, statement_from_template
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.imports import (
     NewAlias,
@@ -134,6 +134,7 @@ class _Engine(cst.CSTTransformer):
         self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
         self._consumed = _consumed(facts)
         self._stranded: list[str] = []
+        self._following: list[cst.SimpleStatementLine] = []
         self._met: set[object] = set()
         self._depth = 0
         self._path: list[cst.CSTNode] = []
@@ -196,6 +197,9 @@ class _Engine(cst.CSTTransformer):
             updated = self._marked(original, updated)
         if isinstance(original, cst.BaseStatement):
             self._columns.pop()
+        if self._following:
+            lines, self._following = [updated, *self._following], []
+            return cst.FlattenSentinel(lines)  # type: ignore[return-value]
         return updated
 
     # --- sites -----------------------------------------------------------------------------
@@ -277,12 +281,29 @@ class _Engine(cst.CSTTransformer):
     def _statement(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         assert isinstance(original, cst.SimpleStatementLine)
         assert isinstance(updated, cst.SimpleStatementLine)
+        lines = self._in_its_place(original, updated)
+        if lines:
+            first, *self._following = lines
+            return updated.with_changes(body=first.body)
         body = self._without(original.body, updated.body)
         if body is None:
             return updated
         if not body:
             return tombstone(updated)
         return updated.with_changes(body=body)
+
+    def _in_its_place(
+        self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
+    ) -> list[cst.SimpleStatementLine]:
+        """The statements that an assignment becomes."""
+        line = self._parsed.span(original.body[0]).line
+        site = self._facts.statements.get(line)
+        match updated.body:
+            case [cst.Assign(value=value)] if site is not None and site.lines:
+                self._met.add(line)
+                self.rules[site.rule] += 1
+                return [statement_from_template(each, {"value": value}) for each in site.lines]
+        return []
 
     def _suite(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         assert isinstance(original, cst.SimpleStatementSuite)

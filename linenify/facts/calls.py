@@ -7,7 +7,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts import attention, catalogue, names, recurrent, selfcalls, splats, transforms
+from linenify.facts import (
+    attention,
+    catalogue,
+    names,
+    recurrent,
+    selfcalls,
+    splats,
+    toplevel,
+    transforms,
+)
 from linenify.facts.arguments import (
     Filled,
     Unclear,
@@ -63,6 +72,7 @@ from linenify.project.source import Source
 def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
+    toplevel.emit_models(plan, _split)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if plan.site_at(scope.source, call) is not None:
@@ -97,6 +107,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return
             case ModuleApi(name=name) if name not in MODULE_API:
                 raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")
+            case ModuleApi(module=module, name=name) if len(callee) == 1:
+                toplevel.emit(plan, source, call, module, name, _split)
+                return
             case ModuleApi():
                 raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
             case SelfApi(name=name):
@@ -637,8 +650,8 @@ def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
     inputs.extend(_travelling(plan, function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
-    method = module.method != "apply"
-    if method and not isinstance(call.func, ast.Attribute):
+    method = module.method if module.method != "apply" else None
+    if method is not None and not isinstance(call.func, ast.Attribute):
         raise Unclear("LN297", f"`{text(call.func)}` is a method that travels as a value")
     return ModuleCall(tuple(construct), tuple(inputs), method=method)
 

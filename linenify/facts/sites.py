@@ -48,7 +48,7 @@ class ModuleCall:
     receiver: str = "self"  # the name of `self` where `child` is set
     rule: str = "LN301"
     after: str | None = None  # template around the finished call, `{result}`
-    method: bool = False  # `M.encode(x)` on the class: `M(...).encode(x)`
+    method: str | None = None  # `M.encode(x)` on the class: `M(...).encode(x)`
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +255,17 @@ class ImportSite:
 
 @dataclass(frozen=True, slots=True)
 class StatementSite:
-    """A statement that goes, or turns into `pass` where it was the only one."""
+    """A statement that goes, or turns into `pass` where it was the only one.
+
+    Attributes:
+        keep: for `del a, b`: the names that stay.
+        lines: for an assignment: the statements that take its place, `{value}`
+            in them stands for what was assigned.
+    """
 
     rule: str
-    keep: tuple[str, ...] = ()  # for `del a, b`: the names that stay
+    keep: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 Site = (

@@ -300,7 +300,7 @@ def _body(plan: Plan, value: Value) -> FunctionNode | None:
 
 def _hand_over(plan: Plan, call: ast.Call, body: FunctionNode, receiver: str) -> str:
     """Gives the body the module as its first argument; returns the module's name."""
-    if _draws(plan, body, set()):
+    if draws(plan, body, set()):
         raise Unclear("LN394", f"`{text(call.func)}` runs a module that draws keys or keeps state")
     if isinstance(body, ast.FunctionDef):
         uses = [
@@ -374,8 +374,8 @@ def _innermost(atom: Atom) -> Atom:
     return atom
 
 
-def _draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
-    """Whether running the body draws random keys or touches state."""
+def draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
+    """Whether running a function draws random keys or touches state."""
     if function in seen:
         return False
     seen.add(function)
@@ -392,10 +392,10 @@ def _draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
                     return True
                 case Module():
                     inner = plan.flow.function_of(atom)
-                    if inner is not None and _draws(plan, inner, seen):
+                    if inner is not None and draws(plan, inner, seen):
                         return True
                 case Function(node=inner) | Bound(node=inner):
-                    if _draws(plan, inner, seen):
+                    if draws(plan, inner, seen):
                         return True
     return False
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 _EMPTY = cst.Module(body=[])
-_HOLE = re.compile(r"\{(\d+|func|owner|linen|jnp|node|result)\}")
+_HOLE = re.compile(r"\{(\d+|func|owner|linen|jnp|node|result|value)\}")
 _MARK = "linenify_hole_"
 
 # What can be a callee or the owner of an attribute without parentheses.
@@ -98,6 +98,16 @@ def from_template(template: str, holes: Mapping[str, cst.BaseExpression]) -> cst
     marked = _HOLE.sub(lambda match: _MARK + match[1], template)
     found = expression(marked).visit(_Filler(holes))
     assert isinstance(found, cst.BaseExpression)
+    return found
+
+
+def statement_from_template(
+    template: str, holes: Mapping[str, cst.BaseExpression]
+) -> cst.SimpleStatementLine:
+    """Fills a template of one simple statement: `params = {value}['params']`."""
+    marked = _HOLE.sub(lambda match: _MARK + match[1], template)
+    found = cst.parse_statement(marked).visit(_Filler(holes))
+    assert isinstance(found, cst.SimpleStatementLine)
     return found
 
 

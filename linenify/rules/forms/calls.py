@@ -40,7 +40,7 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     listing, imports = parts.arranged(construct)
     given, more = parts.inputs(site.call)
     written = call.func
-    if site.method:
+    if site.method is not None:
         assert isinstance(written, cst.Attribute)
         written = written.value
     func, most = parts.callee(written, site.callee)
@@ -54,9 +54,9 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.child is not None:
         children = ((site.child, instance),)
         instance = expression(f"{site.receiver}.{site.child}")
-    if site.method:
+    if site.method is not None:
         assert isinstance(call.func, cst.Attribute)
-        instance = call.func.with_changes(value=instance)
+        instance = call.func.with_changes(value=instance, attr=cst.Name(site.method))
     outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
     node = with_arguments(outer, given)
     if any(isinstance(each, Added) for each in site.call):
