@@ -74,10 +74,22 @@ def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
     for container in containers:
         if (container.node, "*") in plan.flow.items:
             return None
+        if any(splat_keys(plan, spread) is None for spread in _spread_into(container.node)):
+            return None
         keys |= {
             k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)
         }
     return keys
+
+
+def _spread_into(node: ast.AST) -> list[ast.expr]:
+    """What a dict is made from besides the keys that it spells out."""
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            return [value for key, value in zip(keys, values, strict=True) if key is None]
+        case ast.Call(args=arguments, keywords=keywords):
+            return [*arguments, *(k.value for k in keywords if k.arg is None)]
+    return []
 
 
 def repeated(plan: Plan, node: ast.AST) -> bool:

@@ -303,7 +303,8 @@ def call_external(
             call_value(flow, positional[-2], [static("int"), positional[-1]], node, scope)
             return ARRAY
         return frozenset(
-            Transformed(a, wrapped)
+            # Twice transformed is hardly more than once, and `f = jit(f)` must end.
+            a if isinstance(a, Transformed) else Transformed(a, wrapped)
             for a in positional[0]
             if isinstance(a, Function | Bound | Partial | Transformed | Module | Parameter)
         )

@@ -566,6 +566,9 @@ def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None
         off = (isinstance(bias, ast.Constant) and bias.value is False) or "bias" in module.bound
         if not off and not _trailing(given.get("axis")):
             plan.notice(source, call, "LN805")
+        batch = given.get("batch_dims")
+        if batch is not None and ast.unparse(batch) != "()":
+            plan.notice(source, call, "LN806")
 
 
 def _trailing(axis: ast.expr | None) -> bool:
@@ -1076,7 +1079,8 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
         case _ if entry.kind == "toplevel":
             raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
         case _ if entry.kind == "gone":
-            raise Unclear("LN190", f"`{text(call.func)}` has no counterpart; {entry.note}")
+            why = f"`{text(call.func)}` has no counterpart"
+            raise Unclear("LN190", f"{why}: {entry.note}" if entry.note else why)
 
 
 def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:

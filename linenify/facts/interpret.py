@@ -45,6 +45,7 @@ from linenify.project.source import Project, Source
 # ordered: a variable is all that is ever assigned to it.
 
 ROUNDS = 40
+DEPTH = 7  # no library nests its names deeper
 K = TypeVar("K")
 
 
@@ -70,6 +71,7 @@ class Interpreter:
         self.code: dict[FunctionNode, Code] = {}
         self.env: dict[tuple[Scope, str], Value] = {}
         self.items: dict[tuple[ast.AST, object], Value] = {}
+        self.keys: dict[ast.AST, list[object]] = defaultdict(list)  # of `items`, by container
         self.returns: dict[ast.AST, Value] = {}
         self.attributes: dict[tuple[ast.ClassDef, str], Value] = {}
         self.targets: dict[ast.AST, Value] = {}  # optimizer -> what it optimises
@@ -180,6 +182,9 @@ class Interpreter:
     def join(self, table: dict[K, Value], key: K, value: Value) -> None:
         """Adds to a table, and asks for another round when that is news."""
         known = table.get(key, NOTHING)
+        if table is self.items and isinstance(key, tuple) and key not in table:
+            self.keys[key[0]].append(key[1])
+            table[key] = known
         if not value <= known:
             table[key] = known | value
             self._changed = True
@@ -338,6 +343,8 @@ class Interpreter:
     def external(self, path: str) -> Value:
         """The kind of a name outside the project."""
         path = canonical(path)
+        if path.count(".") > DEPTH:  # `node = node.parent`, over and over
+            return NOTHING
         if path.startswith(LEGACY + "."):
             entry = catalogue.resolve(path[len(LEGACY) + 1 :])
             if isinstance(entry, catalogue.Layer):
@@ -594,7 +601,9 @@ class Interpreter:
             found = self.hierarchy.find(node, name)
             if found is not None:
                 given = self.returns.get(found[1], NOTHING)
-                result |= self.iterate(given) if name == "__iter__" else given
+                if name == "__iter__":  # which may be the object itself
+                    given = self.iterate(frozenset(a for a in given if isinstance(a, Container)))
+                result |= given
         return result
 
     def iterate(self, value: Value) -> Value:
@@ -602,9 +611,8 @@ class Interpreter:
         result: set[Atom] = set()
         for atom in value:
             if isinstance(atom, Container):
-                for (owner, _), item in list(self.items.items()):
-                    if owner is atom.node:
-                        result |= item
+                for key in self.keys[atom.node]:
+                    result |= self.items[atom.node, key]
             else:
                 result |= self.item(frozenset({atom}), "*")
         return frozenset(result)

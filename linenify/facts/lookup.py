@@ -79,6 +79,8 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
             return object_attribute(flow, atom, node, name)
         case Container(node=made, type="namespace"):
             return flow.items.get((made, name), NOTHING) or frozenset({Api(atom, name)})
+        case Api(receiver=Api()):
+            return NOTHING
         case Container() | Legacy() | ModuleApi() | Api() | Transformed():
             return frozenset({Api(atom, name)})
         case Static(type="slice" | "str" | "shape" | "dtype" | "Any"):

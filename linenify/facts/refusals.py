@@ -192,6 +192,12 @@ NOTICES = _table(
         "if it is a module class, write `layer()(x)`",
     ),
     (
+        "LN806",
+        "batch-dims-initialised-alike",
+        "Legacy DenseGeneral initialises every slice of batch_dims alike; Linen draws them anew.",
+        "nothing to do unless equal initial values of the slices are wanted",
+    ),
+    (
         "LN805",
         "bias-on-inner-axis",
         "Legacy DenseGeneral adds the bias along the wrong axis when inner axes are contracted.",

@@ -23,6 +23,9 @@ def rename_keys(plan: Plan, node: ast.expr, renames: dict[str, str]) -> None:
         _check_uses(plan, atom)
         source = _source_of(plan, made)
         if isinstance(made, ast.Dict):
+            spelt = {k.value for k in made.keys if isinstance(k, ast.Constant)}
+            if not spelt >= renames.keys():
+                raise Unclear("LN390", f"`**{text(node)}` is put together from other dicts")
             plan.at(source, made, DictKeys(tuple(sorted(renames.items()))))
             continue
         if any(k.arg is None for k in made.keywords) or made.args:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from linenify.facts import catalogue
+from linenify.facts import arrays, catalogue
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.kinds import External, Model, Module, modules
+from linenify.facts.kinds import External, Model, Module, Static, modules
 from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import (
@@ -100,18 +100,30 @@ def _ones(plan: Plan, spec: ast.expr) -> str:
     from linenify.facts.recurrent import migrated_text
 
     match spec:
-        case ast.Tuple(elts=[ast.Tuple() as shape, dtype]):
+        case ast.Tuple(elts=[shape, dtype]) if isinstance(shape, ast.Tuple) or _is_dtype(
+            plan, dtype
+        ):
             return "{jnp}.ones(%s, %s)" % (migrated_text(plan, shape), migrated_text(plan, dtype))
         case ast.Tuple(elts=elements) if all(isinstance(e, ast.Constant) for e in elements):
             return "{jnp}.ones(%s)" % migrated_text(plan, spec)
     raise Unclear("LN690", "a spec of `init_by_shape` is not spelled out")
 
 
+def _is_dtype(plan: Plan, node: ast.expr) -> bool:
+    return any(
+        (isinstance(a, External) and arrays.constant(a.path) == "dtype")
+        or (isinstance(a, Static) and a.type == "dtype")
+        for a in plan.flow.values.get(node, frozenset())
+    )
+
+
 def _emit_targets(plan: Plan, source: Source, call: ast.Call) -> str:
     """What the pair of output and params is assigned to; gives the method to call."""
     statement = plan.parents.get(call)
     match statement:
-        case ast.Assign(targets=[ast.Tuple(elts=[ast.Name() as outputs, ast.Name() as params])]):
+        case ast.Expr():
+            return "init"
+        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as params])]):
             pass
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
@@ -119,9 +131,11 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call) -> str:
         return "init_with_output"
     lines: tuple[str, ...] = (f"{params.id} = {{value}}['params']",)
     method = "init"
-    if _is_read(plan, outputs):
+    named = [n for n in ast.walk(outputs) if isinstance(n, ast.Name)]
+    if not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named):
         name = "variables" if _is_free(plan, call, "variables") else f"{params.id}_variables"
-        lines = (f"{outputs.id}, {name} = {{value}}", f"{params.id} = {name}['params']")
+        shown = ast.unparse(outputs)
+        lines = (f"{shown}, {name} = {{value}}", f"{params.id} = {name}['params']")
         method = "init_with_output"
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
     return method
