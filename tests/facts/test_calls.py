@@ -672,3 +672,29 @@ def test_a_module_is_found_in_every_style(text, call, expected):
     assert world.silent() == []
     if expected is not None:
         assert shape(world.site(call)) == expected
+
+
+# --- splats of dicts ------------------------------------------------------------------------
+
+SPLATS = {
+    "spelt_out": ("kw = {'features': 3}", "(1)(0)"),
+    "renamed": ("kw = {'features': 3, 'bias': False}", "(1)(0)"),
+    "by_call": ("kw = dict(features=3, bias=False)", "(1)(0)"),
+    "merged": ("kw = {**{'features': 3}, 'name': 'd'}", "(1)(0)"),
+    "merged_and_renamed": ("kw = {**{'bias': False}, 'features': 3}", "LN390"),
+    "filled_and_renamed": ("kw = {'features': 3}\nkw['bias'] = False", "LN390"),
+    "read_and_renamed": ("kw = {'features': 3, 'bias': False}\nprint(kw)", "LN390"),
+    "from_elsewhere": ("kw = other.options", "LN390"),
+    "merged_from_elsewhere": ("kw = {**other.options(), 'features': 3}", "LN390"),
+    "called_from_elsewhere": ("kw = dict(other.options(), features=3)", "LN390"),
+    "computed_key": ("kw = {other.key(): 3}", "LN390"),
+    "of_a_helper": ("kw = options()", "(1)(0)"),
+}
+
+
+@pytest.mark.parametrize(("statement", "expected"), SPLATS.values(), ids=SPLATS)
+def test_a_splat_into_a_layer(statement, expected):
+    helper = "import other\ndef options():\n    return {'features': 3}\n"
+    world = facts_of(helper + net(f"{statement}\nreturn nn.Dense(x, **kw)"))
+    found = world.refused("nn.Dense(x, **kw)") or shape(world.site("nn.Dense(x, **kw)"))
+    assert found == expected
