@@ -28,7 +28,7 @@ def with_features(
     if carry is None:
         raise Unclear("LN397", f"the carry of `{text(call.func)}` is not spelled out")
     code = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
-    size = hidden_size(plan, call, carry.node)
+    size = hidden_size(plan, call)
     return [Added("features", size or code % carry.index), *construct]
 
 
@@ -105,9 +105,8 @@ def _carry_size(plan: Plan, call: ast.Call) -> str | None:
     return migrated_text(plan, size) if size is not None else None
 
 
-def hidden_size(plan: Plan, call: ast.Call, carry: ast.expr) -> str | None:
-    """The size that `carry` was made with, when the same function made it."""
-    del carry
+def hidden_size(plan: Plan, call: ast.Call) -> str | None:
+    """The size that carries are made with around `call`, when it is one only."""
     return _sizes(plan, call)
 
 

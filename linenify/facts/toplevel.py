@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from linenify.facts import arrays, catalogue
+from linenify.facts import arrays, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.kinds import External, Model, Module, Static, modules
 from linenify.facts.plan import Plan
@@ -200,6 +200,7 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
         raise Unclear("LN690", "the module of the Model is not known")
     module = found[0]
     _check_pure(plan, call, module)
+    features = _missing(plan, call, module)
     code = plan.code(call)
     if code is None or isinstance(code.node, ast.Lambda):
         raise Unclear("LN690", "the Model is global")
@@ -217,9 +218,32 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     if partial:
         assert isinstance(definition, ast.Call)
         plan.promoted.add(definition)
-    plan.at(source, call, Reshaped("{0}" if partial else "{0}()", "LN311"))
+    plan.at(source, call, Reshaped("{0}" if partial else "{0}(%s)" % features, "LN311"))
     for node, site in sites:
         plan.at(source, node, site)
+
+
+def _missing(plan: Plan, call: ast.Call, module: Module) -> str:
+    """What an instance needs besides what is bound, as text."""
+    if isinstance(module.definition, str):
+        layer = catalogue.layer(module.definition)
+        assert layer is not None
+        needed = {
+            a.name
+            for a in layer.arguments
+            if a.slot is catalogue.Slot.FIELD and a.default is None and a.name not in module.bound
+        }
+        size = recurrent.hidden_size(plan, call) if layer.derived else None
+        if needed or (layer.derived and (size is None or module.bound)):
+            raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")
+        return f"features={size}" if size is not None else ""
+    known = plan.classes.get(module.definition)
+    if known is None or known.refused is not None:
+        raise Unclear("LN398", f"`{text(call)}` is of a class that was not migrated")
+    bound = {known.renamed.get(name, name) for name in module.bound}
+    if any(name not in known.defaulted and name not in bound for name in known.order):
+        raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")
+    return ""
 
 
 def _stores(mentions: Sequence[ast.Name], name: str) -> int:
