@@ -167,3 +167,25 @@ def test_a_stranger_that_calls_layers_is_refused():
 def test_a_plain_class_with_an_apply_is_left_alone():
     world = facts_of("class A:\n    def apply(self, x): return nn.relu(x)\n")
     assert world.refusals() == []
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="`*args` may carry fields of the base, yet calls of the wrapper are split",
+)
+def test_a_wrapper_that_hands_on_everything_is_not_split():
+    world = facts_of(
+        BASE + "class Logged(Base):\n    def apply(self, x, *args):\n"
+        "        return super().apply(x, *args)\n"
+        "class Net(nn.Module):\n    def apply(self, x):\n        return Logged(x, 3)\n"
+    )
+    assert world.refused("Logged(x, 3)") is not None
+
+
+@pytest.mark.xfail(strict=True, reason="a generic module class is refused: its base is subscripted")
+def test_a_generic_class_is_a_module_class():
+    world = facts_of(
+        "from typing import Generic, TypeVar\nT = TypeVar('T')\n"
+        "class A(nn.Module, Generic[T]):\n    def apply(self, x): return nn.Dense(x, 3)\n"
+    )
+    assert world.refusals() == []
