@@ -10,6 +10,7 @@ from dataclasses import replace
 from linenify.facts import (
     attention,
     catalogue,
+    jaxcalls,
     names,
     recurrent,
     selfcalls,
@@ -132,6 +133,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 raise Unclear("LN391", "a name of flax.nn is looked up at run time")
             case External(path="builtins.type") if _makes_class(plan, call):
                 raise Unclear("LN290", "a module class is made at run time")
+            case External(path=path) if jaxcalls.is_gone(path):
+                jaxcalls.emit(plan, source, call, path)
+                return
             case External(path=path):
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")

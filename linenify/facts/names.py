@@ -6,6 +6,8 @@ import ast
 
 from linenify.facts import catalogue
 from linenify.facts.externals import LEGACY, canonical
+from linenify.facts.jaxcalls import is_gone
+from linenify.facts.jaxnames import replacement
 from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
@@ -101,6 +103,13 @@ class _File:
                 if isinstance(node, ast.ImportFrom) or alias.asname:
                     names.append(ImportedName(index, local, None, gone=True))
                 continue
+            gone = replacement(path)
+            if is_gone(path) and isinstance(node, ast.ImportFrom):
+                names.append(ImportedName(index, local, None))
+                continue
+            if gone is not None and (isinstance(node, ast.ImportFrom) or alias.asname):
+                names.append(ImportedName(index, local, gone if "." in gone else None))
+                continue
             if path != LEGACY and not path.startswith(LEGACY + "."):
                 continue
             self.facts.references.append((span, path))
@@ -148,6 +157,10 @@ class _File:
                 path = self._path(child, scope)
                 if path is not None and self._legacy(path):
                     self._reference(child, scope)
+                    continue
+                gone = replacement(path) if path is not None else None
+                if gone is not None and isinstance(child, ast.Attribute):
+                    self._put(child, Renamed(gone, "LN103"))
                     continue
             self._visit(child, inner)
 

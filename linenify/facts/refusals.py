@@ -27,6 +27,12 @@ REFUSALS = _table(
         "rewrite the code that uses it against the current API",
     ),
     (
+        "LN191",
+        "gone-jax-call-unclear",
+        "A call of a function that JAX has dropped is not spelled out.",
+        "write it with `x.at[...]`, or drop it",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",

@@ -10,6 +10,8 @@ from linenify.rules import (
     attention_call,
     dot_product_attention,
     dropout,
+    gone_jax_call,
+    gone_jax_name,
     hyperparameter_read,
     initialize_carry,
     instance_call,
@@ -38,6 +40,8 @@ from linenify.rules.base import Rule
 RULES: tuple[Rule, ...] = (
     legacy_import.RULE,
     legacy_name.RULE,
+    gone_jax_name.RULE,
+    gone_jax_call.RULE,
     apply_method.RULE,
     hyperparameter_read.RULE,
     self_param.RULE,

@@ -1,0 +1,50 @@
+"""Calls of JAX functions that are gone and whose replacement looks otherwise."""
+
+from __future__ import annotations
+
+import ast
+
+from linenify.facts.arguments import Unclear, text
+from linenify.facts.kinds import External
+from linenify.facts.plan import Plan
+from linenify.facts.recurrent import migrated_text
+from linenify.facts.sites import Reshaped
+from linenify.project.source import Source
+
+_UPDATES = {
+    "jax.ops.index_update": "set",
+    "jax.ops.index_add": "add",
+    "jax.ops.index_mul": "multiply",
+    "jax.ops.index_min": "min",
+    "jax.ops.index_max": "max",
+}
+TIE_IN = "jax.lax.tie_in"
+
+
+def is_gone(path: str) -> bool:
+    """Whether `emit` has something to say about a function."""
+    return path in _UPDATES or path == TIE_IN
+
+
+def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+    """`index_update(x, jax.ops.index[i], y)` becomes `x.at[i].set(y)`; `tie_in(x, y)`, `y`."""
+    if call.keywords or any(isinstance(a, ast.Starred) for a in call.args):
+        raise Unclear("LN191", f"the arguments of `{text(call.func)}` are not spelled out")
+    if path == TIE_IN and len(call.args) == 2:
+        plan.at(source, call, Reshaped("{1}", "LN104"))
+        return
+    if path not in _UPDATES or len(call.args) != 3:
+        raise Unclear("LN191", f"the arguments of `{text(call.func)}` are not spelled out")
+    index = _index(plan, call.args[1])
+    plan.at(source, call, Reshaped("{0}.at[%s].%s({2})" % (index, _UPDATES[path]), "LN104"))
+
+
+def _index(plan: Plan, node: ast.expr) -> str:
+    """What stands between the brackets of `jax.ops.index[...]`, or the index itself."""
+    match node:
+        case ast.Subscript(value=value) if External("jax.ops.index") in plan.flow.values.get(
+            value, frozenset()
+        ):
+            spelt = migrated_text(plan, node)
+            return spelt[spelt.index("[") + 1 : -1]
+    return "{1}"

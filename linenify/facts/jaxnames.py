@@ -1,0 +1,69 @@
+"""Names of JAX and NumPy that are gone, and what means the same today.
+
+Only names whose replacement takes the same arguments and gives the same result
+stand here.  Source: probed on jax 0.4.13, jax 0.10.2 and numpy 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_TREE = (
+    *("tree_map", "tree_leaves", "tree_flatten", "tree_unflatten", "tree_structure"),
+    *("tree_transpose", "tree_reduce", "tree_all"),
+)
+_JNP = {
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "sometrue": "any",
+    "alltrue": "all",
+    "in1d": "isin",
+    "row_stack": "vstack",
+    "trapz": "trapezoid",
+    "round_": "round",
+    "msort": "sort",
+    "infty": "inf",
+}
+_NUMPY = {
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "sometrue": "any",
+    "alltrue": "all",
+    "in1d": "isin",
+    "row_stack": "vstack",
+    "trapz": "trapezoid",
+    "round_": "round",
+    "Inf": "inf",
+    "infty": "inf",
+    "NaN": "nan",
+    "float_": "float64",
+    "complex_": "complex128",
+    "string_": "bytes_",
+    "unicode_": "str_",
+}
+
+GONE: Mapping[str, str] = MappingProxyType(
+    {
+        **{f"jax.{name}": f"jax.tree_util.{name}" for name in _TREE},
+        "jax.tree_multimap": "jax.tree_util.tree_map",
+        "jax.tree_util.tree_multimap": "jax.tree_util.tree_map",
+        "jax.partial": "functools.partial",
+        "jax.util.partial": "functools.partial",
+        "jax.ops.index": "jax.numpy.index_exp",
+        "jax.nn.normalize": "jax.nn.standardize",
+        "jax.experimental.optimizers": "jax.example_libraries.optimizers",
+        "jax.experimental.stax": "jax.example_libraries.stax",
+        "jax.interpreters.xla.DeviceArray": "jax.Array",
+        "jax.numpy.DeviceArray": "jax.Array",
+        "jax.config.config": "jax.config",
+        **{f"jax.numpy.{old}": f"jax.numpy.{new}" for old, new in _JNP.items()},
+        **{f"numpy.{old}": f"numpy.{new}" for old, new in _NUMPY.items()},
+        **{f"numpy.{name}": name for name in ("int", "float", "object", "str")},
+    }
+)
+
+
+def replacement(path: str) -> str | None:
+    """What stands for a name that is gone, or None while it is there."""
+    return GONE.get(path)

@@ -1,0 +1,35 @@
+"""A call of a function that JAX has dropped is written as it is today.
+
+`jax.ops.index_update` and its kin became `x.at[...].set(...)`; `lax.tie_in`
+has had no effect since all operations are staged.
+"""
+
+from __future__ import annotations
+
+from linenify.rules.base import Rule
+from linenify.rules.forms.calls import reshape
+
+RULE = Rule(
+    code="LN104",
+    name="gone-jax-call",
+    doc=__doc__,
+    forms=(reshape,),
+    examples=(
+        (
+            """\
+import jax
+
+
+def clear(x):
+  return jax.ops.index_update(x, jax.ops.index[:, 0], 0.)
+""",
+            """\
+import jax
+
+
+def clear(x):
+  return x.at[:, 0].set(0.)
+""",
+        ),
+    ),
+)
