@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
@@ -40,7 +41,7 @@ def migrate(project: Project, progress: Callable[[Source], None] | None = None) 
             attempts.append(_attempt(source, facts.get(source.name, FileFacts()), strict=strict))
         if progress is not None:
             progress(source)
-    attempts = _settled(project, attempts)
+    attempts = [_accounted(each) for each in _settled(project, attempts)]
     return Migration(
         tuple(each.change for each in attempts if each.change is not None),
         tuple(diagnostic for each in attempts for diagnostic in _diagnostics(each)),
@@ -198,6 +199,17 @@ def _ledger(attempt: _Attempt) -> list[Reference]:
         Reference(attempt.source.path, span, target, *_fate(attempt, homes, span))
         for span, target in attempt.facts.references
     ]
+
+
+def _accounted(attempt: _Attempt) -> _Attempt:
+    """Withholds a file in which a legacy name was neither rewritten nor flagged."""
+    if attempt.change is None:
+        return attempt
+    for reference in _ledger(attempt):
+        if reference.fate is Fate.UNCHANGED and not means_the_same(reference.target):
+            broken = f"`{reference.target}` on line {reference.span.line} is not accounted for"
+            return _Attempt(attempt.source, attempt.facts, broken=broken)
+    return attempt
 
 
 def _fate(attempt: _Attempt, homes: _Homes, span: Span) -> tuple[Fate, tuple[str, ...]]:

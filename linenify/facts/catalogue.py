@@ -1104,3 +1104,11 @@ def function(path: str) -> Function | None:
     """What else is at a path below ``flax.nn``."""
     entry = resolve(path)
     return entry if isinstance(entry, Function) else None
+
+
+def means_the_same(target: str) -> bool:
+    """Whether a name below ``flax.nn`` may stand as it is once its import has moved."""
+    entry = resolve(target.removeprefix("flax.nn."))
+    if entry is None or isinstance(entry, Layer):
+        return True
+    return entry.kind in {"same", "renamed"} or entry.name in {"Module", "dot_product_attention"}
