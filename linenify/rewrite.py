@@ -23,7 +23,7 @@ from linenify.project.source import Source, Span
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
-from linenify.syntax.build import code, statement_from_template
+from linenify.syntax.build import code, expression, statement_from_template
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.imports import (
     NewAlias,
@@ -226,6 +226,9 @@ class _Engine(cst.CSTTransformer):
         self._met.update(self._keys(original))
         if isinstance(site, ImportSite):
             assert isinstance(updated, cst.Import | cst.ImportFrom)
+            if isinstance(updated.names, cst.ImportStar):
+                self.rules[site.rule] += 1
+                return updated.with_changes(module=expression(site.names[0].target or LINEN))
             self.import_nodes[id(updated)] = (updated, site)
             self.nested_imports |= self._depth > 0
             self.rules[site.rule] += 1

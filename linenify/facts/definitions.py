@@ -341,8 +341,11 @@ def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
     fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
+    variadic = method.args.vararg.arg if method.args.vararg is not None else None
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
+            if variadic is not None and to_super(plan, node) and _spreads(node, variadic):
+                return f"LN293 `*{variadic}` of `{method.name}` goes to the base"
             value = plan.flow.values.get(node.func, frozenset())
             for atom in value:
                 if (
@@ -353,6 +356,13 @@ def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
                 ):
                     return f"LN296 `{method.name}` calls `{ast.unparse(node.func)}()`"
     return None
+
+
+def _spreads(call: ast.Call, name: str) -> bool:
+    return any(
+        isinstance(a, ast.Starred) and isinstance(a.value, ast.Name) and a.value.id == name
+        for a in call.args
+    )
 
 
 # --- emitting --------------------------------------------------------------------------------

@@ -388,9 +388,15 @@ class Interpreter:
         # A decorator that may give back what it got is taken to do just that.
         return decorated if decorated <= made else made | decorated
 
+    def _base(self, base: ast.expr, scope: Scope) -> Value:
+        found = operators.element(self, base, scope)
+        if not found and isinstance(base, ast.Subscript):
+            return self.eval(base.value, scope)  # Generic[T]
+        return found
+
     def _define_class(self, node: ast.ClassDef, scope: Scope) -> None:
         info = self.hierarchy.infos[node]
-        bases = [operators.element(self, base, scope) for base in node.bases]
+        bases = [self._base(base, scope) for base in node.bases]
         if bases != info.bases:
             info.bases = bases
             self.hierarchy.changed()

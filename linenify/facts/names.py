@@ -92,9 +92,11 @@ class _File:
             path = canonical(path)
             span = self.plan.span(self.source, node)
             if alias.name == "*":
-                if canonical(node.module or "") == LEGACY:  # type: ignore[union-attr]
-                    self.facts.references.append((span, f"{LEGACY}.*"))
-                    self.plan.refuse(self.source, node, "LN190", "star import of flax.nn")
+                if path == f"{LEGACY}.*":
+                    self.facts.references.append((span, path))
+                    names.append(ImportedName(index, "*", LINEN))
+                    for name in catalogue.EXPORTED:
+                        self.bound.setdefault((scope, name), f"{LEGACY}.{name}")
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
                 self.facts.references.append((span, path))

@@ -169,10 +169,6 @@ def test_a_plain_class_with_an_apply_is_left_alone():
     assert world.refusals() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`*args` may carry fields of the base, yet calls of the wrapper are split",
-)
 def test_a_wrapper_that_hands_on_everything_is_not_split():
     world = facts_of(
         BASE + "class Logged(Base):\n    def apply(self, x, *args):\n"
@@ -182,7 +178,6 @@ def test_a_wrapper_that_hands_on_everything_is_not_split():
     assert world.refused("Logged(x, 3)") is not None
 
 
-@pytest.mark.xfail(strict=True, reason="a generic module class is refused: its base is subscripted")
 def test_a_generic_class_is_a_module_class():
     world = facts_of(
         "from typing import Generic, TypeVar\nT = TypeVar('T')\n"
