@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linenify.facts.calls import emit_calls
@@ -14,6 +14,7 @@ from linenify.facts.definitions import (
 )
 from linenify.facts.interpret import Interpreter
 from linenify.facts.names import emit_names
+from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
@@ -31,11 +32,23 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What the submodules of one module method are called, in legacy order.
+
+    A number that depends on a loop or branch is `#`.
+    """
+
+    method: str
+    children: tuple[tuple[str, str, int], ...]  # legacy name, Linen name, line
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is to happen, by file name."""
 
     files: Mapping[str, FileFacts]
     roles: tuple[Roles, ...] = ()
+    names: tuple[Names, ...] = ()
 
 
 def collect(project: Project) -> Facts:
@@ -49,6 +62,8 @@ def collect(project: Project) -> Facts:
     flag_strangers(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    names = tuple(_names(plan))
+    check_names(plan)
     plan_setup(plan)
     emit_names(plan)
     freeze_refused(plan)
@@ -59,7 +74,15 @@ def collect(project: Project) -> Facts:
         )
         for function, table in decisions.of.items()
     )
-    return Facts(plan.files, roles)
+    return Facts(plan.files, roles, names)
+
+
+def _names(plan: Plan) -> Iterator[Names]:
+    for class_plan in plan.classes.values():
+        for method in class_plan.methods if class_plan.refused is None else ():
+            found = children(plan, plan.flow.code[method].source, method)
+            pairs = tuple((child.legacy, child.linen, child.call.lineno) for child in found)
+            yield Names(plan.decisions.qualname(method), pairs)
 
 
 def describe(facts: Facts) -> str:
@@ -69,6 +92,10 @@ def describe(facts: Facts) -> str:
         lines.append(roles.method)
         for name, role, type_, why in roles.arguments:
             lines.append(f"    {name:<24} {role:<6} {type_:<14} {why}")
+    for names in facts.names:
+        if names.children:
+            lines.append(f"{names.method} submodules, legacy and Linen")
+        lines.extend(f"    {old:<24} {new:<24} line {line}" for old, new, line in names.children)
     for name, file in facts.files.items():
         places = [
             (span.line, span.column, str(site)) for (_, span), site in file.expressions.items()

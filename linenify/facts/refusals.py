@@ -81,6 +81,12 @@ REFUSALS = _table(
         "make it a Module class of its own and call that",
     ),
     (
+        "LN298",
+        "explicit-name-collides",
+        "An explicit name is one that Linen gives to an automatically named sibling.",
+        "rename the submodule, or name its siblings as well",
+    ),
+    (
         "LN299",
         "internal-failure",
         "linenify itself failed at this place.",
