@@ -76,7 +76,7 @@ def explicit_name(call: ast.Call) -> str | None:
         if keyword.arg == "name":
             value = keyword.value
             known = isinstance(value, ast.Constant) and isinstance(value.value, str)
-            return value.value if known else "#"  # type: ignore[attr-defined,no-any-return]
+            return value.value if known else "#"  # type: ignore[attr-defined]
     return None
 
 
