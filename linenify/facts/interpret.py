@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from linenify.facts.kinds import (
     Value,
     static,
 )
+from linenify.facts.tables import Readers, Table
 from linenify.project.resolve import Imports
 from linenify.project.scopes import FunctionNode, Scope, Scopes, all_arguments, defaults_by_name
 from linenify.project.source import Project, Source
@@ -46,7 +47,7 @@ from linenify.project.source import Project, Source
 
 ROUNDS = 40
 DEPTH = 7  # no library nests its names deeper
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(eq=False, slots=True)
@@ -69,12 +70,13 @@ class Interpreter:
         self.imports = Imports(project)
         self.hierarchy = Hierarchy()
         self.code: dict[FunctionNode, Code] = {}
-        self.env: dict[tuple[Scope, str], Value] = {}
-        self.items: dict[tuple[ast.AST, object], Value] = {}
-        self.keys: dict[ast.AST, list[object]] = defaultdict(list)  # of `items`, by container
-        self.returns: dict[ast.AST, Value] = {}
-        self.attributes: dict[tuple[ast.ClassDef, str], Value] = {}
-        self.targets: dict[ast.AST, Value] = {}  # optimizer -> what it optimises
+        self.readers = Readers()
+        read = self.readers.read
+        self.env: Table[tuple[Scope, str]] = Table(read)
+        self.items: Table[tuple[ast.AST, Hashable]] = Table(read)
+        self.keys: dict[ast.AST, list[Hashable]] = defaultdict(list)  # of `items`, by container
+        self.returns: Table[ast.AST] = Table(read)
+        self.attributes: Table[tuple[ast.ClassDef, str]] = Table(read)
         self.values: dict[ast.AST, Value] = {}
         self.evidence: dict[tuple[FunctionNode, str], set[tuple[str, str]]] = defaultdict(set)
         self.hints: dict[tuple[FunctionNode, str], set[str]] = defaultdict(set)
@@ -83,7 +85,6 @@ class Interpreter:
         self.applied: dict[ast.expr, ast.Call] = {}  # decorators, as calls
         self.records: dict[ast.Call, ast.ClassDef] = {}  # named tuples, as classes
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
-        self._changed = False
         self.running: FunctionNode | None = None
         for source in project.sources:
             self._enter(source)
@@ -103,17 +104,28 @@ class Interpreter:
                     self.code[method].owner = info
 
     def run(self) -> None:
-        """Repeats rounds until nothing changes."""
+        """Runs files and functions until none has read anything that changed since."""
+        units: list[Source | Code] = [*self.project.sources, *self.code.values()]
+        self.readers.pending = set(units)
         for _ in range(ROUNDS):
-            self._changed = False
-            for source in self.project.sources:
-                scope = self.scopes[source.name].module
-                self.running = None
-                self.block(source.tree.body, scope)
-            for code in self.code.values():
-                self._run_function(code)
-            if not self._changed:
+            due = [unit for unit in units if unit in self.readers.pending]
+            if not due:
                 return
+            for unit in due:
+                self.readers.pending.discard(unit)
+                self._run_unit(unit)
+
+    def _run_unit(self, unit: Source | Code) -> None:
+        self.readers.current = unit
+        if isinstance(unit, Source):
+            self.running = None
+            self.block(unit.tree.body, self.scopes[unit.name].module)
+        else:
+            self._run_function(unit)
+
+    def _run_all_again(self) -> None:
+        """After news that no table holds: a class has another base or decorator."""
+        self.readers.pending = {*self.project.sources, *self.code.values()}
 
     def _run_function(self, code: Code) -> None:
         self.running = code.node
@@ -179,15 +191,17 @@ class Interpreter:
         home = scope.lookup(name) if name in scope.redirected else scope
         self.join(self.env, (home or scope, name), value)
 
-    def join(self, table: dict[K, Value], key: K, value: Value) -> None:
+    def join(self, table: Table[K], key: K, value: Value) -> None:
         """Adds to a table, and asks for another round when that is news."""
-        known = table.get(key, NOTHING)
-        if table is self.items and isinstance(key, tuple) and key not in table:
+        known = dict.get(table, key, NOTHING)
+        if table is self.items and isinstance(key, tuple) and not dict.__contains__(table, key):
             self.keys[key[0]].append(key[1])
             table[key] = known
+            self.readers.wrote(self.keys, key[0])
+            self.readers.wrote(table, key)
         if not value <= known:
             table[key] = known | value
-            self._changed = True
+            self.readers.wrote(table, key)
 
     def _return(self, node: ast.AST, value: Value) -> None:
         self.join(self.returns, node, value)
@@ -199,9 +213,7 @@ class Interpreter:
                 continue
             key = (atom.function, atom.name)
             how = "mixed" if atom.mixed else "part" if atom.part else "whole"
-            if (role, how) not in self.evidence[key]:
-                self.evidence[key].add((role, how))
-                self._changed = True
+            self.evidence[key].add((role, how))
             if hint in {"", "Any"} or how == "mixed" or atom.part == "attribute":
                 continue
             self.hints[key].add(f"Sequence[{hint}]" if atom.part == "item" else hint)
@@ -365,7 +377,7 @@ class Interpreter:
         known = self.decorators.get(node, NOTHING)
         if not names <= known:
             self.decorators[node] = known | frozenset(names)
-            self._changed = True
+            self._run_all_again()
         owner = self.code[node].owner
         if owner is not None:
             owner.decorated[node.name] = self.decorators.get(node, NOTHING)
@@ -400,7 +412,7 @@ class Interpreter:
         if bases != info.bases:
             info.bases = bases
             self.hierarchy.changed()
-            self._changed = True
+            self._run_all_again()
         self.block(node.body, info.scope)
         kind: Atom = Module(node) if self.hierarchy.is_module(node) else Class(node)
         result: Value = frozenset({kind})
@@ -478,9 +490,8 @@ class Interpreter:
     def _eval(self, node: ast.expr, scope: Scope) -> Value:
         match node:
             case ast.Constant(value=constant):
-                return static(
-                    type(constant).__name__.replace("NoneType", "None"), ast.unparse(node)
-                )
+                kind = type(constant).__name__.replace("NoneType", "None")
+                return self.values.get(node) or static(kind, ast.unparse(node))
             case ast.JoinedStr(values=parts):
                 for text in parts:
                     self.note(self.eval(text, scope), "static")
@@ -567,17 +578,16 @@ class Interpreter:
             return frozenset({External(f"builtins.{name}")})
         return self.env.get((home, name), NOTHING)
 
-    def item(self, value: Value, key: object) -> Value:
+    def item(self, value: Value, key: Hashable) -> Value:
         """The element at `key` (an index, a literal, or "*" for any)."""
         result: set[Atom] = set()
         for atom in value:
             match atom:
                 case Container(node=node):
-                    found = self.items.get((node, key))
-                    if found is None or key == "*":
+                    if key == "*" or (node, key) not in self.items:
                         result |= self.iterate(frozenset({atom}))
                     else:
-                        result |= found | self.items.get((node, "*"), NOTHING)
+                        result |= self.items[node, key] | self.items.get((node, "*"), NOTHING)
                 case Array():
                     result.add(atom)
                 case Parameter():
@@ -617,6 +627,7 @@ class Interpreter:
         result: set[Atom] = set()
         for atom in value:
             if isinstance(atom, Container):
+                self.readers.read((id(self.keys), atom.node))
                 for key in self.keys[atom.node]:
                     result |= self.items[atom.node, key]
             else:
