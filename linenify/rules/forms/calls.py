@@ -46,7 +46,10 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     func, most = parts.callee(written, site.callee)
     imports = imports | more | most
     original = context.original
-    if isinstance(original, cst.Call) and _is_partial(original.func, context):
+    head = original.func if isinstance(original, cst.Call) else original
+    if site.method is not None and isinstance(head, cst.Attribute):
+        head = head.value
+    if _is_partial(head, context):
         func, listing = _unfolded(func, listing)
     bare = call.with_changes(func=func, lpar=[], rpar=[])
     instance: cst.BaseExpression = with_arguments(bare, parts.aligned(_closed(listing), func))
