@@ -134,7 +134,23 @@ def apply(
         case Parameter():
             for value in positional:
                 flow.note(value, "passed")
-            return frozenset({Parameter(atom.function, atom.name, "item", True)})
+            inside = _parts(flow, node, atom)
+            return inside or frozenset({Parameter(atom.function, atom.name, "item", True)})
+    return NOTHING
+
+
+def _parts(flow: Interpreter, node: ast.Call, found: Parameter) -> Value:
+    """`mapping.items()` or `mapping.values()`, where the mapping is an argument."""
+    if found.part != "attribute" or node.args or not isinstance(node.func, ast.Attribute):
+        return NOTHING
+    values: Value = frozenset({found})
+    match node.func.attr:
+        case "values":
+            return operators.make(flow, node, "list", [values])
+        case "items":
+            pair = operators.make(flow, node.func, "tuple", [static("str"), values])
+            flow.join(flow.items, (node, "*"), pair)
+            return frozenset({Container(node, "list")})
     return NOTHING
 
 
@@ -423,7 +439,8 @@ def same(flow: Interpreter, values: list[Value]) -> Value:
     """The result of a function that works on arrays and plain values alike."""
     result = NOTHING
     for value in values:
-        result = operators.mix(result, value | flow.iterate(value))
+        whole = frozenset(a for a in value if not isinstance(a, Container))
+        result = operators.mix(result, whole | flow.iterate(value))
     return result or static()
 
 
@@ -440,7 +457,7 @@ def role(flow: Interpreter, role: str, value: Value, node: ast.Call, scope: Scop
         case "static":
             flow.note(value | inside, "static")
             if isinstance(node.func, ast.Name) and node.func.id == "range":
-                flow.note(value, "range")
+                flow.note(value, "range", "int")
         case "function":
             call_value(flow, value, [ARRAY] * 3, node, scope)
 

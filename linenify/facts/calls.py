@@ -298,6 +298,8 @@ def _is_open(plan: Plan, module: Module) -> bool:
 
 def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:
     """Lambdas beside module classes take the same two steps: fields, then inputs."""
+    if site.construct is None and _as_it_was(call, site):  # instances are called as functions are
+        return
     for atom in others:
         if not isinstance(atom, Function) or not isinstance(atom.node, ast.Lambda):
             raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
@@ -321,6 +323,14 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
             raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
         source = plan.flow.code[atom.node].source
         plan.define(source, atom.node, Curried(tuple(known)))
+
+
+def _as_it_was(call: ast.Call, site: ModuleCall) -> bool:
+    """Whether a call keeps all its arguments, in their order."""
+    count = len(call.args) + len(call.keywords)
+    kept = [a.index for a in site.call if isinstance(a, Given) and a.keyword is None]
+    plain = not any(isinstance(a, ast.Starred) for a in call.args)
+    return plain and not call.keywords and kept == [*range(count)] and len(site.call) == count
 
 
 def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleCall:

@@ -336,7 +336,8 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
 def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
     kinds = plan.flow.decorators.get(method, frozenset())
     paths = {a.path for a in kinds if isinstance(a, External)}
-    return paths == {"flax.nn.module_method"} and len(method.decorator_list) == 1
+    plain = {"flax.nn.module_method", "abc.abstractmethod"}
+    return paths <= plain and len(method.decorator_list) == len(paths)
 
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:

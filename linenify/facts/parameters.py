@@ -30,6 +30,7 @@ from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_nam
 
 _COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
+_MAPPINGS = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "FrozenDict"})
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "Callable", "Sequence", "Dtype", "dtype"})
 
 
@@ -305,7 +306,7 @@ class Decisions:
     def _type(self, function: FunctionNode, name: str, default: ast.expr | None) -> str:
         hints = self.flow.hints.get((function, name), set())
         evidence = self.flow.evidence.get((function, name), set())
-        if isinstance(default, ast.Constant) and default.value is None:
+        if isinstance(default, ast.Dict) or _is_none(default):
             return "Any"
         known = _type_of(default)
         if known is not None:
@@ -327,10 +328,6 @@ class Decisions:
             return "Any"
         if not hints and ("callable", "whole") in evidence and default is None:
             return "Callable"
-        if not hints and ("range", "whole") in evidence:
-            return "int"
-        if not hints and ("range", "part") in evidence:
-            return "Sequence[int]"
         return "Any"
 
     def _takes_instances(self, function: FunctionNode, name: str) -> bool:
@@ -414,14 +411,19 @@ def _constant(node: ast.expr | None) -> bool:
     return False
 
 
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def _spelling(annotation: ast.expr | None) -> set[str]:
     if annotation is None:
         return set()
-    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
-    if not isinstance(text, str):
-        return set()
-    cleaned = "".join(c if c.isalnum() or c == "_" else " " for c in text)
-    words = set(cleaned.split())
+    if isinstance(annotation, ast.Constant):
+        try:
+            annotation = ast.parse(str(annotation.value), mode="eval").body
+        except SyntaxError:
+            return set()
+    words = _words(annotation)
     if "Callable" in words:
         return {"Callable"}
     return words
@@ -453,6 +455,16 @@ def _type_of(default: ast.expr | None) -> str | None:
             if kinds <= {"int", "float"}:
                 return "float"
     return None
+
+
+def _words(annotation: ast.expr) -> set[str]:
+    """The names in an annotation that tell of the values: not the keys of a mapping."""
+    match annotation:
+        case ast.Subscript(value=owner, slice=ast.Tuple(elts=[_, inside])) if (
+            ast.unparse(owner).rpartition(".")[2] in _MAPPINGS
+        ):
+            return _words(inside)
+    return set(re.findall(r"\w+", ast.unparse(annotation)))
 
 
 def _is_dtype(path: str) -> bool:
