@@ -138,6 +138,18 @@ def actual(
         found = arguments.get(name)
     if found is not None:
         evidence_of(flow, found, value)
+        if found.role == "flag":
+            _negated(flow, name, node)
+
+
+def _negated(flow: Interpreter, name: str, node: ast.Call) -> None:
+    """`use_running_average=not train` tells that `train` is a flag."""
+    for keyword in node.keywords:
+        match keyword:
+            case ast.keyword(arg=arg, value=ast.UnaryOp(op=ast.Not(), operand=inner)) if (
+                arg == name
+            ):
+                flow.note(flow.values.get(inner, frozenset()), "test", "bool")
 
 
 def evidence_of(flow: Interpreter, argument: catalogue.Argument, value: Value) -> None:

@@ -108,6 +108,7 @@ def apply(
                 return ARRAY
             base = Module(found[0])
             binding.actuals(flow, base, base, "super", node, positional, keywords)
+            _hand_back(flow, base, positional, keywords)
             return flow.returned(base)
         case SelfApi(name=name):
             return call_self(flow, name, positional, keywords)
@@ -137,6 +138,29 @@ def apply(
             inside = _parts(flow, node, atom)
             return inside or frozenset({Parameter(atom.function, atom.name, "item", True)})
     return NOTHING
+
+
+def _hand_back(
+    flow: Interpreter,
+    base: Module,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> None:
+    """Module classes that a base is given may be given to its subclass as well.
+
+    So an argument which is only handed on is called in the way that the base calls it,
+    though nobody in the project calls the subclass.
+    """
+    function = flow.function_of(base)
+    if function is None:
+        return
+    names: list[str | None] = [*flow.positional_names(base)]
+    for name, value in [*zip(names, positional, strict=False), *keywords]:
+        known = flow.env.get((flow.code[function].scope, name), NOTHING) if name else NOTHING
+        passed = frozenset(a for a in known if isinstance(a, Module))
+        for atom in value if passed else NOTHING:
+            if isinstance(atom, Parameter) and not atom.mixed and not atom.part:
+                flow.assign(flow.code[atom.function].scope, atom.name, passed)
 
 
 def _parts(flow: Interpreter, node: ast.Call, found: Parameter) -> Value:
@@ -270,6 +294,8 @@ def call_external(
         if owner is not None and flow.hierarchy.is_module(owner.node):
             return frozenset({Super(owner.node)})
         return NOTHING
+    if path == "builtins.type" and len(positional) == 1:
+        return frozenset(kind for atom in positional[0] for kind in lookup.classes_of(flow, atom))
     if path in {"builtins.getattr", "builtins.setattr"} and len(positional) > 1:
         flow.note(positional[1], "static", "str")
     if path == "builtins.getattr" and len(positional) > 1:

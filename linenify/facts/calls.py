@@ -962,7 +962,19 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
             argument = layer.argument(keyword.arg) if keyword.arg else None
             if argument is not None and argument.role == "initializer":
                 widen_initializers(plan, plan.flow.values.get(keyword.value, frozenset()))
-    return Bind(tuple(arguments), instance, rule=rule)
+    static = not instance and _in_module_class(plan, call)
+    return Bind(tuple(arguments), instance, static=static, rule=rule)
+
+
+def _in_module_class(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call is the value of an attribute in the body of a module class."""
+    statement = plan.parents[call]
+    owner = plan.parents.get(statement)
+    return (
+        isinstance(statement, ast.Assign | ast.AnnAssign)
+        and isinstance(owner, ast.ClassDef)
+        and plan.flow.hierarchy.is_module(owner)
+    )
 
 
 def _goes_open(plan: Plan, module: Module, function: ast.FunctionDef, entry: Filled) -> bool:

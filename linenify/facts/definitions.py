@@ -6,12 +6,18 @@ import ast
 import sys
 from collections.abc import Iterator
 
+from linenify.facts import arrays
 from linenify.facts.attributes import emit_attributes
 from linenify.facts.forwarding import as_forwarded, forwarded, keeps_kwargs, to_super, uses
 from linenify.facts.kinds import (
     Container,
     External,
+    Module,
     ModuleApi,
+    Parameter,
+    Partial,
+    Static,
+    Transformed,
     modules,
 )
 from linenify.facts.parameters import Decision, Role
@@ -43,8 +49,11 @@ RESERVED = frozenset(
     }
 )
 _INTROSPECTION = frozenset({"locals", "vars", "eval", "exec", "globals"})
-_LIST_METHODS = frozenset(
-    {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "copy", "clear"}
+_CHANGES = frozenset(
+    {
+        *("append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse"),
+        *("setdefault", "sort", "update"),
+    }
 )
 
 
@@ -324,6 +333,10 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
     ]
     if foreign:
         return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
+    for statement in node.body:
+        held = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        if held is not None and _becomes_method(plan, held):
+            return f"LN290 `{ast.unparse(held)}` in the class body would become a method in Linen"
     for method in result.methods:
         if method.decorator_list and not _plain_decorators(plan, method):
             return f"LN291 `{method.name}` has a decorator that linenify does not know"
@@ -331,6 +344,25 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
         if refusal is not None:
             return refusal
     return None
+
+
+def _becomes_method(plan: Plan, held: ast.expr) -> bool:
+    """Whether Linen would take a class attribute for a method, and hand it `self`.
+
+    It wraps what is callable and neither a class nor a descriptor; Python
+    itself binds plain functions alone, as it did for `flax.nn`.
+    """
+    for atom in plan.flow.values.get(held, frozenset()):
+        match atom:
+            case Module(origin=origin) if origin is not None and origin is not held:
+                return True
+            case Partial() | Transformed():
+                return True
+            case External(path=path) if (
+                path.startswith("flax.nn.") or arrays.signature(path) is not None
+            ):
+                return True
+    return False
 
 
 def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
@@ -342,6 +374,9 @@ def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
     fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
+    for name in sorted(fields):
+        if _changes(plan, method, name) and not _is_variadic(method, name):
+            return f"LN290 `{method.name}` changes its caller's `{name}` in place"
     variadic = method.args.vararg.arg if method.args.vararg is not None else None
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
@@ -475,7 +510,7 @@ def _method_site(
         removed=tuple(removed),
         compact=True,
         locals=tuple(
-            (n, class_plan.renamed.get(n, n))
+            (n, class_plan.renamed.get(n, n), _changes(plan, method, n))
             for n in [*removed, *([class_plan.open[method]] if method in class_plan.open else [])]
             if _is_local(plan, method, n)
         ),
@@ -541,6 +576,8 @@ def _reads(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
 
 def _is_local(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
     """Whether a field has to be copied into a local variable."""
+    if _changes(plan, function, name):
+        return True
     receiver = receiver_name(plan, function)
     home = plan.flow.code[function].scope
     for node, scope in _own_names(plan, function, name):
@@ -552,6 +589,28 @@ def _is_local(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
         ):
             return True
     return False
+
+
+def _changes(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+    """Whether the body changes a dict or a list in place: as a field, it would be frozen."""
+    for node, _ in _own_names(plan, function, name):
+        if isinstance(node.ctx, ast.Store):
+            return False
+        value = plan.flow.values.get(node, frozenset())
+        if not all(isinstance(a, Parameter | Static | Container) for a in value):
+            continue
+        match plan.parents[node]:
+            case ast.Attribute(attr=attribute) as method if attribute in _CHANGES and isinstance(
+                plan.parents[method], ast.Call
+            ):
+                return True
+            case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()) if owner is node:
+                return True
+    return False
+
+
+def _is_variadic(function: ast.FunctionDef, name: str) -> bool:
+    return function.args.kwarg is not None and function.args.kwarg.arg == name
 
 
 def _inside(scope: Scope, home: Scope) -> bool:
@@ -637,5 +696,5 @@ def _needs_list(plan: Plan, node: ast.Name, decision: Decision) -> bool:
         case ast.BinOp(op=ast.Add()) | ast.Compare():
             return True
         case ast.Attribute(attr=name):
-            return name in _LIST_METHODS
+            return name == "copy"
     return False

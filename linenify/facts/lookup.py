@@ -140,7 +140,17 @@ def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
     result = {a for a in result if not isinstance(a, Function)}
     if not result and name in SELF_API:
         result.add(SelfApi(node, name))
+    if not result and name == "__class__":
+        return classes_of(flow, Self(node))
     return frozenset(result)
+
+
+def classes_of(flow: Interpreter, atom: Atom) -> Value:
+    """What `type(self)` may be."""
+    match atom:
+        case Self(owner=node):
+            return frozenset(Module(n) for n in [node, *flow.hierarchy.descendants(node)])
+    return NOTHING
 
 
 def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:

@@ -328,7 +328,17 @@ class Decisions:
             return "Any"
         if not hints and ("callable", "whole") in evidence and default is None:
             return "Callable"
-        return "Any"
+        return self._type_passed(function, name) if not hints and default is None else "Any"
+
+    def _type_passed(self, function: FunctionNode, name: str) -> str:
+        """The one type of plain value that all callers pass."""
+        passed: set[str] = set()
+        for actual in self.actuals.get((function, name), []):
+            for atom in actual.value:
+                if not isinstance(atom, Parameter):
+                    passed.add(atom.type if isinstance(atom, Static) else "Any")
+        found = passed.pop() if len(passed) == 1 else "Any"
+        return found if found in {"int", "bool", "str"} else "Any"
 
     def _takes_instances(self, function: FunctionNode, name: str) -> bool:
         return any(

@@ -59,6 +59,7 @@ class Bind:
     instance: bool
     callee: str | None = None
     child: str | None = None  # `setup` constructs it
+    static: bool = False  # a class attribute: Linen would take a partial for a method
     rule: str = "LN302"
 
 
@@ -151,7 +152,8 @@ class MethodSite:
         name: its new name.
         removed: parameters that became fields.
         compact: whether it gets `@nn.compact`.
-        locals: hyper-parameters that the body assigns to, and the fields they start from.
+        locals: hyper-parameters that the body assigns to, the fields they start from,
+            and whether the field is a dict that it changes in place.
         attributes: names of `self.<name>` that become local variables here.
         extra: parameters added, filled by the callers from those variables.
     """
@@ -160,7 +162,7 @@ class MethodSite:
     receiver: str
     removed: tuple[str, ...]
     compact: bool
-    locals: tuple[tuple[str, str], ...] = ()
+    locals: tuple[tuple[str, str, bool], ...] = ()
     extra: tuple[str, ...] = ()
     removed_kwargs: bool = False
     rule: str = "LN201"

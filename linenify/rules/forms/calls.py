@@ -100,6 +100,8 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
         listing = listing.inserted(0, cst.Arg(_unwrapped(owner)))
         listing = parts.aligned(listing, partial.node)
         node = with_arguments(bare.with_changes(func=partial.node), listing)
+        if site.static:
+            node = cst.Call(cst.Name("staticmethod"), [cst.Arg(node)])
     if site.child is not None:
         made = node
         child = with_parentheses_of(expression(f"self.{site.child}"), call)

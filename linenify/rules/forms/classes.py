@@ -343,11 +343,11 @@ def _with_locals(body: cst.BaseSuite, site: MethodSite) -> cst.BaseSuite:
             [
                 cst.Assign(
                     [cst.AssignTarget(cst.Name(name))],
-                    cst.Attribute(cst.Name(site.receiver), cst.Name(field)),
+                    _copied(cst.Attribute(cst.Name(site.receiver), cst.Name(field)), copy),
                 )
             ]
         )
-        for name, field in site.locals
+        for name, field, copy in site.locals
     ]
     if rest:
         blanks, other = split_blanks(_leading(rest[0]))
@@ -355,6 +355,10 @@ def _with_locals(body: cst.BaseSuite, site: MethodSite) -> cst.BaseSuite:
         rest[0] = rest[0].with_changes(leading_lines=other)
     head = [docstring] if docstring is not None else []
     return block.with_changes(body=[*head, *lines, *rest])
+
+
+def _copied(value: cst.BaseExpression, copy: bool) -> cst.BaseExpression:
+    return cst.Call(cst.Name("dict"), [cst.Arg(value)]) if copy else value
 
 
 def _first_unspaced(statements: Sequence[Statement]) -> list[Statement]:
