@@ -131,7 +131,7 @@ BODIES = {
     "condition_negated": (
         "x, flag",
         "return nn.BatchNorm(x, use_running_average=not flag)",
-        "x | flag",
+        "x | flag:bool",
     ),
     "condition_of_an_expression": ("x, flag", "return nn.relu(x) if flag else x", "x | flag"),
     # callables
