@@ -142,19 +142,26 @@ def compare(flow: Interpreter, ops: list[ast.cmpop], values: list[Value]) -> Val
     """A comparison."""
     if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
         return static("bool")
+    if len(ops) == 1 and isinstance(ops[0], ast.In | ast.NotIn):
+        _contains(flow, *values)
+        return static("bool")
     for index, value in enumerate(values):
         others = [other for place, other in enumerate(values) if place != index]
         if any(isinstance(a, Static) and a.type == "str" for other in others for a in other):
             flow.note(value, "static", "str")
-    if any(isinstance(op, ast.In | ast.NotIn) for op in ops):
-        inside = flow.iterate(values[-1])
-        words = any(isinstance(a, Static) and a.type == "str" for a in inside)
-        flow.note(values[0], "static", "str" if words else "")
-        return static("bool")
     result = values[0]
     for value in values[1:]:
         result = mix(result, value)
     return frozenset(Static("bool") if isinstance(a, Static) else a for a in result)
+
+
+def _contains(flow: Interpreter, key: Value, among: Value) -> None:
+    """`key in among`: of a mapping it tells no more than that its keys are plain."""
+    held = flow.iterate(among)
+    words = any(isinstance(a, Static) and a.type == "str" for a in among | held)
+    flow.note(key, "static", "str" if words else "")
+    if any(isinstance(a, Static) and a.type == "str" for a in key):
+        flow.note(held, "static", "str")
 
 
 def literal(node: ast.expr) -> object:
