@@ -265,7 +265,7 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    found = _possible(plan, call, found)
+    found = _possible(plan, call, _runnable(plan, found))
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
@@ -276,6 +276,18 @@ def _emit_module_call(
     for module in found:
         _check_initializers(plan, call, module)
         _notices(plan, source, call, module)
+
+
+def _runnable(plan: Plan, found: Sequence[Module]) -> Sequence[Module]:
+    """The candidates that can run at all: `cls` is never the base that lacks an `apply`."""
+    complete = [
+        m
+        for m in found
+        if not isinstance(m.definition, ast.ClassDef)
+        or plan.flow.function_of(m) is not None
+        or plan.flow.hierarchy.layer(m.definition) is not None
+    ]
+    return complete or found
 
 
 def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
@@ -922,7 +934,7 @@ def _emit_bind(plan: Plan, source: Source, call: ast.Call, callee: Value, operat
     others = [a for a in callee if isinstance(a, Function | Bound | Class)]
     if others:
         raise Unclear("LN392", f"`{text(call.func)}` may belong to something else")
-    sites = {_bind(plan, call, module, operation) for module in found}
+    sites = {_bind(plan, call, module, operation) for module in _runnable(plan, found)}
     if len(sites) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
     plan.at(source, call, sites.pop())
