@@ -11,25 +11,21 @@ from linenify.facts import (
     attention,
     catalogue,
     jaxcalls,
-    names,
     recurrent,
     selfcalls,
-    splats,
     toplevel,
     transforms,
 )
 from linenify.facts.arguments import (
-    Filled,
     Unclear,
     fill,
     in_module_code,
     repeated,
-    splat_keys,
     text,
 )
+from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.catalogue import Slot
 from linenify.facts.classes import MODULE_BASES
-from linenify.facts.definitions import needs_keywords
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.kinds import (
@@ -51,17 +47,23 @@ from linenify.facts.kinds import (
     Value,
     modules,
 )
+from linenify.facts.layers import (
+    check_initializers,
+    check_migrated,
+    layer_of,
+    layer_split,
+    notices_of,
+    slot_of,
+)
+from linenify.facts.members import member_split, own_method, runnable, same_field
 from linenify.facts.parameters import Role
-from linenify.facts.plan import ClassPlan, Plan
-from linenify.facts.selfcalls import reachable_receiver
+from linenify.facts.plan import Plan
 from linenify.facts.sites import (
     Added,
     Argument,
-    Bind,
     Curried,
     Given,
     ModuleCall,
-    ParameterSite,
     Reordered,
 )
 from linenify.project.source import Source
@@ -101,7 +103,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     for atom in sorted(callee, key=_order):
         match atom:
             case ModuleApi(module=module, name="partial" | "shared" as name):
-                _emit_bind(plan, source, call, callee, name)
+                emit_bind(plan, source, call, callee, name)
                 return
             case ModuleApi(module=module, name="initialize_carry"):
                 recurrent.emit_carry(plan, source, call, module)
@@ -127,7 +129,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 _emit_function(plan, source, call, path[len(LEGACY) + 1 :])
                 return
             case External(path="functools.partial"):
-                _emit_functools(plan, source, call)
+                emit_functools(plan, source, call)
                 return
             case External(path="builtins.getattr") if _of_namespace(plan, call):
                 raise Unclear("LN391", "a name of flax.nn is looked up at run time")
@@ -265,7 +267,7 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    found = _possible(plan, call, _runnable(plan, found))
+    found = _possible(plan, call, runnable(plan, found))
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
@@ -274,20 +276,8 @@ def _emit_module_call(
         _curry(plan, call, others, site)
     plan.at(source, call, site)
     for module in found:
-        _check_initializers(plan, call, module)
-        _notices(plan, source, call, module)
-
-
-def _runnable(plan: Plan, found: Sequence[Module]) -> Sequence[Module]:
-    """The candidates that can run at all: `cls` is never the base that lacks an `apply`."""
-    complete = [
-        m
-        for m in found
-        if not isinstance(m.definition, ast.ClassDef)
-        or plan.flow.function_of(m) is not None
-        or plan.flow.hierarchy.layer(m.definition) is not None
-    ]
-    return complete or found
+        check_initializers(plan, call, module)
+        notices_of(plan, source, call, module)
 
 
 def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
@@ -346,14 +336,14 @@ def _as_it_was(call: ast.Call, site: ModuleCall) -> bool:
 
 
 def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleCall:
-    _check_migrated(plan, call, module)
+    check_migrated(plan, call, module)
     if isinstance(module.definition, str) or plan.flow.function_of(module) is None:
-        layer = _layer(plan, module)
+        layer = layer_of(plan, module)
         filled = fill(plan, call, module)
         special = {
             f.name
             for f in filled
-            if f.name is not None and _slot(layer, f.name, module) is Slot.SPECIAL
+            if f.name is not None and slot_of(layer, f.name, module) is Slot.SPECIAL
         }
         if layer.name in attention.LAYERS and module.method == "apply":
             return attention.split(plan, source, call, module, layer, filled)
@@ -361,522 +351,8 @@ def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> Module
             raise Unclear("LN491", f"`{min(special)}=` has no counterpart in Linen")
         return layer_split(plan, call, module, layer, filled)
     if module.receiver == "self":
-        return _own_method(plan, call, module)
-    return _user_split(plan, call, module)
-
-
-def _check_migrated(plan: Plan, call: ast.Call, module: Module) -> None:
-    if isinstance(module.definition, str):
-        return
-    class_plan = plan.classes.get(module.definition)
-    if class_plan is None or class_plan.refused is not None:
-        raise Unclear("LN398", f"`{text(call.func)}` is a module class that was not migrated")
-
-
-def _layer(plan: Plan, module: Module) -> catalogue.Layer:
-    name = module.definition
-    if not isinstance(name, str):
-        assert isinstance(name, ast.ClassDef)
-        found = plan.flow.hierarchy.layer(name)
-        if found is None:
-            raise Unclear("LN390", f"`{name.name}` has no `apply`")
-        name = found
-    layer = catalogue.layer(name)
-    assert layer is not None
-    return layer
-
-
-# --- layers ----------------------------------------------------------------------------------
-
-
-def _slot(layer: catalogue.Layer, name: str, module: Module) -> Slot | None:
-    if module.method != "apply":
-        method = next((m for m in layer.methods if m.name == module.method), None)
-        known = {a.name: a for a in method.arguments} if method else {}
-        return known[name].slot if name in known else None
-    argument = layer.argument(name)
-    return argument.slot if argument is not None else None
-
-
-def layer_split(
-    plan: Plan,
-    call: ast.Call,
-    module: Module,
-    layer: catalogue.Layer,
-    filled: Sequence[Filled],
-    skip: frozenset[str] = frozenset(),
-) -> ModuleCall:
-    """Splits the call of a built-in layer."""
-    construct: list[Argument] = []
-    inputs: list[Argument] = []
-    in_order = True
-    position = 0
-    given = {f.name for f in filled if f.name is not None}
-    for entry in filled:
-        if entry.splat:
-            passed = _passed_on(plan, call, entry)
-            if passed is not None:
-                names = [n for n in passed if n not in given | module.bound]
-                for name in names:
-                    known = layer.argument(name)
-                    if known is not None and known.linen is not None:
-                        construct.append(Added(known.linen, f"{receiver_of(plan, call)}.{name}"))
-                continue
-            construct.append(_layer_splat(plan, call, module, layer, filled, entry))
-            continue
-        assert entry.name is not None
-        if entry.name in skip:
-            continue
-        if entry.name == "name":
-            construct.append(Given(entry.index, "name"))
-            continue
-        if module.method != "apply":
-            inputs.append(Given(entry.index, None if entry.positional else entry.name))
-            continue
-        argument = layer.argument(entry.name)
-        if argument is None or argument.linen is None:
-            raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
-        at_call = argument.slot is Slot.INPUT or argument.linen not in layer.fields
-        if module.shared and argument.linen in layer.inputs:
-            at_call = True
-        if at_call:
-            keyword = None if entry.positional else argument.linen
-            size = (
-                _table_size(plan, module, filled) if plan.exact and entry.name == "inputs" else None
-            )
-            if size is not None:
-                clipped = "{jnp}.clip({%d}, -(%s), %s - 1)" % (entry.index, size, size)
-                inputs.append(Added(keyword, clipped))
-                continue
-            inputs.append(Given(entry.index, keyword))
-        elif module.shared:
-            raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
-        elif entry.positional and in_order and _at(layer.fields, position) == argument.linen:
-            construct.append(Given(entry.index))
-            position += 1
-        else:
-            in_order = in_order and not entry.positional
-            construct.append(Given(entry.index, argument.linen))
-    if module.shared:
-        return ModuleCall(None, tuple(inputs), rule="LN304")
-    construct.extend(_required(plan, call, layer, given, module))
-    construct.extend(_exact(plan, layer, filled, module))
-    if layer.derived:
-        construct = recurrent.with_features(plan, call, module, layer, filled, construct)
-    rule = "LN306" if layer.derived else "LN301"
-    return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
-
-
-def _table_size(plan: Plan, module: Module, filled: Sequence[Filled]) -> str | None:
-    """The number of embeddings of an Embed call, as a template."""
-    if module.definition != "Embed":
-        return None
-    given = next((f for f in filled if f.name == "num_embeddings"), None)
-    if given is not None:
-        return "{%d}" % given.index
-    bound = module.origin.keywords if module.origin is not None else []
-    node = next((k.value for k in bound if k.arg == "num_embeddings"), None)
-    return (
-        recurrent.migrated_text(plan, node) if isinstance(node, ast.Name | ast.Constant) else None
-    )
-
-
-def _layer_splat(
-    plan: Plan,
-    call: ast.Call,
-    module: Module,
-    layer: catalogue.Layer,
-    filled: Sequence[Filled],
-    entry: Filled,
-) -> Argument:
-    inputs = [a.name for a in layer.arguments if a.slot is Slot.INPUT]
-    given = {f.name for f in filled}
-    if entry.splat == "*" or not all(name in given or name in module.bound for name in inputs):
-        raise Unclear("LN390", f"`{text(call.func)}` gets its inputs through a splat")
-    keys = splat_keys(plan, entry.node)
-    if keys is None:
-        raise Unclear("LN390", "the keys of the splat are not known")
-    return _layer_splat_keys(plan, layer, entry, keys)
-
-
-def _layer_splat_keys(
-    plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]
-) -> Argument:
-    """A splat of fields; keys that Linen renames are renamed where the dict is made."""
-    renames: dict[str, str] = {}
-    for key in keys:
-        argument = layer.argument(key)
-        if key == "name":
-            continue
-        if argument is None or argument.linen is None or argument.linen not in layer.fields:
-            raise Unclear("LN390", f"the splat carries `{key}`, which Linen takes otherwise")
-        if argument.linen != key:
-            renames[key] = argument.linen
-    if renames:
-        splats.rename_keys(plan, entry.node, renames)
-    return Given(entry.index)
-
-
-def _required(
-    plan: Plan, call: ast.Call, layer: catalogue.Layer, given: set[str], module: Module
-) -> list[Argument]:
-    added: list[Argument] = []
-    if module.origin is None:
-        for keyword, value in layer.required:
-            if keyword in given:
-                continue
-            if names.is_spelt(plan, call.func):
-                added.append(Added(keyword, value))
-            else:
-                # The class came here as a value: it is bound where it is named.
-                plan.wrapped.add(layer.name)
-    for trigger, keyword, value in layer.required_with:
-        asked = trigger in given or trigger in module.bound
-        if asked and keyword not in given and keyword not in module.bound:
-            added.append(Added(keyword, value))
-    return added
-
-
-def _exact(
-    plan: Plan, layer: catalogue.Layer, filled: Sequence[Filled], module: Module
-) -> list[Argument]:
-    """What keeps a corner of the legacy numerics."""
-    del plan
-    given = {f.name: f.node for f in filled}
-    if layer.linen in {"BatchNorm", "LayerNorm", "GroupNorm"} and "dtype" not in given:
-        off = [
-            isinstance(node, ast.Constant) and node.value is False
-            for node in (given.get("bias"), given.get("scale"))
-        ]
-        if all(off) and "dtype" not in module.bound:
-            # Without parameters Linen keeps half precision; legacy gave float32.
-            return [Added("dtype", "{jnp}.float32")]
-    return []
-
-
-def _check_initializers(plan: Plan, call: ast.Call, module: Module) -> None:
-    if not isinstance(module.definition, str):
-        return
-    layer = catalogue.layer(module.definition)
-    assert layer is not None
-    for entry in fill(plan, call, module):
-        argument = layer.argument(entry.name) if entry.name else None
-        if argument is not None and argument.role == "initializer":
-            widen_initializers(plan, plan.flow.values.get(entry.node, frozenset()))
-
-
-def widen_initializers(plan: Plan, value: Value) -> None:
-    """Layers of Linen call an initialiser with a dtype as well."""
-    for atom in value:
-        if not isinstance(atom, Function):
-            continue
-        arguments = atom.node.args
-        if arguments.vararg is not None or arguments.kwarg is not None:
-            continue
-        if len(arguments.posonlyargs) + len(arguments.args) == 2:
-            code = plan.flow.code[atom.node]
-            plan.define(code.source, atom.node, ParameterSite("dtype=jnp.float32"))
-
-
-def _notices(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
-    """What only a faulty program could tell from the original."""
-    site = plan.site_at(source, call)
-    imitated = isinstance(site, ModuleCall) and any(
-        isinstance(a, Added) and ".clip(" in a.code for a in site.call
-    )
-    if module.definition == "Embed" and module.method == "apply" and not imitated:
-        plan.notice(source, call, "LN801")
-    if module.definition == "DenseGeneral":
-        given = {f.name: f.node for f in fill(plan, call, module)}
-        bias = given.get("bias")
-        off = (isinstance(bias, ast.Constant) and bias.value is False) or "bias" in module.bound
-        if not off and not _trailing(given.get("axis")):
-            plan.notice(source, call, "LN805")
-        batch = given.get("batch_dims")
-        if batch is not None and ast.unparse(batch) != "()":
-            plan.notice(source, call, "LN806")
-
-
-def _trailing(axis: ast.expr | None) -> bool:
-    """Whether the contracted axes are the last ones, in order."""
-    match axis:
-        case None:
-            return True
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
-            return True
-        case ast.Tuple(elts=elements):
-            expected = [f"-{place}" for place in range(len(elements), 0, -1)]
-            return [ast.unparse(e) for e in elements] == expected
-    return False
-
-
-# --- user classes ----------------------------------------------------------------------------
-
-
-def _user_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
-    function = plan.flow.function_of(module)
-    assert function is not None
-    assert not isinstance(module.definition, str)
-    class_plan = plan.classes[module.definition]
-    construct: list[Argument] = []
-    inputs: list[Argument] = []
-    in_order = not _keyword_only(plan, module)
-    position = 0
-    keyword_inputs = False
-    filled = fill(plan, call, module)
-    given = {f.name for f in filled if f.name is not None} | module.bound
-    extras: list[str] = []
-    for entry in filled:
-        if entry.splat:
-            if _is_open_splat(plan, function, class_plan, entry):
-                construct.append(Added(class_plan.open[function], "{%d}" % entry.index))
-                continue
-            passed = _passed_on(plan, call, entry)
-            if passed is not None:
-                order = set(class_plan.order)
-                construct.extend(
-                    Added(n, f"{receiver_of(plan, call)}.{n}")
-                    for n in passed
-                    if n not in given and n in order
-                )
-                continue
-            where = _user_splat(plan, function, filled, entry, module)
-            (construct if where is Role.FIELD else inputs).append(Given(entry.index))
-            continue
-        assert entry.name is not None
-        if entry.name == "name":
-            construct.append(Given(entry.index, "name"))
-            continue
-        role = plan.role(function, entry.name)
-        if role is None:
-            if function.args.vararg is not None and entry.name == function.args.vararg.arg:
-                inputs.append(Given(entry.index))
-                continue
-            extra = _extra_keyword(plan, function, class_plan.order, entry.name)
-            if extra is None and function in class_plan.open and not module.shared:
-                extras.append(f"{entry.name}={{{entry.index}}}")
-                continue
-            if extra is None:
-                raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
-            (construct if extra is Role.FIELD else inputs).append(Given(entry.index, entry.name))
-            continue
-        if role is Role.INPUT:
-            keyword = None if entry.positional and not keyword_inputs else entry.name
-            keyword_inputs = keyword_inputs or keyword is not None
-            inputs.append(Given(entry.index, keyword))
-            continue
-        if module.shared:
-            raise Unclear("LN390", f"`{entry.name}` is given per call to a shared module")
-        field = plan.field(module.definition, entry.name)
-        if entry.positional and in_order and _at(class_plan.order, position) == field:
-            construct.append(Given(entry.index))
-            position += 1
-        else:
-            in_order = in_order and not entry.positional
-            construct.append(_field_argument(plan, function, entry, field))
-    construct.extend(_extra_fields(plan, function, class_plan, module, extras))
-    spelt = {f.name for f in filled if f.name is not None}
-    inputs.extend(_travelling(plan, function, module, spelt))
-    if module.shared:
-        return ModuleCall(None, tuple(inputs), rule="LN304")
-    method = module.method if module.method != "apply" else None
-    if method is not None and not isinstance(call.func, ast.Attribute):
-        raise Unclear("LN297", f"`{text(call.func)}` is a method that travels as a value")
-    return ModuleCall(tuple(construct), tuple(inputs), method=method)
-
-
-def _is_open_splat(
-    plan: Plan, function: ast.FunctionDef, class_plan: ClassPlan, entry: Filled
-) -> bool:
-    """Whether `**more` carries nothing but what goes into an open-ended signature."""
-    if function not in class_plan.open or entry.splat != "**":
-        return False
-    keys = splat_keys(plan, entry.node)
-    return keys is not None and not keys & {"name", *plan.decisions[function]}
-
-
-def _extra_fields(
-    plan: Plan,
-    function: ast.FunctionDef,
-    class_plan: ClassPlan,
-    module: Module,
-    extras: Sequence[str],
-) -> list[Argument]:
-    """Arguments that legacy collected in `**kwargs`: one dict now."""
-    if not extras:
-        return []
-    if module.bound - {"name", *plan.decisions[function], *class_plan.order}:
-        raise Unclear("LN390", "`**kwargs` is filled in two places")
-    return [Added(class_plan.open[function], f"dict({', '.join(extras)})")]
-
-
-def _travelling(
-    plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
-) -> list[Argument]:
-    """Call arguments that `.partial` had bound: they are given at every call now."""
-    added: dict[str, Argument] = {}
-    origin = module.origin
-    while origin is not None:
-        for keyword in origin.keywords:
-            name = keyword.arg
-            if name is None or name in added or name in explicit:
-                continue
-            if plan.role(function, name) is Role.INPUT:
-                added[name] = Added(name, recurrent.migrated_text(plan, keyword.value))
-        inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
-        found = plan.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
-        origin = next((a.origin for a in found if isinstance(a, Module)), None)
-    return list(added.values())
-
-
-def _called_locally(plan: Plan, call: ast.Call) -> bool:
-    """Whether what `call` makes is only called, and only in the function that makes it."""
-    home = plan.code(call)
-    calls = 0
-    for other in plan.flow.where:
-        assert isinstance(other, ast.Call)
-        for value in [other.func, *other.args, *(k.value for k in other.keywords)]:
-            if not any(
-                isinstance(a, Module) and a.origin is call
-                for a in plan.flow.values.get(value, frozenset())
-            ):
-                continue
-            if value is not other.func or plan.code(other) is not home:
-                return False
-            calls += 1
-    return calls > 0 and home is not None
-
-
-def receiver_of(plan: Plan, call: ast.Call) -> str:
-    """The receiver of the module method around `call`."""
-    return reachable_receiver(plan, call) or "self"
-
-
-def _passed_on(plan: Plan, call: ast.Call, entry: Filled) -> list[str] | None:
-    """The fields that stand for a `**kwargs` of the method around `call`."""
-    code = plan.code(call)
-    if entry.splat != "**" or code is None or not isinstance(entry.node, ast.Name):
-        return None
-    if not isinstance(code.node, ast.FunctionDef):
-        return None
-    for class_plan in plan.classes.values():
-        names = class_plan.forwarded.get(code.node)
-        kwarg = code.node.args.kwarg
-        if names is not None and kwarg is not None and kwarg.arg == entry.node.id:
-            return list(names)
-    return None
-
-
-def _field_argument(plan: Plan, function: ast.FunctionDef, entry: Filled, field: str) -> Argument:
-    decision = plan.decisions[function][entry.name or ""]
-    if decision.is_cache:
-        value = plan.flow.values.get(entry.node, frozenset())
-        if any(isinstance(a, Parameter) for a in value) or (
-            isinstance(entry.node, ast.Constant) and entry.node.value is None
-        ):
-            if isinstance(entry.node, ast.Constant):
-                return Added(field, "False")
-            return Given(entry.index, field)
-        return Added(field, "True")
-    return Given(entry.index, field)
-
-
-def _keyword_only(plan: Plan, module: Module) -> bool:
-    """Whether the fields of a class cannot be given by position."""
-    definition = module.definition
-    if not isinstance(definition, ast.ClassDef):
-        return False
-    return any(
-        ancestor in plan.classes and needs_keywords(plan, ancestor)
-        for ancestor in plan.flow.hierarchy.mro(definition)
-    )
-
-
-def _user_splat(
-    plan: Plan,
-    function: ast.FunctionDef,
-    filled: Sequence[Filled],
-    entry: Filled,
-    module: Module,
-) -> Role:
-    decisions = plan.decisions[function]
-    given = {f.name for f in filled if f.name is not None} | module.bound
-    if entry.splat == "*":
-        left = [n for n in decisions if n not in given]
-        if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
-            function.args.vararg is not None or all(decisions[n].role is Role.INPUT for n in left)
-        ):
-            return Role.INPUT
-        raise Unclear("LN390", f"`*{text(entry.node)}` may carry fields and inputs")
-    keys = splat_keys(plan, entry.node)
-    assert not isinstance(module.definition, str)
-    extra = [n for ns in plan.classes[module.definition].forwarded.values() for n in ns]
-    known = {**dict.fromkeys(extra, Role.FIELD), **{n: d.role for n, d in decisions.items()}}
-    roles = {r for n, r in known.items() if n not in given and (keys is None or n in keys)}
-    if keys is not None and not keys - {"name"}:
-        roles = roles or {Role.FIELD}
-    if keys is not None and any(k not in known and k != "name" for k in keys):
-        raise Unclear("LN390", f"`**{text(entry.node)}` carries arguments that are not known")
-    if len(roles) != 1:
-        raise Unclear("LN390", f"`**{text(entry.node)}` may carry fields and inputs")
-    if function.args.kwarg is not None and keys is None and not extra:
-        raise Unclear("LN390", f"`**{text(entry.node)}` goes into an open-ended signature")
-    role = roles.pop()
-    if role is Role.FIELD and module.shared:
-        raise Unclear("LN390", "fields are given per call to a shared module")
-    return role
-
-
-def _extra_keyword(
-    plan: Plan, function: ast.FunctionDef, order: Sequence[str], name: str
-) -> Role | None:
-    """A keyword that `apply` takes through `**kwargs`."""
-    if function.args.kwarg is None:
-        return None
-    if name in order:
-        return Role.FIELD
-    owner = plan.flow.code[function].owner
-    found = plan.flow.hierarchy.find_after(owner.node, "apply") if owner is not None else None
-    if found is not None and keeps_kwargs(plan, function):
-        return plan.role(found[1], name)
-    return None
-
-
-def _own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
-    """`self.encode(x)`: legacy gave it a scope of its own, Linen shares the module's."""
-    function = plan.flow.function_of(module)
-    assert function is not None
-    sites = {
-        node
-        for node in plan.flow.where
-        if isinstance(node, ast.Call)
-        and any(
-            isinstance(a, Module) and a.receiver == "self" and plan.flow.function_of(a) is function
-            for a in plan.flow.values.get(node.func, frozenset())
-        )
-    }
-    if len(sites) != 1 or repeated(plan, call):
-        raise Unclear("LN297", f"`{text(call.func)}` owned parameters of its own at every call")
-    inputs: list[Argument] = []
-    for entry in fill(plan, call, module):
-        if entry.splat or entry.name is None:
-            raise Unclear("LN390", f"`{text(call.func)}` is called with a splat")
-        role = plan.role(function, entry.name)
-        if role is Role.INPUT:
-            inputs.append(Given(entry.index, None if entry.positional else entry.name))
-        elif not _same_field(plan, entry):
-            raise Unclear(
-                "LN297", f"`{text(call.func)}` gets `{entry.name}` different from the field"
-            )
-    return ModuleCall(None, tuple(inputs), rule="LN304")
-
-
-def _same_field(plan: Plan, entry: Filled) -> bool:
-    value = plan.flow.values.get(entry.node, frozenset())
-    return isinstance(entry.node, ast.Name) and any(
-        isinstance(a, Parameter) and a.name == entry.name and not a.mixed and not a.part
-        for a in value
-    )
+        return own_method(plan, call, module)
+    return member_split(plan, call, module)
 
 
 def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, name: str) -> None:
@@ -916,7 +392,7 @@ def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef,
         role = plan.role(function, entry.name)
         if role is Role.INPUT:
             arguments.append(Given(entry.index, None if entry.positional else entry.name))
-        elif not _same_field(plan, entry):
+        elif not same_field(plan, entry):
             raise Unclear("LN295", f"`super().apply` gets `{entry.name}` different from the field")
     given = {f.name for f in filled}
     own = plan.classes[owner]
@@ -924,174 +400,6 @@ def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef,
         if decision.role is Role.FIELD and name_ not in given and name_ in own.own:
             raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name_}`")
     plan.at(source, call, Reordered(tuple(arguments), "LN206", "__call__"))
-
-
-# --- partial and shared ----------------------------------------------------------------------
-
-
-def _emit_bind(plan: Plan, source: Source, call: ast.Call, callee: Value, operation: str) -> None:
-    found = [a.module for a in callee if isinstance(a, ModuleApi)]
-    others = [a for a in callee if isinstance(a, Function | Bound | Class)]
-    if others:
-        raise Unclear("LN392", f"`{text(call.func)}` may belong to something else")
-    sites = {_bind(plan, call, module, operation) for module in _runnable(plan, found)}
-    if len(sites) != 1:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
-    plan.at(source, call, sites.pop())
-
-
-def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
-    _check_migrated(plan, call, module)
-    instance = operation == "shared" or call in plan.promoted
-    rule = "LN303" if instance else "LN302"
-    arguments: list[Argument] = []
-    function = plan.flow.function_of(module)
-    layer = _layer(plan, module) if function is None else None
-    given = {k.arg for k in call.keywords}
-    extras: list[str] = []
-    for index, keyword in enumerate(call.keywords):
-        entry = Filled(index, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
-        if function is not None and _goes_open(plan, module, function, entry):
-            extras.append(f"{entry.name}={{{index}}}")
-            continue
-        arguments.extend(_bound_argument(plan, call, module, layer, function, entry))
-    if function is not None:
-        assert not isinstance(module.definition, str)
-        class_plan = plan.classes[module.definition]
-        arguments.extend(_extra_fields(plan, function, class_plan, module, extras))
-    if layer is not None and module.origin is None:
-        for name, value in layer.required:
-            if name in given or (instance and _passed_later(plan, call, name)):
-                continue
-            arguments.append(Added(name, value))
-    if layer is not None:
-        for trigger, name, value in layer.required_with:
-            if trigger in given and name not in given and not _passed_later(plan, call, name):
-                arguments.append(Added(name, value))
-        if layer.derived and instance:
-            arguments = recurrent.shared_features(plan, call, module, layer, arguments)
-        for keyword in call.keywords:
-            argument = layer.argument(keyword.arg) if keyword.arg else None
-            if argument is not None and argument.role == "initializer":
-                widen_initializers(plan, plan.flow.values.get(keyword.value, frozenset()))
-    static = not instance and _in_module_class(plan, call)
-    return Bind(tuple(arguments), instance, static=static, rule=rule)
-
-
-def _in_module_class(plan: Plan, call: ast.Call) -> bool:
-    """Whether a call is the value of an attribute in the body of a module class."""
-    statement = plan.parents[call]
-    owner = plan.parents.get(statement)
-    return (
-        isinstance(statement, ast.Assign | ast.AnnAssign)
-        and isinstance(owner, ast.ClassDef)
-        and plan.flow.hierarchy.is_module(owner)
-    )
-
-
-def _goes_open(plan: Plan, module: Module, function: ast.FunctionDef, entry: Filled) -> bool:
-    assert not isinstance(module.definition, str)
-    class_plan = plan.classes[module.definition]
-    return (
-        function in class_plan.open
-        and entry.name is not None
-        and entry.name not in {"name", *plan.decisions[function], *class_plan.order}
-    )
-
-
-def _bound_argument(
-    plan: Plan,
-    call: ast.Call,
-    module: Module,
-    layer: catalogue.Layer | None,
-    function: ast.FunctionDef | None,
-    entry: Filled,
-) -> list[Argument]:
-    if entry.name == "name":
-        return [Given(entry.index, "name")]
-    passed = _passed_on(plan, call, entry) if entry.name is None else None
-    if passed is not None:
-        given = {k.arg for k in call.keywords} | module.bound
-        receiver = receiver_of(plan, call)
-        left = [n for n in passed if n not in given]
-        if layer is not None:
-            fields = [(layer.argument(n), n) for n in left]
-            return [Added(a.linen, f"{receiver}.{n}") for a, n in fields if a is not None]
-        assert not isinstance(module.definition, str)
-        order = plan.classes[module.definition].order
-        return [Added(n, f"{receiver}.{n}") for n in left if n in order]
-    if layer is not None:
-        if entry.name is None:
-            keys = splat_keys(plan, entry.node)
-            if keys is None:
-                raise Unclear("LN390", "the keys of the splat are not known")
-            return [_layer_splat_keys(plan, layer, entry, keys)]
-        argument = layer.argument(entry.name)
-        if argument is None:
-            raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
-        if argument.slot is Slot.SPECIAL:
-            return attention.bound(plan, call, layer, entry.name, entry.index, entry.node)
-        if argument.slot is Slot.INPUT:
-            if layer.name in attention.LAYERS and isinstance(entry.node, ast.Constant):
-                return []
-            raise Unclear("LN393", f"`{text(call.func)}` binds the input `{entry.name}`")
-        return [Given(entry.index, argument.linen)]
-    assert function is not None
-    assert not isinstance(module.definition, str)
-    if entry.name is None:
-        keys = splat_keys(plan, entry.node)
-        decisions = plan.decisions[function]
-        order = plan.classes[module.definition].order
-        unknown = keys is None or any(
-            k not in {"name", *order} and (k not in decisions or decisions[k].role is Role.INPUT)
-            for k in keys
-        )
-        if unknown and any(
-            d.role is Role.INPUT and d.default is not None for d in decisions.values()
-        ):
-            raise Unclear("LN390", f"`**{text(entry.node)}` may bind call arguments")
-        return [Given(entry.index)]
-    role = plan.role(function, entry.name)
-    if role is None:
-        extra = _extra_keyword(plan, function, plan.classes[module.definition].order, entry.name)
-        if extra is Role.FIELD or function.args.kwarg is not None:
-            return [Given(entry.index, entry.name)]
-        raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
-    if role is Role.INPUT:
-        if isinstance(entry.node, ast.Constant | ast.Name) and _called_locally(plan, call):
-            return []  # travels to the calls
-        raise Unclear("LN393", f"`{entry.name}` is bound here and taken per call in Linen")
-    return [_field_argument(plan, function, entry, plan.field(module.definition, entry.name))]
-
-
-def _passed_later(plan: Plan, call: ast.Call, name: str) -> bool:
-    """Whether a call of what `call` made gives `name` itself."""
-    return any(
-        actual.parameter == name
-        and isinstance(actual.callee, Module)
-        and actual.callee.origin is call
-        and actual.how in {"instance", "call"}
-        for actual in plan.flow.actuals.values()
-    )
-
-
-def _emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
-    if not call.args:
-        return
-    found = modules(plan.flow.values.get(call.args[0], frozenset()))
-    if not found:
-        return
-    if len(call.args) > 1:
-        raise Unclear("LN393", "functools.partial binds positional arguments of a module class")
-    module = found[0]
-    bind = _bind(plan, call, module, "partial")
-    arguments: list[Argument] = [Given(0)]
-    for argument in bind.arguments:
-        if isinstance(argument, Given):
-            arguments.append(Given(argument.index + 1, argument.keyword))
-        else:
-            arguments.append(argument)
-    plan.at(source, call, Reordered(tuple(arguments), "LN302"))
 
 
 # --- functions of flax.nn --------------------------------------------------------------------
@@ -1145,10 +453,3 @@ def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.F
     if "deterministic" not in given:
         inputs.append(Added("deterministic", "False"))
     plan.at(source, call, ModuleCall(tuple(construct), tuple(inputs), rule="LN501"))
-
-
-# --- helpers ---------------------------------------------------------------------------------
-
-
-def _at(sequence: Sequence[str], position: int) -> str | None:
-    return sequence[position] if position < len(sequence) else None

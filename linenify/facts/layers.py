@@ -1,0 +1,288 @@
+"""Calls of the layers of `flax.nn`: which argument goes to the constructor, which to the call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from linenify.facts import (
+    catalogue,
+    names,
+    recurrent,
+    splats,
+)
+from linenify.facts.arguments import (
+    Filled,
+    Unclear,
+    fill,
+    splat_keys,
+    text,
+)
+from linenify.facts.catalogue import Slot
+from linenify.facts.kinds import (
+    Function,
+    Module,
+    Value,
+)
+from linenify.facts.members import name_at, passed_on, receiver_of
+from linenify.facts.plan import Plan
+from linenify.facts.sites import (
+    Added,
+    Argument,
+    Given,
+    ModuleCall,
+    ParameterSite,
+)
+from linenify.project.source import Source
+
+
+def check_migrated(plan: Plan, call: ast.Call, module: Module) -> None:
+    """Refuses a call of a module class that stays legacy.
+
+    Raises:
+        Unclear: if the class is refused.
+    """
+    if isinstance(module.definition, str):
+        return
+    class_plan = plan.classes.get(module.definition)
+    if class_plan is None or class_plan.refused is not None:
+        raise Unclear("LN398", f"`{text(call.func)}` is a module class that was not migrated")
+
+
+def layer_of(plan: Plan, module: Module) -> catalogue.Layer:
+    """The catalogue entry of a layer, or of the one that a class derives from.
+
+    Raises:
+        Unclear: if the class derives from none, and has no `apply`.
+    """
+    name = module.definition
+    if not isinstance(name, str):
+        assert isinstance(name, ast.ClassDef)
+        found = plan.flow.hierarchy.layer(name)
+        if found is None:
+            raise Unclear("LN390", f"`{name.name}` has no `apply`")
+        name = found
+    layer = catalogue.layer(name)
+    assert layer is not None
+    return layer
+
+
+def slot_of(layer: catalogue.Layer, name: str, module: Module) -> Slot | None:
+    """Where an argument of a layer goes, None if the layer has no such argument."""
+    if module.method != "apply":
+        method = next((m for m in layer.methods if m.name == module.method), None)
+        known = {a.name: a for a in method.arguments} if method else {}
+        return known[name].slot if name in known else None
+    argument = layer.argument(name)
+    return argument.slot if argument is not None else None
+
+
+def layer_split(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
+    skip: frozenset[str] = frozenset(),
+) -> ModuleCall:
+    """Splits the call of a built-in layer."""
+    construct: list[Argument] = []
+    inputs: list[Argument] = []
+    in_order = True
+    position = 0
+    given = {f.name for f in filled if f.name is not None}
+    for entry in filled:
+        if entry.splat:
+            passed = passed_on(plan, call, entry)
+            if passed is not None:
+                names = [n for n in passed if n not in given | module.bound]
+                for name in names:
+                    known = layer.argument(name)
+                    if known is not None and known.linen is not None:
+                        construct.append(Added(known.linen, f"{receiver_of(plan, call)}.{name}"))
+                continue
+            construct.append(_layer_splat(plan, call, module, layer, filled, entry))
+            continue
+        assert entry.name is not None
+        if entry.name in skip:
+            continue
+        if entry.name == "name":
+            construct.append(Given(entry.index, "name"))
+            continue
+        if module.method != "apply":
+            inputs.append(Given(entry.index, None if entry.positional else entry.name))
+            continue
+        argument = layer.argument(entry.name)
+        if argument is None or argument.linen is None:
+            raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
+        at_call = argument.slot is Slot.INPUT or argument.linen not in layer.fields
+        if module.shared and argument.linen in layer.inputs:
+            at_call = True
+        if at_call:
+            keyword = None if entry.positional else argument.linen
+            size = (
+                _table_size(plan, module, filled) if plan.exact and entry.name == "inputs" else None
+            )
+            if size is not None:
+                clipped = "{jnp}.clip({%d}, -(%s), %s - 1)" % (entry.index, size, size)
+                inputs.append(Added(keyword, clipped))
+                continue
+            inputs.append(Given(entry.index, keyword))
+        elif module.shared:
+            raise Unclear("LN390", f"`{entry.name}=` is given per call to a shared layer")
+        elif entry.positional and in_order and name_at(layer.fields, position) == argument.linen:
+            construct.append(Given(entry.index))
+            position += 1
+        else:
+            in_order = in_order and not entry.positional
+            construct.append(Given(entry.index, argument.linen))
+    if module.shared:
+        return ModuleCall(None, tuple(inputs), rule="LN304")
+    construct.extend(_required(plan, call, layer, given, module))
+    construct.extend(_exact(plan, layer, filled, module))
+    if layer.derived:
+        construct = recurrent.with_features(plan, call, module, layer, filled, construct)
+    rule = "LN306" if layer.derived else "LN301"
+    return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
+
+
+def _table_size(plan: Plan, module: Module, filled: Sequence[Filled]) -> str | None:
+    """The number of embeddings of an Embed call, as a template."""
+    if module.definition != "Embed":
+        return None
+    given = next((f for f in filled if f.name == "num_embeddings"), None)
+    if given is not None:
+        return "{%d}" % given.index
+    bound = module.origin.keywords if module.origin is not None else []
+    node = next((k.value for k in bound if k.arg == "num_embeddings"), None)
+    return (
+        recurrent.migrated_text(plan, node) if isinstance(node, ast.Name | ast.Constant) else None
+    )
+
+
+def _layer_splat(
+    plan: Plan,
+    call: ast.Call,
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
+    entry: Filled,
+) -> Argument:
+    inputs = [a.name for a in layer.arguments if a.slot is Slot.INPUT]
+    given = {f.name for f in filled}
+    if entry.splat == "*" or not all(name in given or name in module.bound for name in inputs):
+        raise Unclear("LN390", f"`{text(call.func)}` gets its inputs through a splat")
+    keys = splat_keys(plan, entry.node)
+    if keys is None:
+        raise Unclear("LN390", "the keys of the splat are not known")
+    return layer_splat_keys(plan, layer, entry, keys)
+
+
+def layer_splat_keys(plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]) -> Argument:
+    """A splat of fields; keys that Linen renames are renamed where the dict is made."""
+    renames: dict[str, str] = {}
+    for key in keys:
+        argument = layer.argument(key)
+        if key == "name":
+            continue
+        if argument is None or argument.linen is None or argument.linen not in layer.fields:
+            raise Unclear("LN390", f"the splat carries `{key}`, which Linen takes otherwise")
+        if argument.linen != key:
+            renames[key] = argument.linen
+    if renames:
+        splats.rename_keys(plan, entry.node, renames)
+    return Given(entry.index)
+
+
+def _required(
+    plan: Plan, call: ast.Call, layer: catalogue.Layer, given: set[str], module: Module
+) -> list[Argument]:
+    added: list[Argument] = []
+    if module.origin is None:
+        for keyword, value in layer.required:
+            if keyword in given:
+                continue
+            if names.is_spelt(plan, call.func):
+                added.append(Added(keyword, value))
+            else:
+                # The class came here as a value: it is bound where it is named.
+                plan.wrapped.add(layer.name)
+    for trigger, keyword, value in layer.required_with:
+        asked = trigger in given or trigger in module.bound
+        if asked and keyword not in given and keyword not in module.bound:
+            added.append(Added(keyword, value))
+    return added
+
+
+def _exact(
+    plan: Plan, layer: catalogue.Layer, filled: Sequence[Filled], module: Module
+) -> list[Argument]:
+    """What keeps a corner of the legacy numerics."""
+    del plan
+    given = {f.name: f.node for f in filled}
+    if layer.linen in {"BatchNorm", "LayerNorm", "GroupNorm"} and "dtype" not in given:
+        off = [
+            isinstance(node, ast.Constant) and node.value is False
+            for node in (given.get("bias"), given.get("scale"))
+        ]
+        if all(off) and "dtype" not in module.bound:
+            # Without parameters Linen keeps half precision; legacy gave float32.
+            return [Added("dtype", "{jnp}.float32")]
+    return []
+
+
+def check_initializers(plan: Plan, call: ast.Call, module: Module) -> None:
+    """Widens every initializer of the project that a layer is given."""
+    if not isinstance(module.definition, str):
+        return
+    layer = catalogue.layer(module.definition)
+    assert layer is not None
+    for entry in fill(plan, call, module):
+        argument = layer.argument(entry.name) if entry.name else None
+        if argument is not None and argument.role == "initializer":
+            widen_initializers(plan, plan.flow.values.get(entry.node, frozenset()))
+
+
+def widen_initializers(plan: Plan, value: Value) -> None:
+    """Layers of Linen call an initialiser with a dtype as well."""
+    for atom in value:
+        if not isinstance(atom, Function):
+            continue
+        arguments = atom.node.args
+        if arguments.vararg is not None or arguments.kwarg is not None:
+            continue
+        if len(arguments.posonlyargs) + len(arguments.args) == 2:
+            code = plan.flow.code[atom.node]
+            plan.define(code.source, atom.node, ParameterSite("dtype=jnp.float32"))
+
+
+def notices_of(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
+    """What only a faulty program could tell from the original."""
+    site = plan.site_at(source, call)
+    imitated = isinstance(site, ModuleCall) and any(
+        isinstance(a, Added) and ".clip(" in a.code for a in site.call
+    )
+    if module.definition == "Embed" and module.method == "apply" and not imitated:
+        plan.notice(source, call, "LN801")
+    if module.definition == "DenseGeneral":
+        given = {f.name: f.node for f in fill(plan, call, module)}
+        bias = given.get("bias")
+        off = (isinstance(bias, ast.Constant) and bias.value is False) or "bias" in module.bound
+        if not off and not _trailing(given.get("axis")):
+            plan.notice(source, call, "LN805")
+        batch = given.get("batch_dims")
+        if batch is not None and ast.unparse(batch) != "()":
+            plan.notice(source, call, "LN806")
+
+
+def _trailing(axis: ast.expr | None) -> bool:
+    """Whether the contracted axes are the last ones, in order."""
+    match axis:
+        case None:
+            return True
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
+            return True
+        case ast.Tuple(elts=elements):
+            expected = [f"-{place}" for place in range(len(elements), 0, -1)]
+            return [ast.unparse(e) for e in elements] == expected
+    return False
