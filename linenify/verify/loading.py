@@ -61,7 +61,8 @@ class UserFiles:
 
     def owns_file(self, filename: str) -> bool:
         """Whether a file belongs to this side."""
-        return Path(filename).resolve().is_relative_to(self.folder)
+        # Code without a file, such as `<frozen importlib>`, is nobody's.
+        return not filename.startswith("<") and Path(filename).resolve().is_relative_to(self.folder)
 
     def _owns(self, module: types.ModuleType) -> bool:
         # A namespace package has a path and no file.

@@ -1,6 +1,7 @@
 """The user's files: packages, siblings, and the same names on both sides."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,10 @@ def test_both_sides_define_the_same_flags(tmp_path):
         for _ in range(2):
             with side.active():
                 assert side.load("train.py").F.depth_of_test == 3
+
+
+def test_code_without_a_file_belongs_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    files = UserFiles(tmp_path)
+    assert not files.owns_file("<frozen importlib._bootstrap>")
+    assert files.owns_file(str(tmp_path / "model.py"))
