@@ -216,7 +216,7 @@ def call_module_api(
             )
         case "init" | "create":
             actuals(flow, module, module, "init", node, positional[1:], keywords)
-            result = Model(module) if name == "create" else Array()
+            result = Model(module, origin=node) if name == "create" else Array()
             return operators.make(flow, node, "tuple", [flow.returned(module), frozenset({result})])
         case "init_by_shape" | "create_by_shape":
             names = flow.positional_names(module)
@@ -227,7 +227,7 @@ def call_module_api(
                 if keyword not in {None, "input_specs"}:
                     assert keyword is not None
                     actual(flow, module, module, keyword, value, "init", node)
-            outcome = Model(module) if name.startswith("create") else Array()
+            outcome = Model(module, origin=node) if name.startswith("create") else Array()
             return operators.make(
                 flow, node, "tuple", [flow.returned(module), frozenset({outcome})]
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import arrays, binding, catalogue, lookup, operators
+from linenify.facts import arrays, binding, catalogue, higher, lookup, operators, optimizing
 from linenify.facts.classes import ClassInfo
-from linenify.facts.externals import LEGACY, transparent
+from linenify.facts.externals import LEGACY, handed_back, transparent
 from linenify.facts.kinds import (
     ARRAY,
     KEY,
@@ -26,6 +26,7 @@ from linenify.facts.kinds import (
     Module,
     ModuleApi,
     Optimizer,
+    OptimizerDef,
     Parameter,
     Partial,
     SelfApi,
@@ -86,8 +87,8 @@ def apply(
             return call_function(flow, function, node, positional, keywords, skip=int(drops))
         case Partial(function=inner, positional=count):
             return apply(flow, inner, node, [NOTHING] * count + positional, keywords, scope)
-        case Transformed(function=inner):
-            return apply(flow, inner, node, positional, keywords, scope)
+        case Transformed():
+            return higher.apply(flow, atom, node, positional, keywords, scope)
         case Module():
             return binding.call_module(flow, atom, node, positional, keywords)
         case ModuleApi(module=module, name=name):
@@ -279,9 +280,9 @@ def call_external(
 ) -> Value:
     """A call of a function of another library."""
     if path.startswith(LEGACY + "."):
-        return call_legacy(flow, path, positional, keywords)
+        return call_legacy(flow, path, node, positional, keywords)
     if path.startswith("flax.optim."):
-        return frozenset({Api(External(path), "<definition>")})
+        return call_optim(flow, path.removeprefix("flax.optim."), node, positional)
     if path == "builtins.super":
         owner = flow.code[flow.running].owner if flow.running in flow.code else None
         home = scope.function()
@@ -329,27 +330,15 @@ def call_external(
         return named_tuple(flow, node, scope)
     if path == "functools.partial" and positional:
         return functools_partial(flow, node, positional, keywords)
+    back = handed_back(path)
+    if back is not None:
+        place, named = back
+        tree = positional[place] if place < len(positional) else dict(keywords).get(named, NOTHING)
+        if any(isinstance(a, Model | Optimizer | Container | Instance | Legacy) for a in tree):
+            return tree
     wrapped = transparent(path)
     if wrapped is not None and positional:
-        if wrapped == "scan":
-            init = positional[1] if len(positional) > 1 else dict(keywords).get("init", NOTHING)
-            xs = positional[2] if len(positional) > 2 else dict(keywords).get("xs", NOTHING)
-            return (
-                call_value(flow, positional[0], [init, flow.iterate(xs) | ARRAY], node, scope)
-                | ARRAY
-            )
-        if wrapped == "map":
-            call_value(flow, positional[0], [flow.iterate(v) for v in positional[1:]], node, scope)
-            return ARRAY
-        if wrapped == "fori":
-            call_value(flow, positional[-2], [static("int"), positional[-1]], node, scope)
-            return ARRAY
-        return frozenset(
-            # Twice transformed is hardly more than once, and `f = jit(f)` must end.
-            a if isinstance(a, Transformed) else Transformed(a, wrapped)
-            for a in positional[0]
-            if isinstance(a, Function | Bound | Partial | Transformed | Module | Parameter)
-        )
+        return higher.call(flow, wrapped, node, positional, keywords, scope)
     roles = arrays.signature(path)
     if roles is None:
         for value in [*positional, *(v for _, v in keywords)]:
@@ -520,9 +509,19 @@ def functools_partial(
     return frozenset(result)
 
 
+def call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Value]) -> Value:
+    """A definition of flax.optim is made; those it wraps are items of its call."""
+    if name.rpartition(".")[2] in {"ModelParamTraversal", "DynamicScale"}:
+        return frozenset({External(f"flax.optim.{name}")})
+    for index, value in enumerate(positional):
+        flow.join(flow.items, (node, index), value)
+    return frozenset({OptimizerDef(node, name.rpartition(".")[2])})
+
+
 def call_legacy(
     flow: Interpreter,
     path: str,
+    node: ast.Call,
     positional: list[Value],
     keywords: list[tuple[str | None, Value]],
 ) -> Value:
@@ -537,8 +536,9 @@ def call_legacy(
         argument = entry.argument(keyword) if keyword is not None else None
         if argument is not None:
             binding.evidence_of(flow, argument, value)
-    if entry.name == "Model" and positional:
-        return frozenset(Model(a) for a in positional[0] if isinstance(a, Module))
+    if entry.name == "Model":
+        given = positional[0] if positional else dict(keywords).get("module", NOTHING)
+        return frozenset(Model(a, origin=node) for a in given if isinstance(a, Module))
     if entry.name in {"Cache", "_CacheEntry", "Collection"}:
         return frozenset({Legacy(entry.name)})
     match entry.returns:
@@ -608,17 +608,18 @@ def call_api(
                 if name in {"reshape", "transpose", "astype", "swapaxes", "mean", "sum", "max"}:
                     role(flow, "static", value, node, flow.where[node])
             return ARRAY
-        case Api(), "create":
-            target = frozenset(
-                a for a in (positional[0] if positional else NOTHING) if isinstance(a, Model)
-            )
-            return frozenset({Optimizer(target)})
-        case External(), "<definition>":
-            return NOTHING
+        case OptimizerDef(), "create":
+            flow.join(flow.items, (node, "target"), positional[0] if positional else NOTHING)
+            flow.join(flow.items, (node, "definition"), frozenset({receiver}))
+            return frozenset({Optimizer(node)})
         case Model(), "replace":
             return frozenset({receiver})
-        case Optimizer(), "apply_gradient" | "replace" | "replicate" | "unreplicate":
+        case Optimizer(created=created), _:
+            return optimizing.call(flow, receiver, created, name, node, positional, keywords)
+        case Legacy(type="Collection"), "as_dict":
             return frozenset({receiver})
+        case Legacy(type="Collection"), "mutate":
+            return frozenset({Legacy("context")})
         case Legacy(type="Cache"), _:
             return frozenset({Legacy("Cache")})
         case Instance(), "replace":

@@ -15,7 +15,9 @@ _WRAPPERS = {
     "jax.pmap": "pmap",
     "jax.vmap": "vmap",
     "jax.grad": "grad",
-    "jax.value_and_grad": "grad",
+    "jax.value_and_grad": "value_and_grad",
+    "jax.jacfwd": "grad",
+    "jax.jacrev": "grad",
     "jax.checkpoint": "checkpoint",
     "jax.remat": "checkpoint",
     "jax.named_call": "named_call",
@@ -28,12 +30,41 @@ _CALLERS = {
     "flax.jax_utils.scan_in_dim": "scan",
     "flax.nn.attention.scan_in_dim": "scan",
     "jax.lax.map": "map",
-    "jax.tree_map": "map",
-    "jax.tree_util.tree_map": "map",
-    "jax.tree_multimap": "map",
-    "jax.tree_util.tree_multimap": "map",
+    "jax.tree_map": "tree_map",
+    "jax.tree.map": "tree_map",
+    "jax.tree_util.tree_map": "tree_map",
+    "jax.tree_multimap": "tree_map",
+    "jax.tree_util.tree_multimap": "tree_map",
     "builtins.map": "map",
     "jax.lax.fori_loop": "fori",
+    "jax.lax.while_loop": "while",
+    "jax.lax.cond": "cond",
+}
+GRADIENTS = frozenset({"grad", "value_and_grad"})
+
+# Functions that give back what they are given, whatever they do to its leaves:
+# the place of that argument, and its name.
+_HANDED_BACK = {
+    "flax.jax_utils.replicate": (0, "tree"),
+    "flax.jax_utils.unreplicate": (0, "tree"),
+    "flax.training.common_utils.shard": (0, "xs"),
+    "flax.training.checkpoints.restore_checkpoint": (1, "target"),
+    "flax.serialization.from_bytes": (0, "target"),
+    "flax.serialization.from_state_dict": (0, "target"),
+    "flax.core.freeze": (0, "xs"),
+    "flax.core.unfreeze": (0, "x"),
+    "jax.device_put": (0, "x"),
+    "jax.device_get": (0, "x"),
+    "jax.device_put_replicated": (0, "x"),
+    "jax.block_until_ready": (0, "x"),
+    "jax.lax.pmean": (0, "x"),
+    "jax.lax.psum": (0, "x"),
+    "jax.lax.pmax": (0, "x"),
+    "jax.lax.pmin": (0, "x"),
+    "jax.lax.all_gather": (0, "x"),
+    "jax.lax.stop_gradient": (0, "x"),
+    "jax.experimental.optimizers.clip_grads": (0, "grad_tree"),
+    "jax.example_libraries.optimizers.clip_grads": (0, "grad_tree"),
 }
 
 
@@ -45,6 +76,11 @@ def canonical(path: str) -> str:
     if path.startswith("flax.core.nn"):
         path = "flax.nn" + path[len("flax.core.nn") :]
     return path
+
+
+def handed_back(path: str) -> tuple[int, str] | None:
+    """Which argument a function gives back, by place and name."""
+    return _HANDED_BACK.get(path)
 
 
 def transparent(path: str) -> str | None:

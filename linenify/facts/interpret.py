@@ -11,7 +11,7 @@ from typing import TypeVar
 from linenify.facts import calling, catalogue, lookup, operators
 from linenify.facts.binding import Actual
 from linenify.facts.classes import ClassInfo, Hierarchy
-from linenify.facts.externals import LEGACY, canonical
+from linenify.facts.externals import GRADIENTS, LEGACY, canonical, transparent
 from linenify.facts.kinds import (
     ARRAY,
     NOTHING,
@@ -33,6 +33,7 @@ from linenify.facts.kinds import (
     Partial,
     Self,
     Static,
+    Transformed,
     Value,
     static,
 )
@@ -393,10 +394,14 @@ class Interpreter:
             if isinstance(atom, External) and atom.path == f"{LEGACY}.module":
                 assert isinstance(node, ast.FunctionDef)
                 return frozenset({Module(node)})
+            if isinstance(atom, External) and transparent(atom.path) in GRADIENTS:
+                return frozenset(Transformed(a, transparent(atom.path) or "") for a in decorated)
             if isinstance(atom, Function | Bound | Partial):
                 bare = ast.copy_location(ast.Call(decorator, [], []), decorator)
                 place = self.applied.setdefault(decorator, bare)
                 made |= calling.apply(self, atom, place, [decorated], [], scope)
+        if any(isinstance(a, Transformed) and a.transform in GRADIENTS for a in made):
+            return made
         # A decorator that may give back what it got is taken to do just that.
         return decorated if decorated <= made else made | decorated
 

@@ -149,17 +149,38 @@ class SuperMethod:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A legacy `nn.Model`: a module class together with parameters."""
+    """A legacy `nn.Model`: a module class together with parameters.
+
+    Attributes:
+        module: its module class.
+        method: the method that a call runs.
+        origin: the expression that makes it, e.g. `nn.Model(M, params)`.
+        gradient: whether it holds the gradient of a Model.
+    """
 
     module: Module
     method: str = "apply"
+    origin: ast.Call | None = None
+    gradient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerDef:
+    """A legacy optimizer definition, by the call that makes it: `optim.Adam(...)`."""
+
+    node: ast.Call
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """A legacy optimizer around a target."""
+    """A legacy optimizer, by the call of `create` that makes it.
 
-    target: frozenset[Atom]
+    Its target and definition are items of that call: "target", "definition".
+    """
+
+    created: ast.Call
+    replicated: bool = False  # by its own method, which also averages gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +202,19 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
-    """A function under a JAX transform such as `jax.vmap`."""
+    """A function under a JAX transform such as `jax.vmap`.
+
+    Attributes:
+        function: what is transformed.
+        transform: e.g. "jit", "grad", "value_and_grad".
+        argnums: by which argument a gradient is taken; a tuple for several.
+        aux: whether the function gives more than what is differentiated.
+    """
 
     function: Atom
     transform: str
+    argnums: int | tuple[int, ...] = 0
+    aux: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +249,7 @@ Atom = (
     | Super
     | SuperMethod
     | Model
+    | OptimizerDef
     | Optimizer
     | Api
     | Partial
@@ -241,6 +272,21 @@ def static(type_: str = "Any", literal: str | None = None) -> Value:
 def changed(module: Module, **changes: object) -> Module:
     """`module` with some of its attributes replaced."""
     return replace(module, **changes)  # type: ignore[arg-type]
+
+
+def changed_model(model: Model, **changes: object) -> Model:
+    """`model` with some of its attributes replaced."""
+    return replace(model, **changes)  # type: ignore[arg-type]
+
+
+def models(value: Value) -> tuple[Model, ...]:
+    """The Models that a value may be, in a stable order."""
+    found = [atom for atom in value if isinstance(atom, Model)]
+    return tuple(sorted(found, key=lambda m: (*repr_key(m.module), m.method, _place(m.origin))))
+
+
+def _place(call: ast.Call | None) -> tuple[int, int]:
+    return (call.lineno, call.col_offset) if call is not None else (0, 0)
 
 
 def modules(value: Value) -> tuple[Module, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from linenify.facts import arrays, catalogue
@@ -25,6 +26,7 @@ from linenify.facts.kinds import (
     Module,
     ModuleApi,
     Optimizer,
+    OptimizerDef,
     Parameter,
     Self,
     SelfApi,
@@ -71,10 +73,12 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
             return module_attribute(flow, atom, name)
         case Model(module=module):
             return model_attribute(flow, atom, module, name)
-        case Optimizer(target=target):
-            if name == "target":
-                return target
+        case Optimizer(created=created):
+            return optimizer_attribute(flow, atom, created, name)
+        case OptimizerDef():
             return frozenset({Api(atom, name)})
+        case Legacy(type="OptimizerState"):
+            return ARRAY if name == "step" else NOTHING
         case Class(node=node) | Instance(node=node):
             return object_attribute(flow, atom, node, name)
         case Container(node=made, type="namespace"):
@@ -186,8 +190,22 @@ def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) 
     found = module_attribute(flow, module, name)
     for atom in found:
         if isinstance(atom, Module) and atom.method == name:
-            return frozenset({Model(module, method=name)})
+            return frozenset({replace(model, method=name)})
     return frozenset({Api(model, name)})
+
+
+def optimizer_attribute(
+    flow: Interpreter, optimizer: Optimizer, created: ast.Call, name: str
+) -> Value:
+    """An attribute of a legacy optimizer."""
+    match name:
+        case "target":
+            return flow.items.get((created, "target"), NOTHING)
+        case "state":
+            return frozenset({Legacy("OptimizerState")})
+        case "optimizer_def":
+            return flow.items.get((created, "definition"), NOTHING)
+    return frozenset({Api(optimizer, name)})
 
 
 def object_attribute(

@@ -63,7 +63,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
         _emit_scan(plan, source, call, path)
         return
     if handed and path not in _INERT and not path.startswith("builtins."):
-        code = "LN394" if kind is not None else "LN395"
+        code = "LN394" if kind not in {None, "cond", "while"} else "LN395"
         raise Unclear(code, f"`{text(call.func)}` is handed a module class")
     if any(isinstance(a, ModuleApi) for value in values for a in value):
         raise Unclear("LN395", f"`{text(call.func)}` is handed a method of a module class")

@@ -1,0 +1,187 @@
+"""JAX's higher-order functions: what runs inside them, and what comes back."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from linenify.facts import calling, operators
+from linenify.facts.externals import GRADIENTS
+from linenify.facts.kinds import (
+    ARRAY,
+    NOTHING,
+    Array,
+    Atom,
+    Bound,
+    Container,
+    Function,
+    Instance,
+    Model,
+    Module,
+    Optimizer,
+    Parameter,
+    Partial,
+    Transformed,
+    Value,
+    changed_model,
+    static,
+)
+from linenify.project.scopes import Scope
+
+if TYPE_CHECKING:
+    from linenify.facts.interpret import Interpreter
+
+Keywords = list[tuple[str | None, Value]]
+
+
+def call(
+    flow: Interpreter,
+    kind: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: Keywords,
+    scope: Scope,
+) -> Value:
+    """A call of `jax.jit`, `lax.scan` and the like; `kind` as `externals` has it."""
+    table = dict(keywords)
+    match kind:
+        case "scan":
+            return _scan(flow, node, positional, table, scope)
+        case "map":
+            given = [flow.iterate(v) for v in positional[1:]]
+            calling.call_value(flow, positional[0], given, node, scope)
+            return ARRAY
+        case "tree_map":
+            return _tree_map(flow, node, positional, scope)
+        case "fori" if len(positional) > 1:
+            carry = positional[-1]
+            return carry | calling.call_value(
+                flow, positional[-2], [static("int"), carry], node, scope
+            )
+        case "while" if len(positional) > 2:
+            carry = positional[2]
+            calling.call_value(flow, positional[0], [carry], node, scope)
+            return carry | calling.call_value(flow, positional[1], [carry], node, scope)
+        case "cond":
+            return _cond(flow, node, positional, scope)
+    return frozenset(
+        _transformed(atom, kind, node)
+        for atom in positional[0]
+        if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
+    )
+
+
+def _transformed(atom: Atom, kind: str, node: ast.Call) -> Transformed:
+    # Twice transformed is hardly more than once, and `f = jit(f)` must end.
+    if isinstance(atom, Transformed):
+        if kind not in GRADIENTS or atom.transform in GRADIENTS:
+            return atom
+        atom = atom.function
+    options = {k.arg: k.value for k in node.keywords}
+    aux = options.get("has_aux")
+    argnums = options.get("argnums") or (node.args[1] if len(node.args) > 1 else None)
+    chosen: int | tuple[int, ...] = 0
+    if kind in GRADIENTS and argnums is not None:
+        try:
+            literal = ast.literal_eval(argnums)
+        except ValueError:
+            literal = 0
+        chosen = tuple(literal) if isinstance(literal, list | tuple) else int(literal)
+    has_aux = isinstance(aux, ast.Constant) and aux.value is True
+    return Transformed(atom, kind, chosen, has_aux and kind in GRADIENTS)
+
+
+def apply(
+    flow: Interpreter,
+    atom: Transformed,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: Keywords,
+    scope: Scope,
+) -> Value:
+    """A call of a transformed function."""
+    result = calling.apply(flow, atom.function, node, positional, keywords, scope)
+    if atom.transform not in GRADIENTS:
+        return result
+    if isinstance(atom.argnums, tuple):
+        parts = [gradient(_at(positional, place)) for place in atom.argnums]
+        grads = operators.make(flow, node.func, "tuple", parts)
+    else:
+        grads = gradient(_at(positional, atom.argnums))
+    if atom.transform == "value_and_grad":
+        return operators.make(flow, node, "tuple", [result or ARRAY, grads])
+    if atom.aux:
+        return operators.make(flow, node, "tuple", [grads, flow.item(result, 1)])
+    return grads
+
+
+def _at(values: list[Value], place: int) -> Value:
+    return values[place] if place < len(values) else NOTHING
+
+
+def gradient(value: Value) -> Value:
+    """The gradient with respect to a value: a pytree of the same structure."""
+    made: set[Atom] = set()
+    for atom in value:
+        match atom:
+            case Model():
+                made.add(changed_model(atom, gradient=True))
+            case Container() | Instance() | Optimizer():
+                made.add(atom)
+            case Array() | Parameter():
+                made.add(Array())
+    return frozenset(made) or ARRAY
+
+
+def same_tree(value: Value) -> Value:
+    """A pytree of the structure that `value` has."""
+    kept = frozenset(
+        Array() if isinstance(atom, Array | Parameter) else atom
+        for atom in value
+        if isinstance(atom, Array | Parameter | Model | Optimizer | Container | Instance)
+    )
+    return kept or ARRAY
+
+
+def _tree_map(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
+    trees = positional[1:]
+    leaves = [
+        frozenset(a for a in flow.iterate(tree) if not isinstance(a, Model | Optimizer)) | ARRAY
+        for tree in trees
+    ]
+    calling.call_value(flow, positional[0], leaves, node, scope)
+    return same_tree(trees[0]) if trees else ARRAY
+
+
+def _scan(
+    flow: Interpreter,
+    node: ast.Call,
+    positional: list[Value],
+    table: dict[str | None, Value],
+    scope: Scope,
+) -> Value:
+    init = positional[1] if len(positional) > 1 else table.get("init", NOTHING)
+    xs = positional[2] if len(positional) > 2 else table.get("xs", NOTHING)
+    given = [init, flow.iterate(xs) | ARRAY]
+    result = calling.call_value(flow, positional[0], given, node, scope)
+    tuples = frozenset(a for a in result if isinstance(a, Container))
+    if not tuples:
+        return result | ARRAY
+    carry = init | flow.item(tuples, 0)
+    calling.call_value(flow, positional[0], [carry, given[1]], node, scope)
+    return operators.make(flow, node, "tuple", [carry, flow.item(tuples, 1) | ARRAY])
+
+
+def _cond(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
+    functions = (Function, Bound, Partial, Transformed, Module, Model)
+    places = [i for i, v in enumerate(positional) if any(isinstance(a, functions) for a in v)]
+    result = NOTHING
+    if places == [2, 4]:  # cond(predicate, x, f, y, g)
+        for place in places:
+            given = [positional[place - 1]]
+            result |= calling.call_value(flow, positional[place], given, node, scope)
+        return result or ARRAY
+    operands = positional[3:]
+    for value in positional[1:3]:
+        result |= calling.call_value(flow, value, operands, node, scope)
+    return result or ARRAY
