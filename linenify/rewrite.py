@@ -22,8 +22,9 @@ from linenify.facts.sites import (
 from linenify.project.source import Source, Span
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
+from linenify.rules.forms.calls import statements
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
-from linenify.syntax.build import code, expression, statement_from_template
+from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.imports import (
     NewAlias,
@@ -34,6 +35,7 @@ from linenify.syntax.imports import (
 )
 from linenify.syntax.positions import AST_NAMES, Placed, placed
 
+_Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
 _TODO = re.compile(r"#\s*TODO\(linenify\):\s*(LN\d+)")
 _LINES = re.compile(r"\r\n|\r|\n")
 
@@ -134,7 +136,9 @@ class _Engine(cst.CSTTransformer):
         self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
         self._consumed = _consumed(facts)
         self._stranded: list[str] = []
-        self._following: list[cst.SimpleStatementLine] = []
+        self._following: list[_Line] = []
+        self._before: list[cst.SimpleStatementLine] = []
+        self._taken = _taken(source.tree)
         self._met: set[object] = set()
         self._depth = 0
         self._path: list[cst.CSTNode] = []
@@ -197,8 +201,13 @@ class _Engine(cst.CSTTransformer):
             updated = self._marked(original, updated)
         if isinstance(original, cst.BaseStatement):
             self._columns.pop()
-        if self._following:
-            lines, self._following = [updated, *self._following], []
+        if self._following or (self._before and kind is cst.SimpleStatementLine):
+            lines = [*self._before, updated, *self._following]
+            self._before, self._following = [], []
+            if lines[0] is not updated:
+                above = updated.leading_lines  # type: ignore[attr-defined]
+                lines[0] = lines[0].with_changes(leading_lines=above)
+                lines[lines.index(updated)] = updated.with_changes(leading_lines=[])
             return cst.FlattenSentinel(lines)  # type: ignore[return-value]
         return updated
 
@@ -248,6 +257,11 @@ class _Engine(cst.CSTTransformer):
             made = [outcome.node, *children.values()]
             kept = [comment for node in made for comment in comments_of(node)]
             self._stranded += stranded(comments_of(updated), kept)
+        self._before += outcome.before
+        if isinstance(outcome.node, cst.Module):  # the body of a statement that is gone
+            first, *self._following = outcome.node.body
+            self._stranded += comments_of(outcome.node.with_changes(body=[]))
+            return first
         if outcome.parameters:
             self._parameters[self._place(original)] = outcome.parameters
         return outcome.node
@@ -273,6 +287,7 @@ class _Engine(cst.CSTTransformer):
             children=frame.children if frame is not None else {},
             parameters=self._parameters,
             consumed=self._consumed.get(place, frozenset()),
+            taken=self._taken,
         )
 
     def _place(self, node: cst.CSTNode) -> tuple[int, int]:
@@ -287,7 +302,7 @@ class _Engine(cst.CSTTransformer):
         lines = self._in_its_place(original, updated)
         if lines:
             first, *self._following = lines
-            return updated.with_changes(body=first.body)
+            return updated.with_changes(body=first.body)  # the comment behind stays here
         body = self._without(original.body, updated.body)
         if body is None:
             return updated
@@ -302,10 +317,15 @@ class _Engine(cst.CSTTransformer):
         line = self._parsed.span(original.body[0]).line
         site = self._facts.statements.get(line)
         match updated.body:
-            case [cst.Assign(value=value)] if site is not None and site.lines:
+            case [cst.Assign(value=value) | cst.Expr(value=value)] if (
+                site is not None and site.lines
+            ):
                 self._met.add(line)
                 self.rules[site.rule] += 1
-                return [statement_from_template(each, {"value": value}) for each in site.lines]
+                context = self._context(original.body[0], None)
+                made, imports = statements(site.lines, {"value": value}, context)
+                self.imports |= imports
+                return list(made)
         return []
 
     def _suite(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
@@ -408,6 +428,18 @@ def _kept(statement: cst.Del, keep: Sequence[str]) -> cst.Del:
     if isinstance(target.elements[-1].comma, cst.MaybeSentinel) and len(elements) > 1:
         elements[-1] = elements[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
     return statement.with_changes(target=target.with_changes(elements=elements))
+
+
+def _taken(tree: ast.Module) -> frozenset[str]:
+    """Names that a file binds anywhere, other than by an import."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+    return frozenset(names)
 
 
 def _consumed(facts: FileFacts) -> dict[tuple[int, int], frozenset[str]]:

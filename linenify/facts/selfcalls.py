@@ -84,7 +84,7 @@ def _emit_state(plan: Plan, source: Source, call: ast.Call) -> None:
     places = _bound(call, ("name", "shape", "initializer", "collection"))
     if "collection" in places:
         raise Unclear("LN491", "`self.state` names a Collection of its own")
-    collection = _collection(plan, call)
+    collection = collection_of(plan, call)
     if "initializer" not in places:
         template = "{owner}.variable('%s', {%d}, lambda: None)" % (collection, places["name"])
         plan.at(source, call, Reshaped(template, "LN401"))
@@ -108,7 +108,7 @@ def _stateful(plan: Plan, call: ast.Call, receiver: str) -> str:
         for method in code.owner.methods.values():
             for node in ast.walk(method):
                 if isinstance(node, ast.Call) and _is_state(plan, node) and name is None:
-                    collection = _collection(plan, node)
+                    collection = collection_of(plan, node)
                     first = node.args[0] if node.args else None
                     name = first.value if isinstance(first, ast.Constant) else None
     test = f"{receiver}.is_mutable_collection('{collection}')"
@@ -122,7 +122,7 @@ def _is_state(plan: Plan, call: ast.Call) -> bool:
     return any(isinstance(a, SelfApi) and a.name == "state" for a in callee)
 
 
-def _collection(plan: Plan, call: ast.Call) -> str:
+def collection_of(plan: Plan, call: ast.Call) -> str:
     """`batch_stats` for a running statistic of the batch, `state` otherwise.
 
     A statistic is a state whose new value is computed, within its function,

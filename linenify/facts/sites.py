@@ -49,6 +49,8 @@ class ModuleCall:
     rule: str = "LN301"
     after: str | None = None  # template around the finished call, `{result}`
     method: str | None = None  # `M.encode(x)` on the class: `M(...).encode(x)`
+    wrap: str | None = None  # template around what is called, `{func}`
+    before: tuple[str, ...] = ()  # statements put before its own, `{result}` in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Reshaped:
     """A call that becomes another expression, written as a template.
 
     `{0}` is argument 0, `{func}` the original callee, `{owner}` what stands
-    before its last dot, `{linen}` the file's name for `flax.linen`.
+    before its last dot, `{linen}` the file's name for `flax.linen`, and
+    `{spell:jax.jit}` the file's name for any other thing.
     """
 
     template: str
     rule: str
     imports: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # statements put before its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,29 @@ class Wrapped:
     template: str
     rule: str = "LN302"
     imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSite:
+    """`a.b.c` loses its last `skip` attributes, and may get another one."""
+
+    skip: int
+    attribute: str | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSite:
+    """A `with` statement that loses some of its items, and itself with the last one.
+
+    Attributes:
+        drop: places of the items that go.
+        before: statements that stand in front of its body then.
+    """
+
+    drop: tuple[int, ...]
+    before: tuple[str, ...]
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +304,8 @@ Site = (
     | Reordered
     | Renamed
     | Wrapped
+    | AttributeSite
+    | ContextSite
     | FieldRead
     | FieldsInText
     | ModuleClassSite

@@ -82,6 +82,7 @@ class Scopes:
         self.source = source
         self.module = Scope(source, source.tree, "module", None, "")
         self.by_node: dict[ast.AST, Scope] = {source.tree: self.module}
+        self.mentions: list[tuple[ast.Name | ast.arg, Scope]] = []  # with where they stand
         for statement in source.tree.body:
             self._bind(statement, self.module)
 
@@ -101,14 +102,14 @@ class Scopes:
                 for outer in [*node.decorator_list, *_defaults(node.args), *_annotations(node)]:
                     self._bind(outer, scope)
                 inner = self._open(node, "function", scope, node.name)
-                inner.names.update(argument.arg for argument in all_arguments(node.args))
+                self._take(node.args, inner)
                 for statement in node.body:
                     self._bind(statement, inner)
             case ast.Lambda():
                 for outer in _defaults(node.args):
                     self._bind(outer, scope)
                 inner = self._open(node, "function", scope, "<lambda>")
-                inner.names.update(argument.arg for argument in all_arguments(node.args))
+                self._take(node.args, inner)
                 self._bind(node.body, inner)
             case ast.ClassDef():
                 scope.bind(node.name)
@@ -144,9 +145,13 @@ class Scopes:
                 while home.kind == "comprehension" and home.parent is not None:
                     home = home.parent
                 home.bind(node.target.id)
+                self.mentions.append((node.target, scope))
                 self._bind(node.value, scope)
             case ast.Name(ctx=ast.Store() | ast.Del()):
                 scope.bind(node.id)
+                self.mentions.append((node, scope))
+            case ast.Name():
+                self.mentions.append((node, scope))
             case (
                 ast.ExceptHandler(name=str(name))
                 | ast.MatchAs(name=str(name))
@@ -157,6 +162,11 @@ class Scopes:
                 self._children(node, scope)
             case _:
                 self._children(node, scope)
+
+    def _take(self, arguments: ast.arguments, scope: Scope) -> None:
+        for argument in all_arguments(arguments):
+            scope.names.add(argument.arg)
+            self.mentions.append((argument, scope))
 
     def _children(self, node: ast.AST, scope: Scope) -> None:
         for child in ast.iter_child_nodes(node):

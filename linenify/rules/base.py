@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from linenify.facts.sites import Site
 from linenify.syntax.build import expression
 
 LINEN = "flax.linen"
+_SPELL = re.compile(r"\{spell:([\w.]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class Rewrite:
         imports: dotted names that the file must be able to spell.
         children: submodules that `setup` is to construct.
         parameters: parameters that left a signature.
+        before: statements that have to run before the one with the node.
     """
 
     node: cst.CSTNode
     imports: frozenset[str] = frozenset()
     children: tuple[tuple[str, cst.BaseExpression], ...] = ()
     parameters: Mapping[str, TakenParameter] = field(default_factory=dict)
+    before: tuple[cst.SimpleStatementLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class Context:
         children: constructors handed up for `setup`.
         parameters: parameters handed up, by the place of their `def`.
         consumed: parameters of this method that become fields of this class.
+        taken: names that the file binds to something other than an import.
     """
 
     original: cst.CSTNode
@@ -121,6 +126,7 @@ class Context:
     children: Mapping[str, cst.BaseExpression] = field(default_factory=dict)
     parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(default_factory=dict)
     consumed: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
 
     def spell(self, path: str) -> Spelling:
         """Names a dotted path in this file."""
@@ -140,9 +146,31 @@ class Context:
         if path.startswith("jax.numpy"):
             tail = path.removeprefix("jax.numpy")
             return Spelling(expression(f"jnp{tail}"), frozenset({"jax.numpy as jnp"}))
+        if path.startswith("flax.training."):
+            return self._of_submodule(path)
         if package in {"jax", "flax", "optax"}:
             return Spelling(expression(path), frozenset({package}))
         return Spelling(expression(path))
+
+    def _of_submodule(self, path: str) -> Spelling:
+        """A member of a module that `import flax` does not bring along."""
+        module, _, member = path.rpartition(".")
+        local = module.rpartition(".")[2]
+        if local in self.taken:
+            alias = f"flax_{local}"
+            return Spelling(expression(f"{alias}.{member}"), frozenset({f"{module} as {alias}"}))
+        return Spelling(expression(f"{local}.{member}"), frozenset({module}))
+
+    def spelt(self, template: str) -> tuple[str, frozenset[str]]:
+        """A template with its `{spell:path}` marks replaced, and what they need."""
+        imports: set[str] = set()
+
+        def name(match: re.Match[str]) -> str:
+            spelling = self.spell(match[1])
+            imports.update(spelling.imports)
+            return spelling.text
+
+        return _SPELL.sub(name, template), frozenset(imports)
 
 
 Outcome = Rewrite | Refusal | None

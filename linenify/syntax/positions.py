@@ -32,6 +32,7 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.AnnAssign: "AnnAssign",
     cst.Dict: "Dict",
     cst.Subscript: "Subscript",
+    cst.With: "With",
 }
 
 

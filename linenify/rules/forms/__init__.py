@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from linenify.facts.sites import (
+    AttributeSite,
     Bind,
     ClassVariable,
+    ContextSite,
     Curried,
     DictKeys,
     FieldRead,
@@ -25,7 +27,9 @@ from linenify.facts.sites import (
 from linenify.rules.base import Rewriter
 from linenify.rules.forms.calls import bind, reorder, reshape, split_call
 from linenify.rules.forms.classes import function_to_class, module_class, module_method
+from linenify.rules.forms.contexts import leave_context
 from linenify.rules.forms.names import (
+    change_attribute,
     class_variable,
     read_field,
     read_fields_in_text,
@@ -52,4 +56,6 @@ FORMS: Mapping[type[object], Rewriter] = {
     Wrapped: wrap,
     DictKeys: rename_keys,
     ClassVariable: class_variable,
+    AttributeSite: change_attribute,
+    ContextSite: leave_context,
 }

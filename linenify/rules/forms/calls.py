@@ -18,6 +18,7 @@ from linenify.syntax.build import (
     is_atomic,
     parenthesized,
     standing_alone,
+    statement_from_template,
     with_parentheses_of,
 )
 from linenify.syntax.listing import SPACE, Listing, Slot, of_arguments, with_arguments, wrapped_call
@@ -32,8 +33,8 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.construct is None:
         listing, imports = parts.arranged(site.call)
         func, more = parts.callee(call.func, site.callee)
-        node = with_arguments(call.with_changes(func=func), listing)
-        return Rewrite(node, imports | more)
+        bare = call.with_changes(func=func, lpar=[], rpar=[])
+        return _placed(with_arguments(bare, listing), call, site, context, imports | more)
     construct = site.construct
     if site.child is not None:
         construct = tuple(a for a in construct if not parts.names_module(a))
@@ -60,18 +61,51 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.method is not None:
         assert isinstance(call.func, cst.Attribute)
         instance = call.func.with_changes(value=instance, attr=cst.Name(site.method))
-    outer = cst.Call(func=instance, lpar=call.lpar, rpar=call.rpar)
+    if site.wrap is not None:
+        around, more = context.spelt(site.wrap)
+        imports |= more
+        instance = from_template(around, {"func": instance})
+    outer = cst.Call(func=instance)
     node = with_arguments(outer, given)
     if any(isinstance(each, Added) for each in site.call):
         step = "" if listing.closing.broken else "    "
         broken = [slot.gap.last + step for slot in listing.slots if slot.gap.broken]
         node = _wrapped(node, context.place(original)[1], context, broken)
-    if site.after is not None:
-        holes = {**_holes(call, context), "result": node.with_changes(lpar=[], rpar=[])}
-        around = from_template(site.after, holes)
-        imports |= _needed([site.after], context)
-        return Rewrite(with_parentheses_of(around, call), imports, children=children)
-    return Rewrite(node, imports, children=children)
+    return _placed(node, call, site, context, imports, children)
+
+
+def _placed(
+    node: cst.Call,
+    call: cst.Call,
+    site: ModuleCall,
+    context: Context,
+    imports: frozenset[str],
+    children: tuple[tuple[str, cst.BaseExpression], ...] = (),
+) -> Rewrite:
+    """A finished call, with what goes around it and before it."""
+    holes = {**_holes(call, context), "result": node}
+    before, more = statements(site.before, holes, context)
+    imports |= more
+    if site.after is None:
+        made = node.with_changes(lpar=call.lpar, rpar=call.rpar)
+        return Rewrite(made, imports, children=children, before=before)
+    template, more = context.spelt(site.after)
+    around = from_template(template, holes)
+    imports |= more | _needed([site.after], context)
+    return Rewrite(with_parentheses_of(around, call), imports, children=children, before=before)
+
+
+def statements(
+    templates: Iterable[str], holes: Mapping[str, cst.BaseExpression], context: Context
+) -> tuple[tuple[cst.SimpleStatementLine, ...], frozenset[str]]:
+    """Statements from templates, and what they need to be imported."""
+    imports: frozenset[str] = frozenset()
+    made: list[cst.SimpleStatementLine] = []
+    for template in templates:
+        text, more = context.spelt(template)
+        imports |= more
+        made.append(statement_from_template(text, holes))
+    return tuple(made), imports
 
 
 def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
@@ -127,8 +161,12 @@ def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
 
 def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     """Writes a call anew from its parts."""
-    made = from_template(site.template, _holes(call, context))
-    imports = frozenset(site.imports) | _needed([site.template], context)
+    holes = _holes(call, context)
+    template, spelt = context.spelt(site.template)
+    made = from_template(template, holes)
+    imports = frozenset(site.imports) | _needed([site.template], context) | spelt
+    before, more = statements(site.before, holes, context)
+    imports |= more
     node: cst.BaseExpression = made
     if isinstance(made, cst.Call):
         node = _wrapped(made, context.place(context.original)[1], context)
@@ -138,7 +176,7 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
         node = standing_alone(node)
     else:
         node = parenthesized(node)
-    return Rewrite(node, imports)
+    return Rewrite(node, imports, before=before)
 
 
 # --- arguments -------------------------------------------------------------------------------
@@ -203,6 +241,9 @@ class _Parts:
         """The callee as written, or the one that takes its place."""
         if path is None:
             return written, frozenset()
+        if "{" in path or "(" in path:
+            text, imports = self._context.spelt(path)
+            return with_parentheses_of(from_template(text, self._holes), written), imports
         spelling = self._context.spell(path)
         return with_parentheses_of(spelling.node, written), spelling.imports
 
@@ -230,7 +271,7 @@ class _Parts:
 
     def _argument(self, wanted: Argument) -> cst.Arg:
         if isinstance(wanted, Added):
-            value = from_template(wanted.code, self._holes)
+            value = from_template(self._context.spelt(wanted.code)[0], self._holes)
             return _with_keyword(cst.Arg(value), wanted.keyword)
         arg = self._args[self._places[wanted.index]]
         if arg.star:
@@ -239,7 +280,9 @@ class _Parts:
         return _with_keyword(bare, wanted.keyword)
 
     def _imports(self, wanted: Iterable[Argument]) -> frozenset[str]:
-        return _needed([a.code for a in wanted if isinstance(a, Added)], self._context)
+        codes = [a.code for a in wanted if isinstance(a, Added)]
+        spelt = frozenset(path for code in codes for path in self._context.spelt(code)[1])
+        return _needed(codes, self._context) | spelt
 
 
 def _needed(templates: Iterable[str], context: Context) -> frozenset[str]:

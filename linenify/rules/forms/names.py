@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from linenify.facts.sites import ClassVariable, DictKeys, FieldRead, FieldsInText, Renamed, Wrapped
+from linenify.facts.sites import (
+    AttributeSite,
+    ClassVariable,
+    DictKeys,
+    FieldRead,
+    FieldsInText,
+    Renamed,
+    Wrapped,
+)
 from linenify.rules.base import Context, Rewrite, Spelling
 from linenify.syntax.build import code, expression, from_template, with_parentheses_of
 
@@ -32,9 +40,24 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
 
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
+    template, imports = context.spelt(site.template)
+    made = from_template(template, {"node": node.with_changes(lpar=[], rpar=[])})
+    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
+
+
+def change_attribute(node: cst.Attribute, site: AttributeSite, context: Context) -> Rewrite:
+    """Shortens a chain of attributes, or ends it with another one.
+
+    optimizer.state.step  ->  state.step
+    """
     del context
-    made = from_template(site.template, {"node": node.with_changes(lpar=[], rpar=[])})
-    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports))
+    made: cst.BaseExpression = node
+    for _ in range(site.skip):
+        assert isinstance(made, cst.Attribute)
+        made = made.value
+    if site.attribute is not None:
+        made = node.with_changes(value=made, attr=cst.Name(site.attribute), lpar=[], rpar=[])
+    return Rewrite(with_parentheses_of(made, node))
 
 
 def rename_keys(node: cst.Dict, site: DictKeys, context: Context) -> Rewrite:

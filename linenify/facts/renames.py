@@ -1,0 +1,186 @@
+"""Variables whose old name would lie: a `model` that holds params, and the like."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from linenify.facts.kinds import Function, Value
+from linenify.facts.plan import Plan
+from linenify.facts.sites import Renamed
+from linenify.project.scopes import Scope
+from linenify.project.source import Source, Span
+
+RULE = "LN613"
+Mention = tuple[Source, ast.Name | ast.arg]
+
+
+class Renames:
+    """New names of variables, by the scope that binds them; decided once, then only read."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._names: dict[tuple[Scope, str], str] = {}
+        self._mentions: dict[tuple[Scope, str], list[Mention]] = defaultdict(list)
+        self._words: dict[Source, list[tuple[ast.AST, str]]] = {}
+        for source in plan.project.sources:
+            for node, scope in plan.flow.scopes[source.name].mentions:
+                name = node.id if isinstance(node, ast.Name) else node.arg
+                home = scope.lookup(name)
+                if home is not None:
+                    self._mentions[home, name].append((source, node))
+
+    def decide(self, wanted: Callable[[Value], tuple[str, str] | None]) -> None:
+        """Renames every variable for which `wanted` gives what its name says and should say.
+
+        `("model", "params")`: `target_model` becomes `target_params`.
+        """
+        for (scope, name), value in sorted(
+            self._plan.flow.env.items(), key=lambda entry: (entry[0][0].qualname, entry[0][1])
+        ):
+            words = wanted(value)
+            if words is None or not self._may_change(scope, name):
+                continue
+            new = self._free(scope, name, *words)
+            if new is not None:
+                self._names[scope, name] = new
+
+    def emit(self) -> None:
+        """Puts a site wherever a renamed variable is mentioned."""
+        for key, new in self._names.items():
+            for source, node in self._mentions[key]:
+                span = self._span(source, node)
+                table = self._plan.files[source.name].expressions
+                table.setdefault(("Name", span), Renamed(new, RULE))
+
+    def name(self, scope: Scope, name: str) -> str:
+        """What the variable `name` is called in the end."""
+        return self._names.get((scope, name), name)
+
+    def seen(self, scope: Scope, name: str) -> str:
+        """What the variable that `name` means in `scope` is called in the end."""
+        home = scope.lookup(name)
+        return self.name(home, name) if home is not None else name
+
+    # --- whether -----------------------------------------------------------------------
+
+    def _may_change(self, scope: Scope, name: str) -> bool:
+        if scope.kind == "class" or (scope.kind == "module" and self._is_imported(scope, name)):
+            return False
+        mentions = self._mentions[scope, name]
+        bound = [n for _, n in mentions if isinstance(n, ast.arg) or isinstance(n.ctx, ast.Store)]
+        if not bound or any(self._plan.in_text(node) is not None for _, node in mentions):
+            return False
+        if any(
+            self._plan.site_at(s, n) is not None for s, n in mentions if isinstance(n, ast.Name)
+        ):
+            return False
+        for node in ast.walk(scope.node):
+            match node:
+                case ast.Global(names=names) | ast.Nonlocal(names=names) if name in names:
+                    return False
+                case ast.ExceptHandler(name=other) | ast.MatchAs(name=other) if other == name:
+                    return False
+                case (
+                    ast.FunctionDef(name=other) | ast.ClassDef(name=other) | ast.alias(asname=other)
+                ) if other == name and node is not scope.node:
+                    return False
+                case ast.Call(func=ast.Name(id="locals" | "vars")):
+                    return False
+        if any(isinstance(node, ast.arg) for _, node in mentions):
+            return not self._given_by_name(scope, name)
+        return True
+
+    def _is_imported(self, scope: Scope, name: str) -> bool:
+        """Whether another file may reach a global."""
+        if len(self._plan.project.sources) == 1:
+            return False
+        del scope
+        for source in self._plan.project.sources:
+            for node in ast.walk(source.tree):
+                match node:
+                    case ast.alias(name=other) | ast.Attribute(attr=other) if other == name:
+                        return True
+        return False
+
+    def _given_by_name(self, scope: Scope, name: str) -> bool:
+        """Whether a caller may pass a parameter by its name."""
+        function = scope.node
+        for call in self._plan.flow.where:
+            assert isinstance(call, ast.Call)
+            named = any(k.arg is None or k.arg == name for k in call.keywords)
+            named |= any(
+                isinstance(k.value, ast.Constant | ast.Tuple | ast.List)
+                and any(isinstance(c, ast.Constant) and c.value == name for c in ast.walk(k.value))
+                for k in call.keywords
+            )
+            if not named:
+                continue
+            for value in (call.func, *call.args):
+                atoms = self._plan.flow.values.get(value, frozenset())
+                if any(getattr(_innermost(a), "node", None) is function for a in atoms):
+                    return True
+        if isinstance(function, ast.FunctionDef):
+            return any(
+                isinstance(c, ast.Constant) and c.value == name
+                for decorator in function.decorator_list
+                for c in ast.walk(decorator)
+            )
+        return False
+
+    # --- which name --------------------------------------------------------------------
+
+    def _free(self, scope: Scope, name: str, old: str, new: str) -> str | None:
+        for candidate in _candidates(name, old, new):
+            if not self._is_taken(scope, candidate):
+                return candidate
+        return None
+
+    def _is_taken(self, scope: Scope, name: str) -> bool:
+        """Whether `name` means something where the variable is seen, or would capture."""
+        source = scope.source
+        if source not in self._words:
+            self._words[source] = [*_words(source.tree)]
+        inside = set(ast.walk(scope.node))
+        if any(word == name for node, word in self._words[source] if node in inside):
+            return True
+        return any(home is scope and new == name for (home, _), new in self._names.items()) or any(
+            new == name and (home in [*scope.ancestors()] or scope in [*home.ancestors()])
+            for (home, _), new in self._names.items()
+        )
+
+    def _span(self, source: Source, node: ast.Name | ast.arg) -> Span:
+        span = self._plan.span(source, node)
+        if isinstance(node, ast.Name):
+            return span
+        return Span(span.line, span.column, span.line, span.column + len(node.arg))
+
+
+def _innermost(atom: object) -> object:
+    while hasattr(atom, "function") and not isinstance(atom, Function):
+        atom = atom.function
+    return atom
+
+
+def _candidates(name: str, old: str, new: str) -> Iterator[str]:
+    parts = name.split("_")
+    if old in parts:
+        yield "_".join(new if part == old else part for part in parts)
+        yield f"{name}_{new}"
+    elif name.endswith(old) and name != old:  # gmodel
+        yield f"{name.removesuffix(old)}_{new}"
+    elif new not in parts:
+        yield f"{name}_{new}"
+
+
+def _words(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """Every name that is read or bound in a file, with its node."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.arg(arg=name):
+                yield node, name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node, name
+            case ast.alias(name=name, asname=local):
+                yield node, local or name.partition(".")[0]
