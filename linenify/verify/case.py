@@ -6,9 +6,22 @@
     call = { train = false }             # keyword arguments on both sides
     inputs = ["f32[2,8,8,3]"]            # positional; `linenify.verify.inputs` has the notation
 
+or a whole program, of which the returned pytree is compared:
+
+    [[run]]
+    function = "main"                    # called on both sides with `inputs`, `call`
+    rtol = 1e-6                          # of the largest element of a leaf
+
+Under samplers that do not look at keys, initial params, dropout and shuffled
+data are the same on both sides.  In the result a legacy `nn.Model` stands for
+its params, an `Optimizer` for {params, step} (as does a `TrainState`), structs
+and tuples for their fields, a row of numbers for one array.  Params and
+collections, `nn.Collection` included, are paired whatever the children are
+called on either side.  Return whatever shows that a migration went wrong:
+losses of each step, metrics, the last optimizer.
+
 Further keys of a run, all optional:
 
-    function = "evaluate"     instead of `module`: call it on both sides, compare what it returns
     file = "pkg/model.py"     within `legacy/` and `linen/`
     method = "encode"         instead of legacy `apply` and Linen `__call__`
     named_inputs = {...}      arrays passed by keyword
@@ -20,7 +33,8 @@ Further keys of a run, all optional:
     rtol = 1e-6               of the largest element of a leaf; gradients get ten times as much
     legacy_<key>, linen_<key> another value of a key on one side
 
-Beside the runs, `flax = "0.2.2"` names another legacy version than 0.3.6.
+Beside the runs, `flax = "0.2.2"` names another legacy version than 0.3.6, and
+`devices = 2` asks for as many (on a CPU: simulated) devices, for programs with `pmap`.
 """
 
 from __future__ import annotations
@@ -89,6 +103,7 @@ class Case:
 
     runs: tuple[RunPair, ...]
     flax: str = DEFAULT_VERSION
+    devices: int = 1
 
 
 def read_case(path: Path) -> Case:
@@ -98,7 +113,10 @@ def read_case(path: Path) -> Case:
     except tomllib.TOMLDecodeError as error:
         raise CaseError(f"{path}: {error}") from error
     runs = tuple(_run_pair(index, run) for index, run in enumerate(data.get("run", [])))
-    return Case(runs, data.get("flax", DEFAULT_VERSION))
+    devices = data.get("devices", 1)
+    if not isinstance(devices, int) or devices < 1:
+        raise CaseError(f"{path}: devices = {devices!r} is not a number of devices")
+    return Case(runs, data.get("flax", DEFAULT_VERSION), devices)
 
 
 def _run_pair(index: int, data: Mapping[str, Any]) -> RunPair:

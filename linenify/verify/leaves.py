@@ -2,20 +2,17 @@
 
 # A nested dict keeps its insertion order in an eager `init`, but lifted
 # transformations sort it, and a shared child is created elsewhere than it lives.
-# So creation is watched while it happens.
+# So creation is watched while it happens: `linenify.verify.creation`.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flax.core.scope
 import jax
 
 from linenify.verify.pairing import Place
-from linenify.verify.patching import Patch, patched
 
 Keypath = tuple[str, ...]
 
@@ -100,53 +97,3 @@ def linen_keypath(path: Sequence[str]) -> Keypath:
 def legacy_state_keypath(path: Sequence[str]) -> Keypath:
     """Legacy state is flat: `{"/Block_0/BatchNorm_1": {"mean": ...}}`."""
     return (*filter(None, path[0].split("/")), *path[1:])
-
-
-@contextlib.contextmanager
-def watched_legacy(nn: Any) -> Iterator[tuple[list[Keypath], list[Keypath]]]:
-    """The keypaths of params and of state variables, as legacy modules create them."""
-    params: list[Keypath] = []
-    state: list[Keypath] = []
-    param = nn.base.Module.param
-    store = nn.base.Collection.store
-
-    def watched_param(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        params.append((*_frames(self._frame), name))
-        return param(self, name, *args, **kwargs)
-
-    def watched_store(self: Any, value: Any) -> Any:
-        owner = legacy_state_keypath([self._current_path()])
-        state.extend((*owner, name) for name in (value if isinstance(value, dict) else ()))
-        return store(self, value)
-
-    with patched(
-        [
-            Patch(nn.base.Module, "param", watched_param),
-            Patch(nn.base.Collection, "store", watched_store),
-        ]
-    ):
-        yield params, state
-
-
-def _frames(frame: Any) -> Keypath:
-    """The names from the root, which has none in the params, down to a frame."""
-    names: list[str] = []
-    while frame.parent is not None:
-        if not frame.transparent:
-            names.append(frame.name)
-        frame = frame.parent
-    return tuple(reversed(names))
-
-
-@contextlib.contextmanager
-def watched_linen() -> Iterator[dict[str, list[Keypath]]]:
-    """The keypaths of the variables of each collection, as Linen creates them."""
-    created: dict[str, list[Keypath]] = {}
-    put = flax.core.scope.Scope.put_variable
-
-    def watched(self: Any, collection: str, name: str, value: Any) -> None:
-        created.setdefault(collection, []).append((*self.path, name))
-        put(self, collection, name, value)
-
-    with patched([Patch(flax.core.scope.Scope, "put_variable", watched)]):
-        yield created

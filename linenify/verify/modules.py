@@ -12,10 +12,8 @@ import contextlib
 import dataclasses
 import functools
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import flax.core
@@ -23,33 +21,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from linenify.verify.blind import blindfolded
 from linenify.verify.case import Case, CaseError, Run, RunPair, Side
 from linenify.verify.compare import Tolerance, compare_leaves, compare_trees
+from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.inputs import Inputs, generator
 from linenify.verify.leaves import (
     Leaves,
     leaves_of,
     legacy_state_keypath,
     linen_keypath,
-    watched_legacy,
-    watched_linen,
 )
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
-from linenify.verify.pairing import Pairing, pairings, relayout
+from linenify.verify.pairing import Pairing, laid_out, pairings
+from linenify.verify.programs import compared_programs
 from linenify.verify.verdict import (
     CaseResult,
     Comparison,
-    Failure,
     Gap,
     Outcome,
     RunResult,
     failed_case,
     worst_outcome,
 )
+from linenify.verify.worlds import UserCodeError, World, found, inside
 
-_FRAMES = 4
 _READINGS = 4
 
 
@@ -57,7 +53,7 @@ def run_case(
     name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay
 ) -> CaseResult:
     """The verdict on all runs of a case; user errors are part of it."""
-    worlds = {Side.LEGACY: _World(legacy, overlay), Side.LINEN: _World(linen, None)}
+    worlds = {Side.LEGACY: World(legacy, overlay), Side.LINEN: World(linen, None)}
     try:
         runs = tuple(_run(pair, worlds) for pair in case.runs)
     except CaseError as error:
@@ -65,94 +61,21 @@ def run_case(
     return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
 
 
-@dataclass(frozen=True)
-class _World:
-    """The user's files of one side, and the API they speak."""
-
-    files: UserFiles
-    overlay: Overlay | None
-
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """Inside, imports and calls see this side only."""
-        with contextlib.ExitStack() as stack:
-            if self.overlay is not None:
-                stack.enter_context(self.overlay.visible())
-            stack.enter_context(self.files.active())
-            stack.enter_context(blindfolded())
-            yield
-
-
-class _UserError(Exception):
-    """Carries a `Failure` out of nested calls."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-@contextlib.contextmanager
-def _inside(world: _World, stage: str) -> Iterator[None]:
-    """Enters a world; what user code raises becomes a `Failure`."""
-    side = Side.LINEN if world.overlay is None else Side.LEGACY
-    try:
-        with world.entered():
-            yield
-    except CaseError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _UserError(_failure(side, stage, error, world.files)) from error
-
-
-def _failure(side: Side, stage: str, error: BaseException, files: UserFiles) -> Failure:
-    first = " ".join((str(error).strip() or "no message").splitlines()[:3])
-    message = f"{type(error).__name__}: {first[:600]}"
-    return Failure(side.value, stage, message, tuple(_user_frames(error, files)))
-
-
-def _user_frames(error: BaseException, files: UserFiles) -> list[str]:
-    frames = [
-        f"{Path(frame.filename).relative_to(files.folder)}:{frame.lineno} in {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if files.owns_file(frame.filename)
-    ]
-    return frames[-_FRAMES:]
-
-
-def _run(pair: RunPair, worlds: Mapping[Side, _World]) -> RunResult:
+def _run(pair: RunPair, worlds: Mapping[Side, World]) -> RunResult:
     start = time.monotonic()
     failure = None
     comparisons: tuple[Comparison, ...] = ()
     try:
         if pair.legacy.function:
-            comparisons = (_compared_functions(pair, worlds),)
+            comparisons = compared_programs(pair, worlds[Side.LEGACY], worlds[Side.LINEN])
         else:
             comparisons = _compared_modules(pair, worlds)
-    except _UserError as error:
+    except UserCodeError as error:
         failure = error.failure
     outcome = worst_outcome(comparison.outcome for comparison in comparisons)
     if failure is not None:
         outcome = Outcome.ERROR
     return RunResult(pair.name, outcome, comparisons, failure, time.monotonic() - start)
-
-
-# Functions: one call, one result.
-
-
-def _compared_functions(pair: RunPair, worlds: Mapping[Side, _World]) -> Comparison:
-    legacy = _returned(pair.legacy, worlds[Side.LEGACY])
-    linen = _returned(pair.linen, worlds[Side.LINEN])
-    return compare_trees("outputs", legacy, linen, Tolerance(pair.rtol))
-
-
-def _returned(run: Run, world: _World) -> Any:
-    with _inside(world, "call"):
-        namespace = vars(world.files.load(run.file))
-        make = Inputs(namespace)
-        inputs = make.positional(run.inputs)
-        named = make.named(run.named_inputs, inputs) | make.literals(run.call)
-        named |= make.literals(run.hyperparameters)
-        return _found(run.function, namespace, make)(*inputs, **named)
 
 
 # Modules: initialise, pair the variables, call.
@@ -180,13 +103,13 @@ class _Module(Protocol):
 
 
 class _LegacyModule:
-    def __init__(self, run: Run, world: _World) -> None:
+    def __init__(self, run: Run, world: World) -> None:
         assert world.overlay is not None
         self._nn = world.overlay.nn
         self._run = run
         namespace = vars(world.files.load(run.file))
         make = Inputs(namespace)
-        self._class = _found(run.module, namespace, make)
+        self._class = found(run.module, namespace, make)
         bound = make.literals(run.hyperparameters)
         self.arguments, self._init_arguments = _arguments(run, make, bound)
 
@@ -201,8 +124,8 @@ class _LegacyModule:
             key = jax.random.PRNGKey(0)
             _, params = module.init(key, *given.inputs, **given.named, **given.fixed)
         return (
-            leaves_of(params, params_created, named=linen_keypath),
-            leaves_of(_as_dict(state), state_created, named=legacy_state_keypath),
+            leaves_of(params, params_created.keypaths, named=linen_keypath),
+            leaves_of(_as_dict(state), state_created.keypaths, named=legacy_state_keypath),
         )
 
     def call(self, params: Any, state: Any, arguments: _Arguments) -> tuple[Any, Any]:
@@ -228,12 +151,12 @@ def _as_dict(collection: Any) -> Any:
 
 
 class _LinenModule:
-    def __init__(self, run: Run, world: _World) -> None:
+    def __init__(self, run: Run, world: World) -> None:
         self._run = run
         namespace = vars(world.files.load(run.file))
         make = Inputs(namespace)
         fields = make.literals(run.hyperparameters)
-        self._module = _found(run.module, namespace, make)(**fields)
+        self._module = found(run.module, namespace, make)(**fields)
         self.arguments, self._init_arguments = _arguments(run, make, {})
 
     def initial(self) -> tuple[Leaves, Leaves]:
@@ -253,12 +176,12 @@ class _LinenModule:
         state = variables if run.state else {}
         state_created = [
             (collection, *keypath)
-            for collection, keypaths in created.items()
-            for keypath in keypaths
+            for collection, creation in created.items()
+            for keypath in creation.keypaths
             if collection != "params"
         ]
         return (
-            leaves_of(params, created.get("params", []), named=linen_keypath),
+            leaves_of(params, created.get("params", Creation()).keypaths, named=linen_keypath),
             leaves_of(state, state_created, named=linen_keypath),
         )
 
@@ -297,15 +220,6 @@ def _arguments(run: Run, make: Inputs, bound: Mapping[str, Any]) -> tuple[_Argum
     return call, _Arguments(tuple(inputs), named, fixed)
 
 
-def _found(name: str, namespace: Mapping[str, Any], make: Inputs) -> Any:
-    if name.startswith("="):
-        return make.evaluated(name[1:])
-    first, *rest = name.split(".")
-    if first not in namespace:
-        raise AttributeError(f"the file defines no `{first}`")
-    return functools.reduce(getattr, rest, namespace[first])
-
-
 def _method(module: Any, name: str) -> Any:
     return module if name in ("", "apply") else getattr(module, name)
 
@@ -320,14 +234,14 @@ class _Seen:
 
     outputs: Any
     state: Any
-    gradients: tuple[Any, Any, Any] | _UserError | None
+    gradients: tuple[Any, Any, Any] | UserCodeError | None
 
 
-def _compared_modules(pair: RunPair, worlds: Mapping[Side, _World]) -> tuple[Comparison, ...]:
-    with _inside(worlds[Side.LEGACY], "init"):
+def _compared_modules(pair: RunPair, worlds: Mapping[Side, World]) -> tuple[Comparison, ...]:
+    with inside(worlds[Side.LEGACY], "init"):
         legacy: _Module = _LegacyModule(pair.legacy, worlds[Side.LEGACY])
         legacy_params, legacy_state = legacy.initial()
-    with _inside(worlds[Side.LINEN], "init"):
+    with inside(worlds[Side.LINEN], "init"):
         linen: _Module = _LinenModule(pair.linen, worlds[Side.LINEN])
         linen_params, linen_state = linen.initial()
 
@@ -401,7 +315,7 @@ class _Paired:
         """Legacy leaves as the variables of Linen."""
         back: list[Any] = [None] * len(values)
         for index, value in zip(self.pairing, values, strict=True):
-            back[index] = _laid_out(value, np.shape(self.linen.values[index]))
+            back[index] = laid_out(value, np.shape(self.linen.values[index]))
         return self.linen.rebuild(back)
 
     def rows(self, old: Sequence[Any], new: Sequence[Any]) -> list[tuple[str, Any, Any]]:
@@ -409,17 +323,12 @@ class _Paired:
         rows = []
         for place, value, index in zip(self.legacy.places, old, self.pairing, strict=True):
             name = "/".join(place.keypath)
-            rows.append((name, _laid_out(value, np.shape(new[index])), new[index]))
+            rows.append((name, laid_out(value, np.shape(new[index])), new[index]))
         return rows
 
     def tree_rows(self, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
         """The same, from trees in the structure of the variables."""
         return self.rows(self.legacy.row(old), self.linen.row(new))
-
-
-def _laid_out(value: Any, shape: tuple[int, ...]) -> Any:
-    layout = relayout(np.shape(value), shape)
-    return value if layout is None or np.shape(value) == shape else layout(value)
 
 
 def _randomised(leaves: Leaves) -> list[Any]:
@@ -444,17 +353,17 @@ def _random_like(value: Any, draw: np.random.Generator) -> Any:
     return jnp.asarray(fresh, jnp.asarray(value).dtype)
 
 
-def _observed(module: _Module, world: _World, pair: RunPair, params: Any, state: Any) -> _Seen:
-    with _inside(world, "call"):
+def _observed(module: _Module, world: World, pair: RunPair, params: Any, state: Any) -> _Seen:
+    with inside(world, "call"):
         outputs, after = module.call(params, state, module.arguments)
     if "gradients" not in pair.compare:
         return _Seen(outputs, after, None)
     if not any(map(_differentiable, jax.tree_util.tree_leaves(outputs))):
         return _Seen(outputs, after, None)
     try:
-        with _inside(world, "gradients"):
+        with inside(world, "gradients"):
             return _Seen(outputs, after, _gradients(module, params, state))
-    except _UserError as error:
+    except UserCodeError as error:
         return _Seen(outputs, after, error)
 
 
@@ -524,10 +433,10 @@ def _verdict(
 
 
 def _compared_gradients(pair: RunPair, params: _Paired, old: _Seen, new: _Seen) -> Comparison:
-    if isinstance(old.gradients, _UserError) and isinstance(new.gradients, _UserError):
+    if isinstance(old.gradients, UserCodeError) and isinstance(new.gradients, UserCodeError):
         return Comparison("gradients", Outcome.SKIPPED)  # there are none, on either side
     for gradients in (old.gradients, new.gradients):
-        if isinstance(gradients, _UserError):
+        if isinstance(gradients, UserCodeError):
             raise gradients
         if gradients is None:
             return Comparison("gradients", Outcome.SKIPPED)

@@ -12,6 +12,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def relayout(
             if tuple(old[axis] for axis in axes) == new:
                 return lambda leaf: np.transpose(leaf, axes)
     return None
+
+
+def laid_out(leaf: Any, shape: tuple[int, ...]) -> Any:
+    """A leaf in the layout that `shape` stands for; unchanged when there is no way."""
+    layout = relayout(np.shape(leaf), shape)
+    return leaf if layout is None or np.shape(leaf) == shape else layout(leaf)
 
 
 def _fits(legacy: Place, linen: Place) -> bool:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from linenify.verify.case import CaseError, read_case
 from linenify.verify.verdict import CaseResult, failed_case, from_json
 from linenify.verify.wheels import cache_home
 
@@ -53,16 +54,32 @@ def run_cases(folders: Iterable[Path], *, timeout: float = 300.0) -> list[CaseRe
 def run_jobs(jobs: Sequence[Job], *, timeout: float = 300.0) -> list[CaseResult]:
     """The verdicts on jobs, in their order.
 
-    One process runs them all.  If it dies or hangs, that is the verdict on the
-    job at hand, and another process goes on with the next one.
+    One process runs all jobs that want the same number of devices.  If it dies
+    or hangs, that is the verdict on the job at hand, and another process goes
+    on with the next one.
     """
-    results: list[CaseResult] = []
-    while len(results) < len(jobs):
-        results += _one_worker(jobs[len(results) :], timeout)
-    return results
+    by_devices: dict[int, list[int]] = {}
+    for index, job in enumerate(jobs):
+        by_devices.setdefault(devices_of(job), []).append(index)
+    results: dict[int, CaseResult] = {}
+    for devices, indices in by_devices.items():
+        waiting = indices
+        while waiting:
+            done = _one_worker([jobs[index] for index in waiting], timeout, devices)
+            results.update(zip(waiting, done, strict=False))
+            waiting = waiting[len(done) :]
+    return [results[index] for index in range(len(jobs))]
 
 
-def environment() -> dict[str, str]:
+def devices_of(job: Job) -> int:
+    """How many devices a job asks for; one that cannot be read says so when it is run."""
+    try:
+        return read_case(Path(job.case)).devices
+    except (CaseError, OSError):
+        return 1
+
+
+def environment(devices: int = 1) -> dict[str, str]:
     """What a worker needs, less what the user has set."""
     wanted = {
         "JAX_PLATFORMS": "cpu",
@@ -73,10 +90,14 @@ def environment() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    given = {name: os.environ.get(name, value) for name, value in wanted.items()}
+    if devices > 1:
+        flag = f"--xla_force_host_platform_device_count={devices}"
+        given["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    return given
 
 
-def _one_worker(jobs: Sequence[Job], timeout: float) -> list[CaseResult]:
+def _one_worker(jobs: Sequence[Job], timeout: float, devices: int) -> list[CaseResult]:
     """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -86,7 +107,7 @@ def _one_worker(jobs: Sequence[Job], timeout: float) -> list[CaseResult]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=os.environ | environment(),
+            env=os.environ | environment(devices),
         ) as worker,
     ):
         assert worker.stdin is not None

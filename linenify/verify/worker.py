@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linenify.verify.case import CaseError, read_case
-from linenify.verify.run import Job, environment, job_of
+from linenify.verify.run import Job, devices_of, environment, job_of, run_jobs
 from linenify.verify.verdict import CaseResult, failed_case, lines, to_json
 from linenify.verify.wheels import WheelUnavailableError, legacy_sources
 
@@ -44,16 +44,21 @@ if TYPE_CHECKING:
 def main() -> int:
     """The command line."""
     options = _options()
-    os.environ.update(environment())
     sys.dont_write_bytecode = True
     results = sys.stdout
     sys.stdout = sys.stderr  # user code may print what it likes
     if options.json:
+        os.environ.update(environment())
         for result in _results(Job(**job) for job in json.load(sys.stdin)):
             print(json.dumps(to_json(result)), file=results, flush=True)
         return 0
     passed = True
-    for result in _results(_jobs(options)):
+    jobs = list(_jobs(options))
+    devices = {devices_of(job) for job in jobs}
+    if len(devices) == 1:
+        os.environ.update(environment(*devices))
+    # The number of devices is fixed when JAX starts.
+    for result in _results(iter(jobs)) if len(devices) == 1 else run_jobs(jobs):
         print(*lines(result), sep="\n", file=results, flush=True)
         passed = passed and result.outcome.passed
     return 0 if passed else 1

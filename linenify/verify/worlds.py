@@ -1,0 +1,94 @@
+"""The two worlds that user code runs in, and what it means when it raises there."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linenify.verify.blind import blindfolded
+from linenify.verify.case import CaseError, Side
+from linenify.verify.inputs import Inputs
+from linenify.verify.loading import UserFiles
+from linenify.verify.overlay import Overlay
+from linenify.verify.verdict import Failure
+
+_FRAMES = 4
+
+
+@dataclass(frozen=True)
+class World:
+    """The user's files of one side, and the API they speak."""
+
+    files: UserFiles
+    overlay: Overlay | None
+
+    @property
+    def side(self) -> Side:
+        """Which of the two it is."""
+        return Side.LINEN if self.overlay is None else Side.LEGACY
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Inside, imports and calls see this side only."""
+        with contextlib.ExitStack() as stack:
+            if self.overlay is not None:
+                stack.enter_context(self.overlay.visible())
+            stack.enter_context(self.files.active())
+            stack.enter_context(blindfolded())
+            # Samplers outside of JAX have a state, which both sides begin with.
+            random.seed(0)
+            np.random.seed(0)
+            yield
+
+
+class UserCodeError(Exception):
+    """Carries a `Failure` out of nested calls."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@contextlib.contextmanager
+def inside(world: World, stage: str) -> Iterator[None]:
+    """Enters a world; what user code raises becomes a `UserCodeError`."""
+    try:
+        with world.entered():
+            yield
+    except CaseError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(_failure(world, stage, error)) from error
+
+
+def _failure(world: World, stage: str, error: BaseException) -> Failure:
+    first = " ".join((str(error).strip() or "no message").splitlines()[:3])
+    message = f"{type(error).__name__}: {first[:600]}"
+    return Failure(world.side.value, stage, message, tuple(_user_frames(error, world.files)))
+
+
+def _user_frames(error: BaseException, files: UserFiles) -> list[str]:
+    frames = [
+        f"{Path(frame.filename).relative_to(files.folder)}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if files.owns_file(frame.filename)
+    ]
+    return frames[-_FRAMES:]
+
+
+def found(name: str, namespace: Mapping[str, Any], make: Inputs) -> Any:
+    """What a name, or an expression behind "=", stands for in the user's file."""
+    if name.startswith("="):
+        return make.evaluated(name[1:])
+    first, *rest = name.split(".")
+    if first not in namespace:
+        raise AttributeError(f"the file defines no `{first}`")
+    return functools.reduce(getattr, rest, namespace[first])

@@ -1,0 +1,266 @@
+"""Whole training programs on both sides: equal ones are equal, wrong ones are seen."""
+
+import textwrap
+
+import pytest
+
+from linenify.verify.run import Job, run_jobs
+from linenify.verify.verdict import Outcome
+
+pytestmark = pytest.mark.numeric
+
+LEGACY = """
+from flax import nn, optim
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    def apply(self, x, features=4, train=True):
+        x = nn.relu(nn.Dense(x, 8))
+        x = nn.BatchNorm(x, use_running_average=not train, momentum=0.8)
+        x = nn.dropout(x, 0.3, deterministic=not train)
+        return nn.Dense(nn.Dense(x, 4), 4)
+
+@jax.jit
+def step(optimizer, state, batch, key):
+    def loss_fn(model):
+        with nn.stateful(state) as after, nn.stochastic(key):
+            logits = model(batch)
+        return jnp.mean(logits ** 2), after
+    (loss, state), grad = jax.value_and_grad(loss_fn, has_aux=True)(optimizer.target)
+    return optimizer.apply_gradient(grad), state, loss
+
+def main():
+    key = jax.random.PRNGKey(0)
+    with nn.stateful() as state, nn.stochastic(key):
+        _, params = Net.init_by_shape(key, [(6, 3)])
+    optimizer = optim.Momentum(learning_rate=0.1, beta=0.9).create(nn.Model(Net, params))
+    losses = []
+    for _ in range(4):
+        key, batch_key, dropout_key = jax.random.split(key, 3)
+        batch = jax.random.normal(batch_key, (6, 3))
+        optimizer, state, loss = step(optimizer, state, batch, dropout_key)
+        losses.append(loss)
+    with nn.stateful(state, mutable=False):
+        logits = optimizer.target(jnp.ones((2, 3)), train=False)
+    return {'losses': losses, 'optimizer': optimizer, 'statistics': state, 'logits': logits,
+            'steps': optimizer.state.step}
+"""
+
+LINEN = """
+from flax import linen as nn
+from flax.training import train_state
+import jax
+import jax.numpy as jnp
+import optax
+
+class Net(nn.Module):
+    features: int = 4
+
+    @nn.compact
+    def __call__(self, x, train=True):
+        x = nn.relu(nn.Dense(8)(x))
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.8)(x)
+        x = nn.Dropout(0.3)(x, deterministic=not train)
+        return nn.Dense(4)(nn.Dense(4)(x))
+
+@jax.jit
+def step(state, batch_stats, batch, key):
+    def loss_fn(params):
+        variables = {'params': params, 'batch_stats': batch_stats}
+        logits, after = state.apply_fn(
+            variables, batch, rngs={'dropout': key}, mutable=['batch_stats'])
+        return jnp.mean(logits ** 2), after['batch_stats']
+    (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    return state.apply_gradients(grads=grads), batch_stats, loss
+
+def main():
+    key = jax.random.key(5)
+    variables = jax.jit(Net().init)({'params': key, 'dropout': key}, jnp.ones((6, 3)))
+    state = train_state.TrainState.create(
+        apply_fn=Net().apply, params=variables['params'], tx=optax.sgd(0.1, momentum=0.9))
+    batch_stats = variables['batch_stats']
+    losses = []
+    for _ in range(4):
+        key, batch_key, dropout_key = jax.random.split(key, 3)
+        batch = jax.random.normal(batch_key, (6, 3))
+        state, batch_stats, loss = step(state, batch_stats, batch, dropout_key)
+        losses.append(loss)
+    logits = Net().apply(
+        {'params': state.params, 'batch_stats': batch_stats}, jnp.ones((2, 3)), train=False)
+    return {'losses': losses, 'optimizer': state, 'statistics': {'batch_stats': batch_stats},
+            'logits': logits, 'steps': state.step}
+"""
+
+GAN = """
+from flax import nn, optim
+import jax
+import jax.numpy as jnp
+
+class Generator(nn.Module):
+    def apply(self, z):
+        return nn.Dense(jnp.tanh(nn.Dense(z, 5)), 3)
+
+class Critic(nn.Module):
+    def apply(self, x):
+        return nn.Dense(jnp.tanh(nn.Dense(x, 5)), 1)
+
+def main():
+    _, generator = Generator.create(jax.random.PRNGKey(0), jnp.ones((4, 3)))
+    _, critic = Critic.create(jax.random.PRNGKey(1), jnp.ones((4, 3)))
+    optimizers = [optim.GradientDescent(0.1).create(model) for model in (generator, critic)]
+    for number in range(2):
+        z = jax.random.normal(jax.random.PRNGKey(number), (4, 3))
+        one, other = optimizers
+        grad = jax.grad(lambda g: other.target(g(z)).mean())(one.target)
+        one = one.apply_gradient(grad)
+        grad = jax.grad(lambda c: -c(one.target(z)).mean() + c(z).mean())(other.target)
+        optimizers = one, other.apply_gradient(grad)
+    return tuple(optimizer.target for optimizer in optimizers), grad
+"""
+
+GAN_LINEN = """
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+class Generator(nn.Module):
+    @nn.compact
+    def __call__(self, z):
+        hidden = nn.Dense(5, name='hidden')
+        return nn.Dense(3, name='a_last')(jnp.tanh(hidden(z)))
+
+class Critic(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(jnp.tanh(nn.Dense(5)(x)))
+
+def descent(params, grads):
+    return jax.tree_util.tree_map(lambda p, g: p - 0.1 * g, params, grads)
+
+def main():
+    generator, critic = Generator(), Critic()
+    one = generator.init(jax.random.PRNGKey(0), jnp.ones((4, 3)))['params']
+    other = critic.init(jax.random.PRNGKey(1), jnp.ones((4, 3)))['params']
+    g = lambda params, z: generator.apply({'params': params}, z)
+    c = lambda params, x: critic.apply({'params': params}, x)
+    for number in range(2):
+        z = jax.random.normal(jax.random.PRNGKey(number), (4, 3))
+        one = descent(one, jax.grad(lambda p: c(other, g(p, z)).mean())(one))
+        grad = jax.grad(lambda p: -c(p, g(one, z)).mean() + c(p, z).mean())(other)
+        other = descent(other, grad)
+    return (one, {'params': other}), grad
+"""
+
+PMAP = """
+from flax import jax_utils, nn, optim
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    def apply(self, x):
+        return nn.Dense(x, 2)
+
+def step(optimizer, batch):
+    loss, grad = jax.value_and_grad(lambda model: (model(batch) ** 2).mean())(optimizer.target)
+    return optimizer.apply_gradient(jax.lax.pmean(grad, 'batch')), jax.lax.pmean(loss, 'batch')
+
+def main():
+    _, model = Net.create(jax.random.PRNGKey(0), jnp.ones((1, 3)))
+    optimizer = jax_utils.replicate(optim.Momentum(0.1).create(model))
+    batch = jnp.arange(2 * 4 * 3.).reshape(2, 4, 3) / 10
+    assert jax.device_count() == 2
+    optimizer, loss = jax.pmap(step, 'batch')(optimizer, batch)
+    return {'loss': loss, 'target': jax_utils.unreplicate(optimizer).target}
+"""
+
+PMAP_LINEN = """
+from flax import jax_utils, linen as nn
+from flax.training.train_state import TrainState
+import jax
+import jax.numpy as jnp
+import optax
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(2)(x)
+
+def step(state, batch):
+    loss_fn = lambda params: (state.apply_fn({'params': params}, batch) ** 2).mean()
+    loss, grads = jax.value_and_grad(loss_fn)(state.params)
+    state = state.apply_gradients(grads=jax.lax.pmean(grads, 'batch'))
+    return state, jax.lax.pmean(loss, 'batch')
+
+def main():
+    variables = Net().init(jax.random.key(0), jnp.ones((1, 3)))
+    state = jax_utils.replicate(TrainState.create(
+        apply_fn=Net().apply, params=variables['params'], tx=optax.sgd(0.1, momentum=0.9)))
+    batch = jnp.arange(2 * 4 * 3.).reshape(2, 4, 3) / 10
+    assert jax.device_count() == 2
+    state, loss = jax.pmap(step, 'batch')(state, batch)
+    return {'loss': loss, 'target': jax_utils.unreplicate(state).params}
+"""
+
+CASE = '[[run]]\nfunction = "main"\n'
+TWO_DEVICES = "devices = 2\n" + CASE
+
+EQUAL = {
+    "training": (LEGACY, LINEN, CASE),
+    "two_models": (GAN, GAN_LINEN, CASE),
+    "replicated": (PMAP, PMAP_LINEN, TWO_DEVICES),
+    "after_replicated": (GAN, GAN_LINEN, CASE),
+}
+
+# name: text of the migration, what a careless hand makes of it, where it must show
+WRONG = {
+    "momentum_of_statistics": ("momentum=0.8", "momentum=0.9", "variables"),
+    "momentum_of_optimizer": ("momentum=0.9", "momentum=0.99", "outputs"),
+    "dropout_off": ("deterministic=not train", "deterministic=True", "outputs"),
+    "nesterov": ("sgd(0.1, ", "sgd(0.1, nesterov=True, ", "outputs"),
+    "statistics_lost": ("state, batch_stats, loss = step", "state, _, loss = step", "variables"),
+    "train_in_evaluation": ("ones((2, 3)), train=False", "ones((2, 3)), train=True", "error"),
+    "step_off_by_one": ("'steps': state.step", "'steps': state.step + 1", "outputs"),
+    "swapped_layers": (
+        "nn.Dense(4)(nn.Dense(4)(x))",
+        "nn.Dense(4)(nn.Dense(4)(x)) * 1.001",
+        "outputs",
+    ),
+    "result_forgotten": ("'logits': logits,", "", "outputs"),
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    programs = EQUAL | {
+        name: (LEGACY, LINEN.replace(old, new), CASE) for name, (old, new, _) in WRONG.items()
+    }
+    jobs = []
+    for name, (legacy, linen, case) in programs.items():
+        folder = tmp_path_factory.mktemp(name)
+        for file, text in (("legacy.py", legacy), ("linen.py", linen), ("case.toml", case)):
+            (folder / file).write_text(textwrap.dedent(text))
+        jobs.append(Job(*(str(folder / file) for file in ("case.toml", "legacy.py", "linen.py"))))
+    return dict(zip(programs, run_jobs(jobs), strict=True))
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_a_faithful_migration_is_equal(verdicts, name):
+    assert verdicts[name].outcome.passed, verdicts[name]
+
+
+def test_losses_params_and_statistics_were_compared(verdicts):
+    outputs, variables = verdicts["training"].runs[0].comparisons
+    assert outputs.leaves == len(["losses", "logits", "steps", "step of the optimizer"])
+    assert variables.leaves == len(["kernel", "bias"]) * 4 + len(["mean", "var"])
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_careless_one_is_not(verdicts, name):
+    [run] = verdicts[name].runs
+    place = WRONG[name][2]
+    if place == "error":
+        assert run.failure.side == "linen"
+        return
+    assert run.outcome is Outcome.DIFFERENT
+    assert place in {each.what for each in run.comparisons if not each.outcome.passed}
