@@ -37,6 +37,7 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax._src import core
 
 from linenify.verify.patching import Patch, patched
 
@@ -70,6 +71,8 @@ class Overlay:
         hidden = {name: sys.modules.get(name) for name in self._modules}
         sys.modules.update(self._modules)
         patches = [*_era(), *(Patch(flax, name, module) for name, module in self._top().items())]
+        if self._modules:
+            patches.append(Patch(jax.core, "eval_context", _outside(self.nn.base)))
         with warnings.catch_warnings(), patched(patches):
             warnings.simplefilter("ignore")
             self._depth += 1
@@ -143,6 +146,22 @@ def _fold_in_name(key: jax.Array, name: str) -> jax.Array:
     """The legacy derivation of a key, with the hash as the unsigned number it stands for."""
     digest = hashlib.sha1(name.encode(), usedforsecurity=False).digest()
     return jax.random.fold_in(key, np.uint32(int.from_bytes(digest[:4], "big")))
+
+
+def _outside(base: Any) -> Callable[[], Any]:
+    """A `jax.core.eval_context` for `flax.nn`, which creates parameters outside of its traces.
+
+    Where the key itself is traced (an initialisation under `jit` or `vmap`), that
+    is the trace of the key: values of a trace may no longer go where it is not.
+    """
+
+    def context() -> Any:
+        keys = [frame.rng for frame in base._module_stack if frame.is_init]  # noqa: SLF001
+        traced = bool(keys) and isinstance(keys[-1], jax.core.Tracer)
+        trace = keys[-1]._trace if traced else core.eval_trace  # noqa: SLF001
+        return core.set_current_trace(trace)  # type: ignore[no-untyped-call]
+
+    return context
 
 
 def _era() -> list[Patch]:
