@@ -19,6 +19,7 @@ from linenify.facts.sites import (
     ModuleClassSite,
     Site,
 )
+from linenify.facts.support import missing
 from linenify.project.source import Source, Span
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
@@ -34,6 +35,7 @@ from linenify.syntax.imports import (
     with_imports,
 )
 from linenify.syntax.positions import AST_NAMES, Placed, placed
+from linenify.syntax.support import with_definitions
 
 _Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
 _TODO = re.compile(r"#\s*TODO\(linenify\):\s*(LN\d+)")
@@ -66,6 +68,7 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
     missed = engine.missed()
     if missed:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
+    module = _with_support(module, source, facts, engine)
     module = _with_imports(module, source, facts, engine)
     return Rewritten(module.code, engine.rules)
 
@@ -132,6 +135,7 @@ class _Engine(cst.CSTTransformer):
         self._bound = _bound(source, facts)
         self._mutable = _mutable(source.tree)
         self._todos = waiting_todos(source.text, facts)
+        self._comments = dict(facts.comments)
         self._frames: list[_ClassFrame] = []
         self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
         self._consumed = _consumed(facts)
@@ -312,20 +316,20 @@ class _Engine(cst.CSTTransformer):
 
     def _in_its_place(
         self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
-    ) -> list[cst.SimpleStatementLine]:
+    ) -> Sequence[_Line]:
         """The statements that an assignment becomes."""
         line = self._parsed.span(original.body[0]).line
         site = self._facts.statements.get(line)
         match updated.body:
-            case [cst.Assign(value=value) | cst.Expr(value=value)] if (
-                site is not None and site.lines
+            case [cst.Assign(value=value) | cst.Expr(value=value) | cst.Return(value=value)] if (
+                value is not None and site is not None and site.lines
             ):
                 self._met.add(line)
                 self.rules[site.rule] += 1
                 context = self._context(original.body[0], None)
                 made, imports = statements(site.lines, {"value": value}, context)
                 self.imports |= imports
-                return list(made)
+                return made
         return []
 
     def _suite(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
@@ -363,16 +367,17 @@ class _Engine(cst.CSTTransformer):
 
     def _marked(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         """Puts marks of refusals, and comments without a place, above a statement."""
-        if not self._todos and not self._stranded:
+        if not self._todos and not self._stranded and not self._comments:
             return updated
-        findings = [
-            finding for line in self._lines_of(original) for finding in self._todos.pop(line, ())
-        ]
-        if not findings and not self._stranded:
+        places = self._lines_of(original)
+        findings = [finding for line in places for finding in self._todos.pop(line, ())]
+        said = [self._comments.pop(line) for line in places if line in self._comments]
+        if not findings and not self._stranded and not said:
             return updated
         column = self._parsed.span(original).column
         seen: set[str] = set()
         lines = [own_line(comment) for comment in self._stranded]
+        lines += [own_line(line) for text in said for line in wrapped(text, column)]
         self._stranded.clear()
         for finding in findings:
             if finding.code not in seen:
@@ -487,7 +492,20 @@ def _mutable(tree: ast.Module) -> dict[str, str]:
     return table
 
 
-# --- imports ---------------------------------------------------------------------------------
+# --- support code and imports ----------------------------------------------------------------
+
+
+def _with_support(
+    module: cst.Module, source: Source, facts: FileFacts, engine: _Engine
+) -> cst.Module:
+    snippets = missing(source.tree, facts.support)
+    if not snippets:
+        return module
+    context = Context(module, facts.linen, engine._bound, taken=engine._taken)  # noqa: SLF001
+    spelt = [context.spelt(snippet.text) for snippet in snippets]
+    for snippet, (_, needed) in zip(snippets, spelt, strict=True):
+        engine.imports |= needed.union(snippet.imports)
+    return with_definitions(module, [text for text, _ in spelt])
 
 
 def _with_imports(

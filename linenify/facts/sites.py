@@ -349,3 +349,5 @@ class FileFacts:
     linen_bound: bool = True  # False: the import `from flax import linen as nn` must be added
     frozen: list[tuple[int, int, str]] = field(default_factory=list)  # lines left alone, code
     references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read
+    comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
+    support: list[str] = field(default_factory=list)  # snippets to define behind the imports

@@ -353,6 +353,6 @@ def _with_relative(body: Sequence[Statement], name: str) -> list[Statement]:
     place = block[-1] + 1 if block else start
     line = line.with_changes(leading_lines=[_BLANK] if place else [])
     following = list(body[place:])
-    if following and not block:
+    if following and not block and len(split_blanks(_leading(following[0]))[0]) < 2:
         following[0] = following[0].with_changes(leading_lines=[_BLANK, *_leading(following[0])])
     return [*body[:place], line, *following]
