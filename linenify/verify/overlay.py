@@ -18,6 +18,7 @@ reach `flax.nn` by mistake.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -178,6 +179,7 @@ def _era() -> list[Patch]:
             "tree_transpose": tree.tree_transpose,
             "tree_reduce": tree.tree_reduce,
             "tree_all": tree.tree_all,
+            "partial": functools.partial,
             "xla": types.SimpleNamespace(DeviceArray=jax.Array),
         },
         tree: {"tree_multimap": tree.tree_map},
