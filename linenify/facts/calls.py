@@ -12,8 +12,10 @@ from linenify.facts import (
     catalogue,
     jaxcalls,
     recurrent,
+    runs,
     selfcalls,
     toplevel,
+    trainstates,
     transforms,
 )
 from linenify.facts.arguments import (
@@ -39,6 +41,8 @@ from linenify.facts.kinds import (
     Model,
     Module,
     ModuleApi,
+    Optimizer,
+    OptimizerDef,
     Parameter,
     Partial,
     SelfApi,
@@ -65,7 +69,10 @@ from linenify.facts.sites import (
     Given,
     ModuleCall,
     Reordered,
+    Reshaped,
 )
+from linenify.facts.stated import context_key
+from linenify.facts.training import Training
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -76,6 +83,10 @@ def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
     toplevel.emit_models(plan, _split)
+    training = Training(plan)
+    plan.training = training
+    training.prepare()
+    runs.emit_functions(training)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if plan.site_at(scope.source, call) is not None:
@@ -85,6 +96,7 @@ def emit_calls(plan: Plan) -> None:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
             plan.refuse(scope.source, call, unclear.code, unclear.why)
+            training.contexts.fail(call, unclear.why)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
             why = f"linenify failed here: {type(problem).__name__}: {problem}"
@@ -92,6 +104,8 @@ def emit_calls(plan: Plan) -> None:
         if plan.in_text(call) is not None and plan.site_at(scope.source, call) is not None:
             plan.forget(scope.source, call)
             plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
+            training.contexts.fail(call, "a run inside an f-string")
+    training.contexts.finish()
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
@@ -122,7 +136,22 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 _emit_super(plan, source, call, owner, name)
                 return
             case Model():
-                raise Unclear("LN690", f"`{text(call.func)}` is a legacy Model")
+                runs.emit_call(_training(plan), source, call, _split)
+                return
+            case Api(receiver=Model()):
+                runs.emit_api(_training(plan), source, call, callee)
+                return
+            case Api(receiver=Optimizer() | OptimizerDef()):
+                trainstates.emit(_training(plan), source, call, callee)
+                return
+            case Api(receiver=Legacy(type="Collection"), name="as_dict"):
+                plan.at(source, call, Reshaped("{owner}", "LN403"))
+                return
+            case Api(receiver=Legacy(type="Collection")):
+                raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
+            case External(path=path) if path.startswith("flax.optim."):
+                trainstates.emit_definition(_training(plan), source, call)
+                return
             case Api(receiver=Legacy(type="Cache" | "CacheEntry")):
                 raise Unclear("LN490", f"`{text(call.func)}(...)` uses the legacy cache")
             case External(path=path) if path.startswith(LEGACY + "."):
@@ -144,6 +173,11 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 transforms.emit(plan, source, call, path)
                 return
     _emit_unknown(plan, source, call, callee)
+
+
+def _training(plan: Plan) -> Training:
+    assert plan.training is not None
+    return plan.training
 
 
 def _order(atom: Atom) -> tuple[str, str]:
@@ -414,6 +448,8 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             if not in_module_code(plan, call):
                 raise Unclear("LN590", "nn.dropout outside any module")
             _emit_dropout(plan, source, call, entry)
+        case "make_rng" if not in_module_code(plan, call):
+            _emit_key(plan, source, call)
         case "make_rng" | "is_stochastic" | "is_stateful":
             selfcalls.emit_random(plan, source, call, entry.name)
         case "dot_product_attention":
@@ -422,11 +458,26 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             attention.emit_mask(plan, source, call, entry)
         case "scan_in_dim":
             transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
+        case "Model":
+            runs.emit_model(_training(plan), source, call)
+        case "Collection" if not call.args and not call.keywords:
+            plan.at(source, call, Reshaped("{}", "LN403"))
+        case "stateful" | "stochastic" if _training(plan).contexts.opens(call):
+            return  # judged with the runs inside
         case _ if entry.kind == "toplevel":
             raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
         case _ if entry.kind == "gone":
             why = f"`{text(call.func)}` has no counterpart"
             raise Unclear("LN190", f"{why}: {entry.note}" if entry.note else why)
+
+
+def _emit_key(plan: Plan, source: Source, call: ast.Call) -> None:
+    """`nn.make_rng()` outside of any module: a key of its own, from that of the context."""
+    around = _training(plan).contexts.around(call)
+    if around.rng is None:
+        raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
+    key = context_key(plan, source, replace(around, draw=around.draw + 1))
+    plan.at(source, call, Reshaped(key or "", "LN502"))
 
 
 def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:

@@ -11,11 +11,22 @@ from linenify.facts.jaxnames import replacement
 from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
+from linenify.facts.support import require
+from linenify.facts.training import OBJECT
 from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
+_STATE = "flax.training.train_state.TrainState"
+_OPTIM_TARGETS = {
+    "flax.optim.Optimizer": _STATE,
+    "flax.optim.base.Optimizer": _STATE,
+    "flax.optim.OptimizerDef": "optax.GradientTransformation",
+    "flax.optim.base.OptimizerDef": "optax.GradientTransformation",
+    "flax.optim.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
+    "flax.optim.dynamic_scale.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
+}
 
 
 def is_spelt(plan: Plan, node: ast.expr) -> bool:
@@ -100,10 +111,11 @@ class _File:
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
                 self.facts.references.append((span, path))
-                why = f"`{path}` no longer exists; its uses are marked below"
-                self.plan.refuse(self.source, node, "LN691", why)
+                target = _OPTIM_TARGETS.get(path)
                 if isinstance(node, ast.ImportFrom) or alias.asname:
-                    names.append(ImportedName(index, local, None, gone=True))
+                    names.append(ImportedName(index, local, target, gone=target is None))
+                elif path != "flax":  # import flax.optim
+                    names.append(ImportedName(index, local, "flax"))
                 continue
             gone = replacement(path)
             if is_gone(path) and isinstance(node, ast.ImportFrom):
@@ -193,6 +205,8 @@ class _File:
             if reached == LEGACY:
                 self._spell_namespace(link, reached)
                 continue
+            if reached == OPTIM and link is not node:
+                continue
             rest = reached.removeprefix(LEGACY + ".")
             if rest in catalogue.SUBMODULES and link is not node:
                 following = chain[chain.index(link) + 1]
@@ -209,8 +223,7 @@ class _File:
     def _name(self, link: ast.expr, path: str, rest: str) -> None:
         self.facts.references.append((self.plan.span(self.source, link), path))
         if path == OPTIM or path.startswith(OPTIM + "."):
-            self.plan.refuse(self.source, link, "LN691", f"`{ast.unparse(link)}` no longer exists")
-            self._quote(link)
+            self._of_optim(link, path)
             return
         entry = catalogue.resolve(rest)
         if entry is None:
@@ -248,12 +261,49 @@ class _File:
                 self._rename(link, rest, "dot_product_attention", entry.target or "")
             case "special" if entry.linen is not None and entry.value == "class":
                 self._rename(link, rest, entry.linen, entry.target or "")
+            case "toplevel" if entry.name in {"Model", "Collection"} and self._annotates(link):
+                objects = entry.name == "Model" and self._has_objects()
+                if objects:
+                    require(self.plan, self.source, [OBJECT], "LN690")
+                self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel":
                 self._refuse_once(link, "LN690", f"`{ast.unparse(link)}` belongs to training code")
                 self._quote(link)
             case _:
                 why = f"`{ast.unparse(link)}` has no counterpart in Linen"
                 self._refuse_once(link, "LN190", why)
+
+    def _has_objects(self) -> bool:
+        """Whether Models of the project stay objects."""
+        training = self.plan.training
+        return training is not None and any(training.models.objects())
+
+    def _of_optim(self, link: ast.expr, path: str) -> None:
+        """A name of flax.optim, whose call has been decided before."""
+        if self._handled(link):
+            return
+        target = _OPTIM_TARGETS.get(path)
+        if target is not None:
+            self._put(link, Renamed(target, "LN603"))
+            return
+        self._refuse_once(link, "LN691", f"`{ast.unparse(link)}` no longer exists")
+        self._quote(link)
+
+    def _annotates(self, link: ast.expr) -> bool:
+        """Whether a name only says what a value is."""
+        inner: ast.AST = link
+        for ancestor in self.plan.ancestors(link):
+            match ancestor:
+                case ast.arg():
+                    return True
+                case ast.AnnAssign(annotation=annotation) if annotation is inner:
+                    return True
+                case ast.FunctionDef(returns=returns) if returns is inner:
+                    return True
+                case ast.stmt():
+                    return False
+            inner = ancestor
+        return False
 
     def _refuse_once(self, link: ast.expr, code: str, why: str) -> None:
         line = self.plan.statement(link).lineno
@@ -320,4 +370,7 @@ class _File:
         parent = self.plan.parents[link]
         if not (isinstance(parent, ast.Call) and parent.func is link):
             return False
+        training = self.plan.training
+        if training is not None and training.contexts.opens(parent):
+            return True  # flagged there, if need be
         return self.plan.site_at(self.source, parent) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from linenify.facts.interpret import Code, Interpreter
 from linenify.facts.parameters import Decision, Decisions, Role
@@ -12,6 +13,9 @@ from linenify.facts.refusals import NOTICES, REFUSALS
 from linenify.facts.sites import FileFacts, Finding, Site
 from linenify.project.source import Project, Source, Span
 from linenify.project.spans import Spans
+
+if TYPE_CHECKING:
+    from linenify.facts.training import Training
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +58,8 @@ class Plan:
         # Layers that travel as values and are called without a keyword that Linen
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
+        self.training: Training | None = None
+        self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
         self.parents: dict[ast.AST, ast.AST] = {}
         for source in project.sources:
             for node in ast.walk(source.tree):
@@ -71,6 +77,13 @@ class Plan:
         while node in self.parents:
             node = self.parents[node]
             yield node
+
+    def source(self, node: ast.AST) -> Source:
+        """The file that `node` stands in."""
+        top = node
+        for ancestor in self.ancestors(node):
+            top = ancestor
+        return self._sources[top]
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """The innermost statement that holds `node`."""

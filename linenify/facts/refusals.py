@@ -176,6 +176,18 @@ REFUSALS = _table(
         "flax.optim is gone.",
         "use optax inside flax.training.train_state.TrainState",
     ),
+    (
+        "LN692",
+        "optimizer-use-unclear",
+        "A legacy optimizer is used in a way that a TrainState does not offer.",
+        "rewrite it with `state.tx`, `state.opt_state` and `state.params`",
+    ),
+    (
+        "LN693",
+        "gradient-not-taken-apart",
+        "The result of `compute_gradient` or `optimize` is kept as one tuple.",
+        "use `jax.value_and_grad` and `apply_gradients`",
+    ),
 )
 
 NOTICES = _table(
@@ -202,6 +214,12 @@ NOTICES = _table(
         "unknown-callable-left",
         "A callable argument of unknown origin is called with one array and left as it is.",
         "if it is a module class, write `layer()(x)`",
+    ),
+    (
+        "LN807",
+        "model-stays-an-object",
+        "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
+        "pass the module along where you prefer params",
     ),
     (
         "LN806",

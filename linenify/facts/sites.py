@@ -51,6 +51,7 @@ class ModuleCall:
     method: str | None = None  # `M.encode(x)` on the class: `M(...).encode(x)`
     wrap: str | None = None  # template around what is called, `{func}`
     before: tuple[str, ...] = ()  # statements put before its own, `{result}` in them
+    shift: int = 0  # how many columns to the right it will stand
 
 
 @dataclass(frozen=True, slots=True)

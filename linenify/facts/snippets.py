@@ -67,4 +67,30 @@ def scale_by_lamb_trust_ratio():
 ''',
 )
 
-SNIPPETS = {snippet.name: snippet for snippet in (_SCALE_BY_LAMB_TRUST_RATIO,)}
+_BOUND_MODEL = Snippet(
+    "BoundModel",
+    '''
+@{spell:flax.struct.dataclass}
+class BoundModel:
+    """A Linen module together with its params: a pytree that can be called.
+
+    It stands where a program passes both around as one value. The params are
+    its leaves, so that gradients and optimizers see a pytree of params.
+    """
+
+    module: {spell:flax.linen.Module} = {spell:flax.struct.field}(pytree_node=False)
+    params: {spell:typing.Any}
+
+    def __call__(self, *args, **kwargs):
+        return self.apply({}, *args, **kwargs)
+
+    def apply(self, state, *args, **kwargs):
+        """Runs the module with the other collections in `state`."""
+        return self.module.apply({'params': self.params, **state}, *args, **kwargs)
+
+    def __contains__(self, name):
+        return name in self.params
+''',
+)
+
+SNIPPETS = {snippet.name: snippet for snippet in (_SCALE_BY_LAMB_TRUST_RATIO, _BOUND_MODEL)}

@@ -1,7 +1,6 @@
-"""Initialising and running modules where it all happens in one function.
+"""Initialising and running module classes, and Models that never leave a function.
 
-`M.init`, `M.call` and a Model that never leaves its function need no knowledge
-of callers.  Whatever travels further is training code, and refused here.
+A Model that travels further is decided in `models`.
 """
 
 from __future__ import annotations
@@ -13,8 +12,11 @@ from dataclasses import replace
 
 from linenify.facts import arrays, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.contexts import RUNS, Around
+from linenify.facts.effects import Effects, effects
 from linenify.facts.kinds import External, Model, Module, Static, modules
 from linenify.facts.plan import Plan
+from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import (
     Added,
@@ -25,7 +27,8 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
-from linenify.facts.transforms import draws
+from linenify.facts.stated import context_key, context_text, handed_out, in_block, is_read
+from linenify.facts.training import OBJECT
 from linenify.project.source import Source
 
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
@@ -38,29 +41,77 @@ _HOLE = re.compile(r"\{(\d+)\}")
 def emit(
     plan: Plan, source: Source, call: ast.Call, module: Module, name: str, split: Split
 ) -> None:
-    """`M.init(...)`, `M.init_by_shape(...)` and `M.call(...)`."""
-    if name not in {"init", "init_by_shape", "call"} or module.shared:
+    """`M.init(...)`, `M.init_by_shape(...)`, `M.create(...)` and `M.call(...)`."""
+    if name not in RUNS or module.shared:
         raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
-    _check_pure(plan, call, module)
+    inside = reachable_receiver(plan, call) is not None
+    touched = effects(plan, module)
+    if inside and (touched.keys or touched.collections):
+        raise Unclear("LN690", f"`{text(call.func)}` keeps state or draws keys")
     if not call.args or any(isinstance(a, ast.Starred) for a in call.args[:1]):
         raise Unclear("LN690", f"`{text(call.func)}` is called without its first argument")
     if any(k.arg == "name" for k in call.keywords):
         raise Unclear("LN690", f"`{text(call.func)}` names the outermost module")
-    if name == "init_by_shape":
+    by_shape = name.endswith("_by_shape")
+    if by_shape:
         construct, inputs = _by_shape(plan, source, call, module, split)
     else:
         site = split(plan, source, _rest(call), module)
         assert site.construct is not None
         construct = tuple(_shifted(a, 1) for a in site.construct)
         inputs = tuple(_shifted(a, 1) for a in site.call)
-    if reachable_receiver(plan, call) is not None:
+    if inside:
         construct = (*construct, Added("parent", "None"))
+    around = plan.training.contexts.around(call) if plan.training is not None else Around()
+    key = context_key(plan, source, around) if touched.keys else None
     if name == "call":
-        variables = Added(None, "{'params': {0}}")
-        plan.at(source, call, _method(construct, (variables, *inputs), "apply"))
+        _emit_apply(plan, source, call, construct, inputs, around, touched, key)
         return
-    method = _emit_targets(plan, source, call)
-    plan.at(source, call, _method(construct, (Given(0), *inputs), method))
+    given: Argument = Given(0)
+    if key is not None:
+        given = Added(None, "{'params': {0}, 'dropout': %s}" % key)
+    captured = None
+    if around.state is not None and around.state.mutable:
+        captured = around.state.captured
+    if name.startswith("create"):
+        method, after = _emit_created(plan, source, call, module, captured)
+    else:
+        method, after = _emit_targets(plan, source, call, captured), None
+    made = replace(_method(construct, (given, *inputs), method), after=after)
+    if by_shape and not inside:
+        names = [a.keyword for a in inputs if a.keyword is not None]
+        option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
+        made = replace(made, wrap="{spell:jax.jit}({func}%s)" % option)
+    plan.at(source, call, made)
+
+
+def _emit_apply(
+    plan: Plan,
+    source: Source,
+    call: ast.Call,
+    construct: Sequence[Argument],
+    inputs: Sequence[Argument],
+    around: Around,
+    touched: Effects,
+    key: str | None,
+) -> None:
+    """`M.call(params, x)` is `M().apply({'params': params}, x)`."""
+    state = around.state
+    spread = ""
+    if state is not None and state.argument is not None:
+        spread = f", **{context_text(plan, source, state.argument)}"
+    variables = Added(None, "{'params': {0}%s}" % spread)
+    extra: list[Argument] = []
+    if key is not None:
+        extra.append(Added("rngs", "{'dropout': %s}" % key))
+    mutable = bool(touched.collections) if state is None else state.mutable
+    if mutable:
+        extra.append(Added("mutable", repr(list(touched.collections))))
+    made = _method(construct, (variables, *inputs, *extra), "apply")
+    if mutable:
+        captured = state.captured if state is not None else None
+        made = handed_out(plan, source, call, made, captured)
+    plan.at(source, call, made)
 
 
 def _method(construct: Sequence[Argument], inputs: Sequence[Argument], method: str) -> ModuleCall:
@@ -117,28 +168,90 @@ def _is_dtype(plan: Plan, node: ast.expr) -> bool:
     )
 
 
-def _emit_targets(plan: Plan, source: Source, call: ast.Call) -> str:
-    """What the pair of output and params is assigned to; gives the method to call."""
+def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | None) -> str:
+    """What the pair of output and params is assigned to; gives the method to call.
+
+    With a captured state, the other collections go to that variable.
+    """
     statement = plan.parents.get(call)
     match statement:
-        case ast.Expr():
+        case ast.Expr() if captured is None or not is_read(plan, call, captured):
             return "init"
-        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as params])]):
+        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as params])]) if in_block(
+            plan, statement
+        ):
+            pass
+        case ast.Return() if captured is None and in_block(plan, statement):
+            lines: tuple[str, ...] = (
+                "outputs, variables = {value}",
+                "return outputs, variables['params']",
+            )
+            plan.files[source.name].statements[statement.lineno] = StatementSite(
+                "LN310", lines=lines
+            )
+            return "init_with_output"
+        case _:
+            raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
+    named = [n for n in ast.walk(outputs) if isinstance(n, ast.Name)]
+    needed = not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named)
+    if captured is not None and not is_read(plan, call, captured):
+        captured = None
+    if not _is_read(plan, params) and captured is None:
+        return "init_with_output"
+    given = rendered(plan, source, params)
+    name = "variables" if _is_free(plan, call, "variables") else f"{given}_variables"
+    if captured is not None:
+        taken = f"{captured}, {given} = {{spell:flax.core.pop}}({name}, 'params')"
+    else:
+        taken = f"{given} = {name}['params']"
+    if needed:
+        lines = (f"{ast.unparse(outputs)}, {name} = {{value}}", taken)
+    elif captured is not None:
+        lines = (f"{name} = {{value}}", taken)
+    else:
+        lines = (f"{given} = {{value}}['params']",)
+    plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
+    return "init_with_output" if needed else "init"
+
+
+def _emit_created(
+    plan: Plan, source: Source, call: ast.Call, module: Module, captured: str | None
+) -> tuple[str, str | None]:
+    """`_, model = M.create(rng, x)`: the Model is params, or an object around them."""
+    training = plan.training
+    statement = plan.parents.get(call)
+    made = plan.flow.values.get(call, frozenset())
+    value = plan.flow.item(made, 1)
+    if training is None or training.models.group(value) is None:
+        raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
+    if training.models.as_params(value):
+        return _emit_targets(plan, source, call, captured), None
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as model])]) if (
+            captured is None and in_block(plan, statement)
+        ):
             pass
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
-    if not _is_read(plan, params):
-        return "init_with_output"
-    lines: tuple[str, ...] = (f"{params.id} = {{value}}['params']",)
-    method = "init"
-    named = [n for n in ast.walk(outputs) if isinstance(n, ast.Name)]
-    if not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named):
-        name = "variables" if _is_free(plan, call, "variables") else f"{params.id}_variables"
-        shown = ast.unparse(outputs)
-        lines = (f"{shown}, {name} = {{value}}", f"{params.id} = {name}['params']")
+    assert isinstance(call.func, ast.Attribute)
+    if isinstance(call.func.value, ast.Call):
+        raise Unclear("LN690", f"the module of `{text(call.func)}` has no name")
+    features = missing(plan, call, module)
+    owner = rendered(plan, source, call.func.value)
+    around = f"{OBJECT}(%s(%s), %s['params'])"
+    training.needs_object(source, call, value)
+    if any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name)):
+        name = "variables" if _is_free(plan, call, "variables") else f"{model.id}_variables"
+        lines: tuple[str, ...] = (
+            f"{ast.unparse(outputs)}, {name} = {{value}}",
+            f"{model.id} = {around % (owner, features, name)}",
+        )
         method = "init_with_output"
+    else:
+        lines = (f"{model.id} = {around % (owner, features, '{value}')}",)
+        method = "init"
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
-    return method
+    return method, None
 
 
 def _is_read(plan: Plan, target: ast.Name) -> bool:
@@ -156,19 +269,6 @@ def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:
     code = plan.code(place)
     top: ast.AST = code.node if code is not None else next(reversed([*plan.ancestors(place)]))
     return not any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(top))
-
-
-def _check_pure(plan: Plan, call: ast.Call, module: Module) -> None:
-    function = plan.flow.function_of(module)
-    if function is None:
-        layer = module.definition if isinstance(module.definition, str) else None
-        known = catalogue.layer(layer) if layer is not None else None
-        rate = "dropout_rate" in module.bound or any(k.arg == "dropout_rate" for k in call.keywords)
-        if known is None or known.name == "BatchNorm" or rate:
-            raise Unclear("LN690", f"`{text(call.func)}` keeps state or draws keys")
-        return
-    if draws(plan, function, set()):
-        raise Unclear("LN690", f"`{text(call.func)}` keeps state or draws keys")
 
 
 # --- Models ----------------------------------------------------------------------------------
@@ -199,8 +299,10 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     if len(found) != 1 or found[0].shared:
         raise Unclear("LN690", "the module of the Model is not known")
     module = found[0]
-    _check_pure(plan, call, module)
-    features = _missing(plan, call, module)
+    touched = effects(plan, module)
+    if touched.keys or touched.collections:
+        raise Unclear("LN690", "the Model keeps state or draws keys")
+    features = missing(plan, call, module)
     code = plan.code(call)
     if code is None or isinstance(code.node, ast.Lambda):
         raise Unclear("LN690", "the Model is global")
@@ -223,7 +325,7 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
         plan.at(source, node, site)
 
 
-def _missing(plan: Plan, call: ast.Call, module: Module) -> str:
+def missing(plan: Plan, call: ast.Call, module: Module) -> str:
     """What an instance needs besides what is bound, as text."""
     if isinstance(module.definition, str):
         layer = catalogue.layer(module.definition)

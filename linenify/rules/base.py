@@ -136,11 +136,13 @@ class Context:
         names = {target: local for local, target in self.bound.items()}
         head, tail = path, ""
         while head:
-            if head in names:
+            if head in names and not (head == "flax" and path.startswith("flax.training.")):
                 return Spelling(expression(names[head] + tail))
             head, _, last = head.rpartition(".")
             tail = f".{last}{tail}"
         package = path.partition(".")[0]
+        if package == "typing":
+            return Spelling(expression(path.removeprefix("typing.")), frozenset({path}))
         if package in {"functools", "dataclasses"}:
             return Spelling(expression(path), frozenset({package}))
         if path.startswith("jax.numpy"):

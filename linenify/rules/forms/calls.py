@@ -34,7 +34,10 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
         listing, imports = parts.arranged(site.call)
         func, more = parts.callee(call.func, site.callee)
         bare = call.with_changes(func=func, lpar=[], rpar=[])
-        return _placed(with_arguments(bare, listing), call, site, context, imports | more)
+        node = with_arguments(bare, listing)
+        if any(isinstance(each, Added) for each in site.call):
+            node = _wrapped(node, context.place(context.original)[1] + site.shift, context)
+        return _placed(node, call, site, context, imports | more)
     construct = site.construct
     if site.child is not None:
         construct = tuple(a for a in construct if not parts.names_module(a))

@@ -1,0 +1,321 @@
+"""The `nn.stateful` and `nn.stochastic` contexts around every run of a module."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from linenify.facts.arguments import Unclear, text
+from linenify.facts.effects import effects
+from linenify.facts.kinds import (
+    Atom,
+    External,
+    Function,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Value,
+    models,
+)
+from linenify.facts.plan import Plan
+from linenify.facts.sites import ContextSite
+from linenify.project.scopes import FunctionNode, Scope
+from linenify.project.source import Source
+
+_STATEFUL = External("flax.nn.stateful")
+_STOCHASTIC = External("flax.nn.stochastic")
+RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a `with` statement that opens a legacy context."""
+
+    statement: ast.With
+    place: int
+    kind: str  # "state" or "rng"
+    argument: ast.expr | None  # the state or the key
+    captured: str | None = None
+    mutable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The contexts that a run happens in; None where there is none of a kind."""
+
+    state: Item | None = None
+    rng: Item | None = None
+    draw: int = 0  # how many runs have drawn from the key before
+
+
+@dataclass(slots=True)
+class _Use:
+    runs: list[ast.Call] = field(default_factory=list)
+    failed: str | None = None
+
+
+class Contexts:
+    """Every legacy context of the project, with the runs that depend on it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.items: dict[ast.With, list[Item]] = {}
+        self._uses: dict[ast.With, _Use] = defaultdict(_Use)
+        self._around: dict[ast.Call, Around | Unclear] = {}
+        for source in plan.project.sources:
+            for node in ast.walk(source.tree):
+                if isinstance(node, ast.With):
+                    found = [*self._items(node)]
+                    if found:
+                        self.items[node] = found
+        if self.items:
+            self._associate()
+
+    def around(self, call: ast.Call) -> Around:
+        """The contexts of one run.
+
+        Raises:
+            Unclear: they differ from caller to caller, or cannot be reached from here.
+        """
+        found = self._around.get(call, Around())
+        if isinstance(found, Unclear):
+            raise found
+        return found
+
+    def fail(self, call: ast.Call, why: str) -> None:
+        """A run could not be rewritten: the contexts that it needs stay."""
+        for use in self._uses.values():
+            if call in use.runs and use.failed is None:
+                use.failed = why
+
+    def opens(self, call: ast.Call) -> bool:
+        """Whether a call of `nn.stateful` or `nn.stochastic` is an item of a `with`."""
+        return any(
+            item.statement.items[item.place].context_expr is call
+            for items in self.items.values()
+            for item in items
+        )
+
+    def finish(self) -> None:
+        """Takes every context away whose runs have all been rewritten."""
+        for statement, items in self.items.items():
+            source = self._source(statement)
+            use = self._uses[statement]
+            failed = use.failed
+            if failed is None and not use.runs:
+                failed = "no run of a module was found inside"
+            if failed is not None:
+                call = text(statement.items[items[0].place].context_expr)
+                self._plan.refuse(source, statement, "LN590", f"`with {call}`: {failed}")
+                continue
+            dropped = tuple(item.place for item in items)
+            kinds = {item.kind for item in items}
+            rule = "LN511" if kinds == {"rng"} else "LN510"
+            self._plan.define(source, statement, ContextSite(dropped, (), rule))
+
+    # --- what is there -----------------------------------------------------------------
+
+    def _items(self, statement: ast.With) -> Iterator[Item]:
+        for place, item in enumerate(statement.items):
+            call = item.context_expr
+            if not isinstance(call, ast.Call):
+                continue
+            callee = self._plan.flow.values.get(call.func, frozenset())
+            given = {k.arg: k.value for k in call.keywords}
+            captured = item.optional_vars.id if isinstance(item.optional_vars, ast.Name) else None
+            if _STOCHASTIC in callee:
+                key = call.args[0] if call.args else given.get("init_rng")
+                yield Item(statement, place, "rng", key, captured)
+            elif _STATEFUL in callee:
+                state = call.args[0] if call.args else given.get("state")
+                if isinstance(state, ast.Constant):
+                    state = None
+                flag = call.args[1] if len(call.args) > 1 else given.get("mutable")
+                mutable = not isinstance(flag, ast.Constant) or bool(flag.value)
+                known = flag is None or isinstance(flag, ast.Constant)
+                simple = item.optional_vars is None or captured is not None
+                if not known or not simple:
+                    self._uses[statement].failed = "how it is opened is not spelled out"
+                yield Item(statement, place, "state", state, captured, mutable)
+
+    def _source(self, node: ast.AST) -> Source:
+        top = node
+        for ancestor in self._plan.ancestors(node):
+            top = ancestor
+        return next(s for s in self._plan.project.sources if s.tree is top)
+
+    # --- which runs they are for -------------------------------------------------------
+
+    def _associate(self) -> None:
+        runs = [call for call in self._plan.flow.where if isinstance(call, ast.Call)]
+        for call in runs:
+            if self._runs(call):
+                try:
+                    self._around[call] = self._of(call, call, set())
+                except Unclear as unclear:
+                    self._around[call] = unclear
+        for found in self._around.values():
+            if isinstance(found, Unclear):
+                continue
+        self._count_draws()
+
+    def _runs(self, call: ast.Call) -> bool:
+        callee = self._plan.flow.values.get(call.func, frozenset())
+        return any(
+            isinstance(a, Model)
+            or (isinstance(a, ModuleApi) and a.name in RUNS)
+            or a == External("flax.nn.make_rng")
+            for a in callee
+        )
+
+    def _count_draws(self) -> None:
+        for statement, use in self._uses.items():
+            drawing = sorted(filter(self.draws, use.runs), key=lambda c: (c.lineno, c.col_offset))
+            for index, call in enumerate(drawing):
+                found = self._around[call]
+                if not isinstance(found, Around) or found.rng is None:
+                    continue
+                if found.rng.statement is statement:
+                    self._around[call] = Around(found.state, found.rng, index)
+
+    def draws(self, call: ast.Call) -> bool:
+        """Whether a run may draw a random key of its context."""
+        callee = self._plan.flow.values.get(call.func, frozenset())
+        if External("flax.nn.make_rng") in callee:
+            return True
+        return any(effects(self._plan, module).keys for module in run_modules(callee))
+
+    def _of(self, node: ast.AST, run: ast.Call, seen: set[FunctionNode]) -> Around:
+        """The contexts around `node`, for the sake of `run` in it."""
+        state: Item | None = None
+        rng: Item | None = None
+        inner: ast.AST = node
+        looped = False
+        function: FunctionNode | None = None
+        for ancestor in self._plan.ancestors(node):
+            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                function = ancestor
+                break
+            looped |= isinstance(ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp)
+            if isinstance(ancestor, ast.With) and inner not in ancestor.items:
+                for item in reversed(self.items.get(ancestor, ())):
+                    if item.kind == "state" and state is None:
+                        state = item
+                    elif item.kind == "rng" and rng is None:
+                        rng = item
+                    else:
+                        continue
+                    self._uses[ancestor].runs.append(run) if run not in self._uses[
+                        ancestor
+                    ].runs else None
+                    if looped and (item.kind == "rng" or (item.mutable and item.captured)):
+                        self._fail(ancestor, "a loop inside of it runs a module")
+            inner = ancestor
+        if function is not None and (state is None or rng is None):
+            outer = self._of_callers(function, run, seen)
+            state = state or outer.state
+            rng = rng or outer.rng
+        return Around(state, rng)
+
+    def _fail(self, statement: ast.With, why: str) -> None:
+        use = self._uses[statement]
+        use.failed = use.failed or why
+        raise Unclear("LN590", why)
+
+    def _of_callers(self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode]) -> Around:
+        """The contexts that the callers of a function agree on."""
+        if function in seen:
+            return Around()
+        seen = {*seen, function}
+        found = {self._of(call, run, seen) for call in self._calls(function)}
+        if not found:
+            return Around()
+        around = found.pop()
+        if found:
+            for each in (around, *found):
+                for item in (each.state, each.rng):
+                    if item is not None:
+                        use = self._uses[item.statement]
+                        use.failed = use.failed or "its runs also happen in other contexts"
+            raise Unclear("LN590", "the contexts around this differ from caller to caller")
+        for item in (around.state, around.rng):
+            if item is None:
+                continue
+            if item.kind == "state" and item.mutable and item.captured:
+                self._fail(item.statement, "the state changes in a function that it calls")
+            if not self._is_visible(item, function):
+                self._fail(item.statement, "the function that it calls cannot see its argument")
+        return around
+
+    def _calls(self, function: FunctionNode) -> list[ast.Call]:
+        found = []
+        for call in self._plan.flow.where:
+            assert isinstance(call, ast.Call)
+            callee = self._plan.flow.values.get(call.func, frozenset())
+            if any(_innermost(atom) is function for atom in callee):
+                found.append(call)
+            elif any(isinstance(a, External) or _is_method(a) for a in callee):
+                # `lax.scan(f, ...)` and `optimizer.optimize(f)` call it, too.
+                for argument in [*call.args, *(k.value for k in call.keywords)]:
+                    value = self._plan.flow.values.get(argument, frozenset())
+                    if self._is_called(call) and any(_innermost(a) is function for a in value):
+                        found.append(call)
+        return found
+
+    def _is_called(self, call: ast.Call) -> bool:
+        """Whether a call runs what it is given, rather than making a function of it."""
+        made = self._plan.flow.values.get(call, frozenset())
+        return not any(hasattr(atom, "function") and not hasattr(atom, "part") for atom in made)
+
+    def _is_visible(self, item: Item, function: FunctionNode) -> bool:
+        """Whether a function reads the same variables as the header of the context."""
+        if item.argument is None:
+            return True
+        inner = self._plan.flow.code[function].scope
+        outer = self._scope(item.statement)
+        for node in ast.walk(item.argument):
+            if isinstance(node, ast.Name) and inner.lookup(node.id) is not outer.lookup(node.id):
+                return False
+        names = {n.id for n in ast.walk(item.argument) if isinstance(n, ast.Name)}
+        return not names & _assigned(item.statement.body)
+
+    def _scope(self, node: ast.AST) -> Scope:
+        code = self._plan.code(node)
+        if code is not None:
+            return code.scope
+        return self._plan.flow.scopes[self._source(node).name].module
+
+
+def run_modules(callee: Value) -> list[Module]:
+    """The modules that a call runs, with the method that it calls on them."""
+    found = [replace(m.module, method=m.method) for m in models(callee)]
+    return [*found, *(a.module for a in callee if isinstance(a, ModuleApi))]
+
+
+def _assigned(body: Sequence[ast.stmt]) -> set[str]:
+    return {
+        node.id
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _is_method(atom: Atom) -> bool:
+    receiver = getattr(atom, "receiver", None)
+    return receiver is not None and not isinstance(receiver, Legacy | str)
+
+
+def _innermost(atom: Atom) -> FunctionNode | None:
+    inner: object = atom
+    while not isinstance(inner, Function) and hasattr(inner, "function"):
+        inner = inner.function
+        if isinstance(inner, FunctionNode):
+            return None
+    if isinstance(inner, Function):
+        return inner.node
+    node = getattr(inner, "node", None)
+    return node if isinstance(node, FunctionNode) else None

@@ -1,0 +1,335 @@
+"""What every legacy Model becomes: params, or one object that can be called.
+
+Models that meet in one variable share their fate.  They become params where a
+module can be named at every place that calls one of them; where that fails,
+the project gets a small pytree class that carries both.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from linenify.facts import toplevel
+from linenify.facts.arguments import Unclear
+from linenify.facts.kinds import (
+    External,
+    File,
+    Instance,
+    Model,
+    Module,
+    Optimizer,
+    Parameter,
+    Static,
+    Value,
+    models,
+)
+from linenify.facts.plan import Plan
+from linenify.facts.renames import Renames
+from linenify.facts.rendering import rendered
+from linenify.project.scopes import Scope
+from linenify.project.source import Source
+
+_PLAIN = frozenset({"params", "replace", "module"})
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Models that may stand in one variable."""
+
+    origins: set[ast.Call]
+    why: str | None = None  # why they cannot be params
+
+    @property
+    def as_params(self) -> bool:
+        """Whether they become params."""
+        return self.why is None
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """How a place names what runs a Model: a module instance, or an `apply_fn`.
+
+    Attributes:
+        scope: where `name` is looked up; None where `owner` is given.
+        name: a variable.
+        suffix: what follows it.
+        owner: an expression of the source instead of a variable.
+    """
+
+    scope: Scope | None
+    name: str
+    suffix: str
+    owner: ast.expr | None = None
+    applies: bool = False  # it is an `apply` already
+
+
+@dataclass(eq=False)
+class Models:
+    """The Models of a project."""
+
+    plan: Plan
+    renames: Renames
+    _groups: dict[ast.Call, Group] = field(default_factory=dict)
+    _applied: dict[ast.Call, Callee | None] = field(default_factory=dict)
+
+    def decide(self) -> None:
+        """Groups Models and decides what each group becomes."""
+        self._unite()
+        for node, value in self.plan.flow.values.items():
+            found = models(value)
+            group = self.group(value)
+            if not found or group is None or not isinstance(node, ast.expr):
+                continue
+            if group.as_params:
+                group.why = self._objection(node, value)
+
+    def group(self, value: Value) -> Group | None:
+        """The group that the Models of a value belong to."""
+        return next(
+            (
+                self._groups[m.origin]
+                for m in models(value)
+                if m.origin is not None and m.origin in self._groups
+            ),
+            None,
+        )
+
+    def as_params(self, value: Value) -> bool:
+        """Whether a value holds nothing but Models that become params."""
+        group = self.group(value)
+        return group is not None and group.as_params
+
+    def objects(self) -> Iterator[Group]:
+        """The groups that stay objects."""
+        seen: set[int] = set()
+        for group in self._groups.values():
+            if not group.as_params and id(group) not in seen:
+                seen.add(id(group))
+                yield group
+
+    # --- groups ------------------------------------------------------------------------
+
+    def _unite(self) -> None:
+        for value in self.plan.flow.values.values():
+            origins = {m.origin for m in models(value) if m.origin is not None}
+            origins = {o for o in origins if not self._is_local(o)}
+            if not origins:
+                continue
+            united = Group(set(origins))
+            for origin in origins:
+                if origin in self._groups:
+                    united.origins |= self._groups[origin].origins
+            for origin in united.origins:
+                self._groups[origin] = united
+
+    def _is_local(self, origin: ast.Call) -> bool:
+        """Whether a rule for Models that never travel has it already."""
+        return self.plan.site_at(self.plan.flow.where[origin].source, origin) is not None
+
+    # --- whether params will do --------------------------------------------------------
+
+    def _objection(self, node: ast.expr, value: Value) -> str | None:
+        parent = self.plan.parents.get(node)
+        grand = self.plan.parents.get(parent) if parent is not None else None
+        match parent:
+            case ast.Call(func=func) if func is node:
+                return self._call_objection(parent, node, value)
+            case ast.Attribute(attr=name) if parent.value is node:
+                if other_than_models(value):
+                    return f"`{ast.unparse(node)}` is not always a Model"
+                reached = models(self.plan.flow.values.get(parent, frozenset()))
+                if any(m.method == name for m in reached):
+                    if isinstance(grand, ast.Call) and grand.func is parent:
+                        return self._call_objection(grand, node, value)
+                    return f"`{ast.unparse(parent)}` travels as a value"
+                if name not in _PLAIN:
+                    return f"`{ast.unparse(parent)}` needs a Model"
+                if name == "module":
+                    return f"`{ast.unparse(parent)}` takes the module from a Model"
+            case ast.Call(args=[first, *_]) if first is not node and self._asks_type(parent):
+                return f"`{ast.unparse(parent)}` asks for the type of a Model"
+            case ast.Call() if self._asks_type(parent):
+                return f"`{ast.unparse(parent)}` asks for the type of a Model"
+            case ast.Call(args=[first, *_]) if first is node and self.hands_over(parent):
+                return self._call_objection(parent, node, value)
+        return None
+
+    def _call_objection(self, call: ast.Call, node: ast.expr, value: Value) -> str | None:
+        if other_than_models(value):
+            return f"`{ast.unparse(node)}` is not always a Model"
+        if self.callee(call, node, value) is None:
+            return f"no module for `{ast.unparse(node)}` can be named in line {call.lineno}"
+        return None
+
+    def _asks_type(self, call: ast.Call) -> bool:
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        return External("builtins.isinstance") in callee or External("builtins.type") in callee
+
+    def hands_over(self, call: ast.Call) -> bool:
+        """Whether a Model is handed over to be called."""
+        from linenify.facts.externals import transparent
+
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        kinds = {transparent(a.path) for a in callee if isinstance(a, External)}
+        return bool(kinds - {None, "tree_map"})
+
+    # --- who runs it -------------------------------------------------------------------
+
+    def callee(self, call: ast.Call, node: ast.expr, value: Value) -> Callee | None:
+        """How the place of `call` can name what runs the Model `node`; None if it cannot."""
+        wanted = {m.module for m in models(value)}
+        if len(wanted) != 1:
+            return None
+        (module,) = wanted
+        scope = self.plan.flow.where[call]
+        instance = self.instance(scope, module)
+        if instance is not None and module.origin is None:
+            return instance
+        return self._own_state(node) or self._state(scope, module) or instance
+
+    def text(self, source: Source, callee: Callee) -> str:
+        """A callee as it will be written; `apply` is not part of it."""
+        if callee.owner is not None:
+            return rendered(self.plan, source, callee.owner) + callee.suffix
+        assert callee.scope is not None
+        return self.renames.name(callee.scope, callee.name) + callee.suffix
+
+    def instance(self, scope: Scope, module: Module) -> Callee | None:
+        """A variable in sight of `scope` that makes an instance of `module`."""
+        features = self._missing(module)
+        if features is None:
+            return None
+        call = "" if module.shared else f"({features})"
+        found: list[tuple[tuple[bool, int, str], Callee]] = []
+        for depth, (home, name, value) in enumerate(self._visible(scope)):
+            path = self._reaches(value, module)
+            if path is not None and not (path == "" and self._changes(home, name)):
+                found.append(((path != "", depth, name), Callee(home, name, path + call)))
+        return min(found, key=lambda entry: entry[0])[1] if found else None
+
+    def _missing(self, module: Module) -> str | None:
+        """What an instance needs besides what is bound; None when that is not known."""
+        place = ast.Call(ast.Name(_name_of(module)), [], [])
+        try:
+            return toplevel.missing(self.plan, place, module)
+        except Unclear:
+            return None
+
+    def _visible(self, scope: Scope) -> Iterator[tuple[Scope, str, Value]]:
+        for home in scope.ancestors():
+            if home.kind == "class" and home is not scope:
+                continue
+            for name in sorted(home.names):
+                if scope.lookup(name) is home:
+                    yield home, name, known(self.plan.flow.env.get((home, name), frozenset()))
+
+    def _reaches(self, value: Value, module: Module) -> str | None:
+        """What has to follow a variable to get to a module class; None if nothing does."""
+        match [*value]:
+            case [Module() as found] if found == module:
+                return ""
+            case [File(name=file)]:
+                scope = self.plan.flow.scopes[file].module
+                names = [
+                    name
+                    for name in sorted(scope.names)
+                    if known(self.plan.flow.env.get((scope, name), frozenset())) == {module}
+                ]
+                return f".{names[0]}" if names else None
+            case [External(path="flax.nn")] if isinstance(module.definition, str):
+                return f".{module.definition}" if module.origin is None else None
+            case [Instance(node=owner)]:
+                for (line, name), held in list(self.plan.flow.attributes.items()):
+                    if line is owner and known(held) == {module}:
+                        return f".{name}"
+        return None
+
+    def _changes(self, home: Scope, name: str) -> bool:
+        """Whether a local variable is assigned more than once."""
+        if home.kind == "module":
+            return False
+        stores = [
+            node
+            for node in ast.walk(home.node)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+        ]
+        return len(stores) > 1
+
+    # --- train states ------------------------------------------------------------------
+
+    def _own_state(self, node: ast.expr) -> Callee | None:
+        """`optimizer` for `optimizer.target`, also where that was assigned to a name before."""
+        if isinstance(node, ast.Name):
+            code = self.plan.code(node)
+            assigned = [
+                s.value
+                for s in ast.walk(code.node if code is not None else ast.Module([], []))
+                if isinstance(s, ast.Assign)
+                and any(isinstance(t, ast.Name) and t.id == node.id for t in s.targets)
+            ]
+            if len(assigned) != 1:
+                return None
+            node = assigned[0]
+        if not isinstance(node, ast.Attribute) or node.attr != "target":
+            return None
+        value = known(self.plan.flow.values.get(node.value, frozenset()))
+        if not self._applies(value, None):
+            return None
+        return Callee(None, "", ".apply_fn", node.value, applies=True)
+
+    def _state(self, scope: Scope, module: Module) -> Callee | None:
+        """A train state in sight whose params belong to `module`."""
+        for home, name, value in self._visible(scope):
+            if home.kind == "module":
+                continue
+            if self._applies(value, module):
+                return Callee(home, name, ".apply_fn", applies=True)
+            match [*value]:
+                case [Instance(node=owner)]:
+                    for (line, attribute), held in list(self.plan.flow.attributes.items()):
+                        if line is owner and self._applies(known(held), module):
+                            return Callee(home, name, f".{attribute}.apply_fn", applies=True)
+        return None
+
+    def _applies(self, value: Value, module: Module | None) -> bool:
+        """Whether a value is a train state with an `apply_fn`, that of `module`."""
+        if not value or not all(isinstance(a, Optimizer) for a in value):
+            return False
+        for atom in value:
+            assert isinstance(atom, Optimizer)
+            target = known(self.plan.flow.items.get((atom.created, "target"), frozenset()))
+            if not target or other_than_models(target):
+                return False
+            if module is not None and {m.module for m in models(target)} != {module}:
+                return False
+            if self.apply_fn(atom.created) is None:
+                return False
+        return True
+
+    def apply_fn(self, created: ast.Call) -> Callee | None:
+        """How the call that creates an optimizer can name the module of its target."""
+        if created not in self._applied:
+            self._applied[created] = None
+            target = known(self.plan.flow.items.get((created, "target"), frozenset()))
+            wanted = {m.module for m in models(target)}
+            if len(wanted) == 1 and not other_than_models(target):
+                scope = self.plan.flow.where[created]
+                self._applied[created] = self.instance(scope, wanted.pop())
+        return self._applied[created]
+
+
+def known(value: Value) -> Value:
+    """A value without what only says that a parameter is passed on."""
+    kept = (a for a in value if not isinstance(a, Parameter))
+    return frozenset(a for a in kept if not (isinstance(a, Static) and a.type == "None"))
+
+
+def other_than_models(value: Value) -> bool:
+    """Whether a value may be something else than a Model."""
+    return any(not isinstance(a, Model) for a in known(value))
+
+
+def _name_of(module: Module) -> str:
+    return module.definition if isinstance(module.definition, str) else module.definition.name

@@ -1,0 +1,192 @@
+"""What becomes of every Model that is made, called or taken apart."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from linenify.facts import toplevel
+from linenify.facts.arguments import Unclear, text
+from linenify.facts.contexts import Around
+from linenify.facts.effects import Effects, effects
+from linenify.facts.kinds import Api, Model, Module, Parameter, Value, models, modules
+from linenify.facts.models import Callee, other_than_models
+from linenify.facts.plan import Plan
+from linenify.facts.rendering import rendered
+from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
+from linenify.facts.stated import context_key, context_text, handed_out
+from linenify.facts.training import OBJECT, Training
+from linenify.project.source import Source
+
+Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
+
+
+# --- calls -----------------------------------------------------------------------------------
+
+
+def emit_call(training: Training, source: Source, call: ast.Call, split: Split) -> None:
+    """`model(x)` and `model.encode(x)`."""
+    plan = training.plan
+    value = plan.flow.values.get(call.func, frozenset())
+    found = models(value)
+    strangers = [a for a in value if not isinstance(a, Model | Parameter)]
+    if strangers:
+        raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+    splits = {
+        split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
+    }
+    if len(splits) != 1:
+        raise Unclear("LN390", f"`{text(call.func)}` may be Models with different arguments")
+    site = splits.pop()
+    method = found[0].method
+    node = call.func
+    if method != "apply":
+        assert isinstance(call.func, ast.Attribute)
+        node = call.func.value
+    hole = "{func}" if method == "apply" else "{owner}"
+    around = training.contexts.around(call)
+    touched = _joined([effects(plan, replace(m.module, method=m.method)) for m in found])
+    state, mutable = _state(plan, source, around, touched)
+    extra: list[Argument] = []
+    if method != "apply":
+        extra.append(Added("method", repr(method)))
+    rngs = context_key(plan, source, around) if touched.keys else None
+    if rngs is not None:
+        extra.append(Added("rngs", "{'dropout': %s}" % rngs))
+    if mutable:
+        extra.append(Added("mutable", repr(list(touched.collections))))
+    first: list[Argument] = []
+    if training.models.as_params(value):
+        known = training.models.callee(call, node, plan.flow.values.get(node, frozenset()))
+        if known is None:
+            raise Unclear("LN690", f"no module for `{text(node)}` can be named here")
+        spread = f", **{state}" if state is not None else ""
+        first.append(Added(None, "{'params': %s%s}" % (hole, spread)))
+        callee: str | None = applied(training, source, known)
+    else:
+        callee = None if method == "apply" else hole
+        if state is not None or mutable:
+            first.append(Added(None, state if state is not None else "{}"))
+            callee = f"{hole}.apply"
+    made = ModuleCall(None, (*first, *site.call, *extra), callee=callee, rule="LN612")
+    if mutable:
+        captured = around.state.captured if around.state is not None else None
+        made = handed_out(plan, source, call, made, captured)
+    plan.at(source, call, made)
+
+
+def applied(training: Training, source: Source, callee: Callee) -> str:
+    """The text of what is called: `CNN().apply` or `state.apply_fn`."""
+    written = training.models.text(source, callee)
+    return written if callee.applies else f"{written}.apply"
+
+
+def _joined(found: Sequence[Effects]) -> Effects:
+    names = {name for each in found for name in each.collections}
+    return Effects(tuple(sorted(names)), any(each.keys for each in found))
+
+
+def _state(plan: Plan, source: Source, around: Around, touched: Effects) -> tuple[str | None, bool]:
+    """The text of the state that a run reads, and whether it gives a new one."""
+    if around.state is None:
+        # Legacy normalised by the batch alone where there was no state.
+        return None, bool(touched.collections)
+    argument = around.state.argument
+    written = context_text(plan, source, argument) if argument is not None else None
+    return written, around.state.mutable
+
+
+def emit_api(training: Training, source: Source, call: ast.Call, callee: Value) -> None:
+    """`model.replace(params=...)`; nothing else can be asked of params."""
+    plan = training.plan
+    owners = frozenset(a.receiver for a in callee if isinstance(a, Api))
+    names = {a.name for a in callee if isinstance(a, Api)}
+    if names != {"replace"} or other_than_models(owners):
+        raise Unclear("LN690", f"`{text(call.func)}` has no counterpart in Linen")
+    if not training.models.as_params(owners):
+        return
+    if call.args or [k.arg for k in call.keywords] != ["params"]:
+        raise Unclear("LN690", f"`{text(call.func)}` replaces more than the params")
+    plan.at(source, call, Reshaped("{0}", "LN611"))
+
+
+# --- making ----------------------------------------------------------------------------------
+
+
+def emit_model(training: Training, source: Source, call: ast.Call) -> None:
+    """`nn.Model(M, params)`: the params, or an object that holds both."""
+    plan = training.plan
+    value = plan.flow.values.get(call, frozenset())
+    names = ("module", "params")
+    places: dict[str, int] = {}
+    nodes: dict[str, ast.expr] = {}
+    if len(call.args) > 2 or any(isinstance(a, ast.Starred) for a in call.args):
+        raise Unclear("LN690", "the arguments of the Model are not spelled out")
+    for index, argument in enumerate(call.args):
+        places[names[index]], nodes[names[index]] = index, argument
+    for index, keyword in enumerate(call.keywords, len(call.args)):
+        if keyword.arg not in names:
+            raise Unclear("LN690", "the arguments of the Model are not spelled out")
+        places[keyword.arg], nodes[keyword.arg] = index, keyword.value
+    if len(places) != 2 or not models(value) or training.models.group(value) is None:
+        raise Unclear("LN690", "the module of the Model is not known")
+    if training.models.as_params(value):
+        plan.at(source, call, Reshaped("{%d}" % places["params"], "LN611"))
+        return
+    made = instance(plan, nodes["module"], places["module"])
+    template = "%s(%s, {%d})" % (OBJECT, made, places["params"])
+    training.needs_object(source, call, value)
+    plan.at(source, call, Reshaped(template, "LN614"))
+
+
+def instance(plan: Plan, node: ast.expr, place: int) -> str:
+    """The template of an instance of the module that argument `place` names."""
+    found = modules(plan.flow.values.get(node, frozenset()))
+    if not found or len({m.shared for m in found}) > 1:
+        raise Unclear("LN690", "the module of the Model is not known")
+    missing = {toplevel.missing(plan, _call_of(node), module) for module in found}
+    if len(missing) != 1:
+        raise Unclear("LN690", f"`{text(node)}` may be modules that need different arguments")
+    if found[0].shared:
+        return "{%d}" % place
+    if isinstance(node, ast.Call) and found[0].origin is node:
+        plan.promoted.add(node)
+        return "{%d}" % place
+    return "{%d}(%s)" % (place, missing.pop())
+
+
+def _call_of(node: ast.expr) -> ast.Call:
+    return ast.copy_location(ast.Call(node, [], []), node)
+
+
+# --- as a function ---------------------------------------------------------------------------
+
+
+def emit_functions(training: Training) -> None:
+    """Models that are handed to a transform to be called: `jax.vmap(model)(xs)`."""
+    plan = training.plan
+    for call, scope in list(plan.flow.where.items()):
+        assert isinstance(call, ast.Call)
+        if not call.args or not isinstance(call.args[0], ast.Name | ast.Attribute):
+            continue
+        node = call.args[0]
+        value = plan.flow.values.get(node, frozenset())
+        if not models(value) or not training.models.hands_over(call):
+            continue
+        source = scope.source
+        if other_than_models(value) or not training.models.as_params(value):
+            continue
+        known = training.models.callee(call, node, value)
+        if known is None:
+            continue
+        touched = _joined([effects(plan, m.module) for m in models(value)])
+        if touched.collections or touched.keys:
+            plan.refuse(source, call, "LN590", f"`{text(node)}` keeps state or draws keys")
+            continue
+        params = rendered(plan, source, node)
+        template = "functools.partial(%s, {'params': %s})" % (
+            applied(training, source, known),
+            params,
+        )
+        plan.at(source, node, Wrapped(template, "LN612", ("functools",)))

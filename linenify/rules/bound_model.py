@@ -1,0 +1,64 @@
+"""A Model that is one value becomes a `BoundModel`: a small pytree class in the project.
+
+It carries the module and the params, and is called as a Model was.  It is used
+where no module can be named at the place of a call, and the report says so.
+"""
+
+from __future__ import annotations
+
+from linenify.rules.base import Rule
+from linenify.rules.forms.calls import reshape
+
+RULE = Rule(
+    code="LN614",
+    name="bound-model",
+    doc=__doc__,
+    forms=(reshape,),
+    examples=(
+        (
+            """\
+from flax import nn
+
+
+class Net(nn.Module):
+  def apply(self, x):
+    return nn.Dense(x, 3)
+
+
+class Wide(Net):
+  pass
+
+
+def predict(model, x):
+  return model(x)
+
+
+def main(key, x):
+  _, params = Net.init(key, x)
+  return [predict(nn.Model(net, params), x) for net in (Net, Wide)]
+""",
+            """\
+from flax import linen as nn
+
+
+class Net(nn.Module):
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(3)(x)
+
+
+class Wide(Net):
+  pass
+
+
+def predict(model, x):
+  return model(x)
+
+
+def main(key, x):
+  params = Net().init(key, x)['params']
+  return [predict(BoundModel(net(), params), x) for net in (Net, Wide)]
+""",
+        ),
+    ),
+)
