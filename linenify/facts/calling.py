@@ -511,7 +511,9 @@ def functools_partial(
 
 def call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Value]) -> Value:
     """A definition of flax.optim is made; those it wraps are items of its call."""
-    if name.rpartition(".")[2] in {"ModelParamTraversal", "DynamicScale"}:
+    if name.rpartition(".")[2] == "DynamicScale":
+        return frozenset({Legacy("DynamicScale")})
+    if name.rpartition(".")[2] == "ModelParamTraversal":
         return frozenset({External(f"flax.optim.{name}")})
     for index, value in enumerate(positional):
         flow.join(flow.items, (node, index), value)
@@ -616,6 +618,16 @@ def call_api(
             return frozenset({receiver})
         case Optimizer(created=created), _:
             return optimizing.call(flow, receiver, created, name, node, positional, keywords)
+        case Legacy(type="DynamicScale"), "value_and_grad" | "grad" if positional:
+            aux = dict(keywords).get("has_aux", NOTHING)
+            scaled = "scaled" if name == "value_and_grad" else "scaled_grad"
+            return frozenset(
+                Transformed(a, scaled, 0, bool(aux))
+                for a in positional[0]
+                if isinstance(a, Function | Bound | Partial)
+            )
+        case Legacy(type="DynamicScale"), "replace":
+            return frozenset({receiver})
         case Legacy(type="Collection"), "as_dict":
             return frozenset({receiver})
         case Legacy(type="Collection"), "mutate":

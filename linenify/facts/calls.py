@@ -60,6 +60,7 @@ from linenify.facts.layers import (
     slot_of,
 )
 from linenify.facts.members import member_split, own_method, runnable, same_field
+from linenify.facts.models import known
 from linenify.facts.parameters import Role
 from linenify.facts.plan import Plan
 from linenify.facts.sites import (
@@ -124,11 +125,13 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return
             case ModuleApi(name=name) if name not in MODULE_API:
                 raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")
-            case ModuleApi(module=module, name=name) if len(callee) == 1:
-                toplevel.emit(plan, source, call, module, name, _split)
+            case ModuleApi(name=name):
+                every = [a for a in callee if isinstance(a, ModuleApi)]
+                if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
+                    raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
+                found = [a.module for a in every]
+                toplevel.emit(plan, source, call, found, name, _split)
                 return
-            case ModuleApi():
-                raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
             case SelfApi(name=name):
                 selfcalls.emit(plan, source, call, name)
                 return
@@ -149,6 +152,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return
             case Api(receiver=Legacy(type="Collection")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
+            case External(path=path) if path.endswith(".DynamicScale"):
+                return  # the same class elsewhere: `names` spells it
             case External(path=path) if path.startswith("flax.optim."):
                 trainstates.emit_definition(_training(plan), source, call)
                 return

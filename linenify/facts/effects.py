@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linenify.facts.kinds import Bound, External, Function, Module, SelfApi
@@ -31,6 +32,12 @@ def effects(plan: Plan, module: Module) -> Effects:
     found: set[str] = set()
     _of_module(plan, module, found, set())
     return Effects(tuple(sorted(found - {""})), "" in found)
+
+
+def joined(found: Sequence[Effects]) -> Effects:
+    """The effects of any of several runs."""
+    names = {name for each in found for name in each.collections}
+    return Effects(tuple(sorted(names)), any(each.keys for each in found))
 
 
 def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNode]) -> None:

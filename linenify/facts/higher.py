@@ -16,6 +16,7 @@ from linenify.facts.kinds import (
     Container,
     Function,
     Instance,
+    Legacy,
     Model,
     Module,
     Optimizer,
@@ -30,6 +31,8 @@ from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
+
+# What is not known yet must stay unknown: nothing that was inferred is taken back.
 
 Keywords = list[tuple[str | None, Value]]
 
@@ -101,6 +104,12 @@ def apply(
 ) -> Value:
     """A call of a transformed function."""
     result = calling.apply(flow, atom.function, node, positional, keywords, scope)
+    if atom.transform.startswith("scaled"):
+        # DynamicScale gives itself, whether all is finite, the value, and the gradient.
+        parts = [frozenset({Legacy("DynamicScale")}), ARRAY, result, gradient(_at(positional, 0))]
+        if atom.transform == "scaled_grad":
+            parts = [*parts[:2], *([flow.item(result, 1)] if atom.aux else []), parts[3]]
+        return operators.make(flow, node, "tuple", parts)
     if atom.transform not in GRADIENTS:
         return result
     if isinstance(atom.argnums, tuple):
@@ -109,7 +118,7 @@ def apply(
     else:
         grads = gradient(_at(positional, atom.argnums))
     if atom.transform == "value_and_grad":
-        return operators.make(flow, node, "tuple", [result or ARRAY, grads])
+        return operators.make(flow, node, "tuple", [result, grads])
     if atom.aux:
         return operators.make(flow, node, "tuple", [grads, flow.item(result, 1)])
     return grads
@@ -130,7 +139,7 @@ def gradient(value: Value) -> Value:
                 made.add(atom)
             case Array() | Parameter():
                 made.add(Array())
-    return frozenset(made) or ARRAY
+    return frozenset(made)
 
 
 def same_tree(value: Value) -> Value:
@@ -140,7 +149,7 @@ def same_tree(value: Value) -> Value:
         for atom in value
         if isinstance(atom, Array | Parameter | Model | Optimizer | Container | Instance)
     )
-    return kept or ARRAY
+    return kept if kept or not value else ARRAY
 
 
 def _tree_map(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
@@ -166,7 +175,7 @@ def _scan(
     result = calling.call_value(flow, positional[0], given, node, scope)
     tuples = frozenset(a for a in result if isinstance(a, Container))
     if not tuples:
-        return result | ARRAY
+        return result
     carry = init | flow.item(tuples, 0)
     calling.call_value(flow, positional[0], [carry, given[1]], node, scope)
     return operators.make(flow, node, "tuple", [carry, flow.item(tuples, 1) | ARRAY])
@@ -180,8 +189,8 @@ def _cond(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Sco
         for place in places:
             given = [positional[place - 1]]
             result |= calling.call_value(flow, positional[place], given, node, scope)
-        return result or ARRAY
+        return result
     operands = positional[3:]
     for value in positional[1:3]:
         result |= calling.call_value(flow, value, operands, node, scope)
-    return result or ARRAY
+    return result

@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from linenify.facts import calling, catalogue, lookup, operators
 from linenify.facts.binding import Actual
@@ -35,6 +35,7 @@ from linenify.facts.kinds import (
     Static,
     Transformed,
     Value,
+    changed,
     static,
 )
 from linenify.facts.tables import Readers, Table
@@ -111,10 +112,30 @@ class Interpreter:
         for _ in range(ROUNDS):
             due = [unit for unit in units if unit in self.readers.pending]
             if not due:
-                return
+                break
             for unit in due:
                 self.readers.pending.discard(unit)
                 self._run_unit(unit)
+        self._forget_stale()
+
+    def _forget_stale(self) -> None:
+        """Drops partials that were seen before all keys of their `**splat` were known."""
+        every = {a for value in self.values.values() for a in value if isinstance(a, Module)}
+        stale = {
+            atom
+            for atom in every
+            if atom.origin is not None
+            and any(keyword.arg is None for keyword in atom.origin.keywords)
+            and any(changed(atom, bound=b.bound) == b and atom.bound < b.bound for b in every)
+        }
+        if not stale:
+            return
+        tables: list[dict[Any, Value]] = [self.values, self.env, self.items]
+        for table in [*tables, self.attributes, self.returns]:
+            for key, value in list(table.items()):
+                kept = frozenset(a for a in value if getattr(a, "module", a) not in stale)
+                if len(kept) < len(value):
+                    table[key] = kept
 
     def _run_unit(self, unit: Source | Code) -> None:
         self.readers.current = unit
@@ -436,9 +457,10 @@ class Interpreter:
             case ast.Starred(value=inner):
                 self.bind(inner, operators.make(self, target, "list", [self.iterate(value)]), scope)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                starred = any(isinstance(element, ast.Starred) for element in elements)
+                starred = [i for i, e in enumerate(elements) if isinstance(e, ast.Starred)]
                 for index, element in enumerate(elements):
-                    part = self.iterate(value) if starred else self.item(value, index)
+                    fixed = not starred or index < starred[0]
+                    part = self.item(value, index) if fixed else self.iterate(value)
                     whole = isinstance(element, ast.Starred)  # takes its elements by itself
                     self.bind(element, value if whole else part, scope)
             case ast.Attribute(value=owner, attr=name):

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from linenify.facts import toplevel
 from linenify.facts.arguments import Unclear
 from linenify.facts.kinds import (
+    Array,
+    Atom,
+    Container,
     External,
     File,
     Instance,
@@ -137,7 +140,7 @@ class Models:
             case ast.Call(func=func) if func is node:
                 return self._call_objection(parent, node, value)
             case ast.Attribute(attr=name) if parent.value is node:
-                if other_than_models(value):
+                if rivals(value):
                     return f"`{ast.unparse(node)}` is not always a Model"
                 reached = models(self.plan.flow.values.get(parent, frozenset()))
                 if any(m.method == name for m in reached):
@@ -157,7 +160,7 @@ class Models:
         return None
 
     def _call_objection(self, call: ast.Call, node: ast.expr, value: Value) -> str | None:
-        if other_than_models(value):
+        if rivals(value):
             return f"`{ast.unparse(node)}` is not always a Model"
         if self.callee(call, node, value) is None:
             return f"no module for `{ast.unparse(node)}` can be named in line {call.lineno}"
@@ -207,7 +210,57 @@ class Models:
             path = self._reaches(value, module)
             if path is not None and not (path == "" and self._changes(home, name)):
                 found.append(((path != "", depth, name), Callee(home, name, path + call)))
-        return min(found, key=lambda entry: entry[0])[1] if found else None
+        if not found:
+            return self._built_again(scope, module)
+        return min(found, key=lambda entry: entry[0])[1]
+
+    def _built_again(self, scope: Scope, module: Module) -> Callee | None:
+        """`Net(width=3)` for a partial out of sight whose arguments mean the same here."""
+        origin = module.origin
+        if origin is None or isinstance(module.definition, str):
+            return None
+        if not isinstance(origin.func, ast.Attribute) or origin.args or not origin.keywords:
+            return None
+        if self.plan.source(origin) is not scope.source or module.shared:
+            return None
+        whole = replace(module, bound=frozenset(), origin=None, named=False)
+        if {k.arg for k in origin.keywords} != module.bound:
+            return None  # a partial of a partial
+        plain = self._visible_class(scope, whole)
+        home = self.plan.flow.where[origin]
+        if plain is None or not all(self._is_global(k.value, home) for k in origin.keywords):
+            return None
+        definition = module.definition
+        given = ", ".join(
+            f"{self.plan.field(definition, k.arg or '')}={ast.unparse(k.value)}"
+            for k in origin.keywords
+        )
+        return replace(plain, suffix=f"{plain.suffix}({given})")
+
+    def _visible_class(self, scope: Scope, module: Module) -> Callee | None:
+        for home, name, value in self._visible(scope):
+            path = self._reaches(value, module)
+            if path is not None and home.kind == "module":
+                return Callee(home, name, path)
+        return None
+
+    def _is_global(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether an expression means the same everywhere in its file."""
+        for part in ast.walk(node):
+            match part:
+                case ast.Name(id=name):
+                    home = scope.lookup(name)
+                    if home is not None and home.kind != "module":
+                        return False
+                    if home is not None and self._stores(home, name) > 1:
+                        return False
+                case ast.Constant() | ast.Attribute() | ast.Tuple() | ast.expr_context():
+                    pass
+                case ast.UnaryOp() | ast.unaryop() | ast.BinOp() | ast.operator():
+                    pass
+                case _:
+                    return False
+        return True
 
     def _missing(self, module: Module) -> str | None:
         """What an instance needs besides what is bound; None when that is not known."""
@@ -248,14 +301,13 @@ class Models:
 
     def _changes(self, home: Scope, name: str) -> bool:
         """Whether a local variable is assigned more than once."""
-        if home.kind == "module":
-            return False
-        stores = [
-            node
+        return home.kind != "module" and self._stores(home, name) > 1
+
+    def _stores(self, home: Scope, name: str) -> int:
+        return sum(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
             for node in ast.walk(home.node)
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
-        ]
-        return len(stores) > 1
+        )
 
     # --- train states ------------------------------------------------------------------
 
@@ -295,12 +347,12 @@ class Models:
 
     def _applies(self, value: Value, module: Module | None) -> bool:
         """Whether a value is a train state with an `apply_fn`, that of `module`."""
-        if not value or not all(isinstance(a, Optimizer) for a in value):
+        found = [a for a in value if isinstance(a, Optimizer)]
+        if not found or any(not isinstance(a, Optimizer | Array | Container) for a in value):
             return False
-        for atom in value:
-            assert isinstance(atom, Optimizer)
+        for atom in found:
             target = known(self.plan.flow.items.get((atom.created, "target"), frozenset()))
-            if not target or other_than_models(target):
+            if not models(target) or rivals(target):
                 return False
             if module is not None and {m.module for m in models(target)} != {module}:
                 return False
@@ -314,7 +366,7 @@ class Models:
             self._applied[created] = None
             target = known(self.plan.flow.items.get((created, "target"), frozenset()))
             wanted = {m.module for m in models(target)}
-            if len(wanted) == 1 and not other_than_models(target):
+            if len(wanted) == 1 and not rivals(target):
                 scope = self.plan.flow.where[created]
                 self._applied[created] = self.instance(scope, wanted.pop())
         return self._applied[created]
@@ -326,9 +378,14 @@ def known(value: Value) -> Value:
     return frozenset(a for a in kept if not (isinstance(a, Static) and a.type == "None"))
 
 
-def other_than_models(value: Value) -> bool:
-    """Whether a value may be something else than a Model."""
-    return any(not isinstance(a, Model) for a in known(value))
+def rivals(value: Value) -> list[Atom]:
+    """What, besides a Model, could be called here or asked for params.
+
+    Arrays and containers cannot: where they flow in, only the analysis is
+    coarser than the program.
+    """
+    inert = (Model, Array, Static, Container, Optimizer, Parameter)
+    return [a for a in value if not isinstance(a, inert)]
 
 
 def _name_of(module: Module) -> str:

@@ -300,6 +300,8 @@ class _File:
                     return True
                 case ast.FunctionDef(returns=returns) if returns is inner:
                     return True
+                case ast.Subscript(slice=index) if index is inner:  # Tuple[nn.Model, int]
+                    return True
                 case ast.stmt():
                     return False
             inner = ancestor

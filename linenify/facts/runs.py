@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from linenify.facts import toplevel
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import Around
-from linenify.facts.effects import Effects, effects
-from linenify.facts.kinds import Api, Model, Module, Parameter, Value, models, modules
-from linenify.facts.models import Callee, other_than_models
+from linenify.facts.effects import Effects, effects, joined
+from linenify.facts.kinds import Api, Module, Value, models, modules
+from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
@@ -30,8 +30,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
     found = models(value)
-    strangers = [a for a in value if not isinstance(a, Model | Parameter)]
-    if strangers:
+    if rivals(value):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
     splits = {
         split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
@@ -46,7 +45,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         node = call.func.value
     hole = "{func}" if method == "apply" else "{owner}"
     around = training.contexts.around(call)
-    touched = _joined([effects(plan, replace(m.module, method=m.method)) for m in found])
+    touched = joined([effects(plan, replace(m.module, method=m.method)) for m in found])
     state, mutable = _state(plan, source, around, touched)
     extra: list[Argument] = []
     if method != "apply":
@@ -82,11 +81,6 @@ def applied(training: Training, source: Source, callee: Callee) -> str:
     return written if callee.applies else f"{written}.apply"
 
 
-def _joined(found: Sequence[Effects]) -> Effects:
-    names = {name for each in found for name in each.collections}
-    return Effects(tuple(sorted(names)), any(each.keys for each in found))
-
-
 def _state(plan: Plan, source: Source, around: Around, touched: Effects) -> tuple[str | None, bool]:
     """The text of the state that a run reads, and whether it gives a new one."""
     if around.state is None:
@@ -102,7 +96,7 @@ def emit_api(training: Training, source: Source, call: ast.Call, callee: Value) 
     plan = training.plan
     owners = frozenset(a.receiver for a in callee if isinstance(a, Api))
     names = {a.name for a in callee if isinstance(a, Api)}
-    if names != {"replace"} or other_than_models(owners):
+    if names != {"replace"} or rivals(owners):
         raise Unclear("LN690", f"`{text(call.func)}` has no counterpart in Linen")
     if not training.models.as_params(owners):
         return
@@ -175,12 +169,12 @@ def emit_functions(training: Training) -> None:
         if not models(value) or not training.models.hands_over(call):
             continue
         source = scope.source
-        if other_than_models(value) or not training.models.as_params(value):
+        if rivals(value) or not training.models.as_params(value):
             continue
         known = training.models.callee(call, node, value)
         if known is None:
             continue
-        touched = _joined([effects(plan, m.module) for m in models(value)])
+        touched = joined([effects(plan, m.module) for m in models(value)])
         if touched.collections or touched.keys:
             plan.refuse(source, call, "LN590", f"`{text(node)}` keeps state or draws keys")
             continue

@@ -67,6 +67,173 @@ def scale_by_lamb_trust_ratio():
 ''',
 )
 
+_SCALE_BY_LARS_TRUST_RATIO = Snippet(
+    "scale_by_lars_trust_ratio",
+    '''
+def scale_by_lars_trust_ratio(weight_decay, trust_coefficient=0.001, eps=0.0):
+    """Decays weights and scales updates by the trust ratio of LARS.
+
+    The ratio compares the norm of a parameter with that of its gradient plus
+    that of its decay, each taken by itself; `optax.lars` takes the norm of
+    their sum. It is 1 where the parameter or its gradient is all zeros.
+    """
+
+    def rescaled(grad, param):
+        param_norm = {spell:jax.numpy}.linalg.norm(param)
+        grad_norm = {spell:jax.numpy}.linalg.norm(grad)
+        ratio = trust_coefficient * param_norm / (
+            grad_norm + weight_decay * param_norm + eps
+        )
+        is_zero = (grad_norm == 0.0) | (param_norm == 0.0)
+        return {spell:jax.numpy}.where(is_zero, 1.0, ratio) * (
+            grad + weight_decay * param
+        )
+
+    return {spell:optax}.stateless(
+        lambda updates, params: {spell:jax.tree.map}(rescaled, updates, params)
+    )
+''',
+)
+
+_SCALE_BY_ADAGRAD = Snippet(
+    "scale_by_adagrad",
+    '''
+def scale_by_adagrad(eps=1e-8):
+    """Divides updates by the root of the sum of all their squares so far.
+
+    Unlike `optax.adagrad`, the sum starts from 0 and `eps` is added to its root.
+    """
+
+    def init(params):
+        zeros = {spell:jax.tree.map}({spell:jax.numpy}.zeros_like, params)
+        return {spell:optax}.ScaleByRssState(zeros)
+
+    def update(updates, state, params=None):
+        del params
+        total = {spell:jax.tree.map}(
+            lambda g, s: s + {spell:jax.numpy}.square(g), updates, state.sum_of_squares
+        )
+        updates = {spell:jax.tree.map}(
+            lambda g, s: g / ({spell:jax.numpy}.sqrt(s) + eps), updates, total
+        )
+        return updates, {spell:optax}.ScaleByRssState(total)
+
+    return {spell:optax}.GradientTransformation(init, update)
+''',
+)
+
+_WEIGHT_NORM_STATE = Snippet(
+    "WeightNormState",
+    '''
+class WeightNormState(NamedTuple):
+    """State of `weight_norm`: the inner state, and what scales each direction."""
+
+    inner: {spell:optax}.OptState
+    mult: {spell:optax}.Params
+''',
+    imports=("typing.NamedTuple",),
+)
+
+_WEIGHT_NORM = Snippet(
+    "weight_norm",
+    '''
+def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
+    """Optimizes directions and scales of weights in their place.
+
+    A kernel is `mult * direction`, with one scale for each entry of its last
+    axis; `inner` sees `{'direction': ..., 'scale': ...}`. Vectors are left whole.
+    See https://arxiv.org/abs/1602.07868.
+
+    Args:
+        inner: a transformation for directions and scales.
+        wn_decay: weight decay of the directions.
+        wn_eps: added to the norm of a direction before dividing by it.
+    """
+
+    def norm(x):
+        axes = tuple(range(x.ndim - 1))
+        return {spell:jax.numpy}.sqrt({spell:jax.numpy}.square(x).sum(axes, keepdims=True))
+
+    def norms(params):
+        return {spell:jax.tree.map}(
+            lambda p: norm(p) if p.size > p.shape[-1] else None, params
+        )
+
+    def split(param, mult):
+        if mult is None:
+            return param, None
+        return param / mult, norm(param) * {spell:jax.numpy}.sign(mult)
+
+    def split_gradient(direction, mult, grad):
+        if mult is None:
+            return grad, None
+        axes = tuple(range(grad.ndim - 1))
+        scale_grad = {spell:jax.numpy}.sum(grad * direction, axes, keepdims=True)
+        direction_grad = mult * (grad - scale_grad * direction)
+        return direction_grad + wn_decay * direction, scale_grad
+
+    def pairs(function, *trees):
+        """Two trees from a function that returns two leaves."""
+        leaves, treedef = {spell:jax.tree.flatten}(trees[0])
+        rest = (treedef.flatten_up_to(tree) for tree in trees[1:])
+        made = [function(*each) for each in zip(leaves, *rest)]
+        first, second = zip(*made) if made else ((), ())
+        return treedef.unflatten(first), treedef.unflatten(second)
+
+    def init(params):
+        mult = norms(params)
+        direction, scale = pairs(split, params, mult)
+        return WeightNormState(inner.init({"direction": direction, "scale": scale}), mult)
+
+    def update(updates, state, params):
+        direction, scale = pairs(split, params, state.mult)
+        grads = pairs(split_gradient, direction, state.mult, updates)
+        split_params = {"direction": direction, "scale": scale}
+        split_updates, inner_state = inner.update(
+            {"direction": grads[0], "scale": grads[1]}, state.inner, split_params
+        )
+        new = {spell:optax}.apply_updates(split_params, split_updates)
+        mult = {spell:jax.tree.map}(
+            lambda d, s: None if s is None else s / (wn_eps + norm(d)),
+            new["direction"],
+            new["scale"],
+        )
+        updates = {spell:jax.tree.map}(
+            lambda p, d, m: (d if m is None else d * m) - p, params, new["direction"], mult
+        )
+        return updates, WeightNormState(inner_state, mult)
+
+    return {spell:optax}.GradientTransformation(init, update)
+''',
+    needs=("WeightNormState",),
+)
+
+_LABEL_PARAMS = Snippet(
+    "label_params",
+    '''
+def label_params(*predicates):
+    """Labels every leaf with the number of the predicate that accepts it.
+
+    Args:
+        *predicates: functions of the path of a leaf, such as
+            `/encoder/Dense_0/kernel`, and of the leaf itself.
+
+    Returns:
+        A function from params to labels: `'0'`, `'1'`, ..., or `'frozen'` for
+        leaves that no predicate accepts.
+    """
+
+    def label(keypath, leaf):
+        path = "/" + {spell:jax.tree_util.keystr}(keypath, simple=True, separator="/")
+        accepted = [str(i) for i, accepts in enumerate(predicates) if accepts(path, leaf)]
+        if len(accepted) > 1:
+            raise ValueError(f"several optimizers match {path}")
+        return accepted[0] if accepted else "frozen"
+
+    return lambda params: {spell:jax.tree_util.tree_map_with_path}(label, params)
+''',
+)
+
 _BOUND_MODEL = Snippet(
     "BoundModel",
     '''
@@ -93,4 +260,15 @@ class BoundModel:
 ''',
 )
 
-SNIPPETS = {snippet.name: snippet for snippet in (_SCALE_BY_LAMB_TRUST_RATIO, _BOUND_MODEL)}
+SNIPPETS = {
+    snippet.name: snippet
+    for snippet in (
+        _SCALE_BY_LAMB_TRUST_RATIO,
+        _SCALE_BY_LARS_TRUST_RATIO,
+        _SCALE_BY_ADAGRAD,
+        _WEIGHT_NORM_STATE,
+        _WEIGHT_NORM,
+        _LABEL_PARAMS,
+        _BOUND_MODEL,
+    )
+}

@@ -13,14 +13,15 @@ from dataclasses import replace
 from linenify.facts import arrays, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import RUNS, Around
-from linenify.facts.effects import Effects, effects
-from linenify.facts.kinds import External, Model, Module, Static, modules
+from linenify.facts.effects import Effects, effects, joined
+from linenify.facts.kinds import Container, External, Model, Module, Static, Value, modules
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import (
     Added,
     Argument,
+    AttributeSite,
     Given,
     ModuleCall,
     Renamed,
@@ -33,19 +34,20 @@ from linenify.project.source import Source
 
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
 _HOLE = re.compile(r"\{(\d+)\}")
+PARAMS = "params"  # of what `init` gives, nothing else is wanted
 
 
 # --- init and call ---------------------------------------------------------------------------
 
 
 def emit(
-    plan: Plan, source: Source, call: ast.Call, module: Module, name: str, split: Split
+    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], name: str, split: Split
 ) -> None:
     """`M.init(...)`, `M.init_by_shape(...)`, `M.create(...)` and `M.call(...)`."""
-    if name not in RUNS or module.shared:
+    if name not in RUNS or any(m.shared for m in found):
         raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
     inside = reachable_receiver(plan, call) is not None
-    touched = effects(plan, module)
+    touched = joined([effects(plan, module) for module in found])
     if inside and (touched.keys or touched.collections):
         raise Unclear("LN690", f"`{text(call.func)}` keeps state or draws keys")
     if not call.args or any(isinstance(a, ast.Starred) for a in call.args[:1]):
@@ -54,9 +56,9 @@ def emit(
         raise Unclear("LN690", f"`{text(call.func)}` names the outermost module")
     by_shape = name.endswith("_by_shape")
     if by_shape:
-        construct, inputs = _by_shape(plan, source, call, module, split)
+        construct, inputs = _by_shape(plan, source, call, found, split)
     else:
-        site = split(plan, source, _rest(call), module)
+        site = _agreed(plan, source, _rest(call), found, split)
         assert site.construct is not None
         construct = tuple(_shifted(a, 1) for a in site.construct)
         inputs = tuple(_shifted(a, 1) for a in site.call)
@@ -74,9 +76,11 @@ def emit(
     if around.state is not None and around.state.mutable:
         captured = around.state.captured
     if name.startswith("create"):
-        method, after = _emit_created(plan, source, call, module, captured)
+        method, after = _emit_created(plan, source, call, found, captured)
     else:
         method, after = _emit_targets(plan, source, call, captured), None
+    if method == PARAMS:
+        method, after = "init", "{result}['params']"
     made = replace(_method(construct, (given, *inputs), method), after=after)
     if by_shape and not inside:
         names = [a.keyword for a in inputs if a.keyword is not None]
@@ -131,40 +135,94 @@ def _shifted(argument: Argument, by: int) -> Argument:
 
 
 def _by_shape(
-    plan: Plan, source: Source, call: ast.Call, module: Module, split: Split
+    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], split: Split
 ) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
-    if len(call.args) != 2:
+    given = {k.arg: k for k in call.keywords}
+    named = given.get("input_specs")
+    if len(call.args) + (named is not None) != 2:
         raise Unclear("LN690", f"`{text(call.func)}` gets its specs in another way")
-    specs = call.args[1]
-    if not isinstance(specs, ast.List | ast.Tuple):
-        raise Unclear("LN690", f"the specs of `{text(call.func)}` are not spelled out")
-    ones = [_ones(plan, spec) for spec in specs.elts]
-    bare = ast.copy_location(ast.Call(call.func, [], call.keywords), call)
-    site = split(plan, source, bare, module)
+    specs = named.value if named is not None else call.args[1]
+    rest = [k for k in call.keywords if k is not named]
+    if named is not None and call.keywords[0] is not named:
+        raise Unclear("LN690", f"`{text(call.func)}` gets its specs in another way")
+    if isinstance(specs, ast.List | ast.Tuple):
+        ones = [_ones(plan, source, spec) for spec in specs.elts]
+    else:
+        ones = [_ones_of_all(plan, source, specs)]
+    bare = ast.copy_location(ast.Call(call.func, [], rest), call)
+    site = _agreed(plan, source, bare, found, split)
     assert site.construct is not None
     construct = tuple(_shifted(a, 2) for a in site.construct)
-    given = tuple(_shifted(a, 2) for a in site.call)
-    return construct, (*(Added(None, each) for each in ones), *given)
+    inputs = tuple(_shifted(a, 2) for a in site.call)
+    return construct, (*(Added(None, each) for each in ones), *inputs)
 
 
-def _ones(plan: Plan, spec: ast.expr) -> str:
-    from linenify.facts.recurrent import migrated_text
+def _agreed(
+    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], split: Split
+) -> ModuleCall:
+    """What a call becomes, when all module classes that it may be of agree."""
+    sites = {split(plan, source, call, module) for module in found}
+    if len(sites) != 1:
+        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+    return sites.pop()
 
+
+def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
+    """An array for one spec: `(shape, dtype)`, or a bare shape."""
     match spec:
         case ast.Tuple(elts=[shape, dtype]) if isinstance(shape, ast.Tuple) or _is_dtype(
             plan, dtype
         ):
-            return "{jnp}.ones(%s, %s)" % (migrated_text(plan, shape), migrated_text(plan, dtype))
-        case ast.Tuple(elts=elements) if all(isinstance(e, ast.Constant) for e in elements):
-            return "{jnp}.ones(%s)" % migrated_text(plan, spec)
+            written = context_text(plan, source, shape), context_text(plan, source, dtype)
+            return "{jnp}.ones(%s, %s)" % written
+        case ast.Tuple(elts=elements) if len(elements) != 2 or all(
+            _is_size(plan, e) for e in elements
+        ):
+            return "{jnp}.ones(%s)" % context_text(plan, source, spec)
+    value = plan.flow.values.get(spec, frozenset())
+    shaped = isinstance(spec, ast.Attribute) and spec.attr == "shape"
+    if shaped or (value and all(isinstance(a, Static) and a.type == "shape" for a in value)):
+        return "{jnp}.ones(%s)" % context_text(plan, source, spec)
+    if _is_pair(plan, value):
+        return "{jnp}.ones(*%s)" % context_text(plan, source, spec)
     raise Unclear("LN690", "a spec of `init_by_shape` is not spelled out")
 
 
+def _ones_of_all(plan: Plan, source: Source, specs: ast.expr) -> str:
+    value = plan.flow.values.get(specs, frozenset())
+    items = plan.flow.iterate(frozenset(a for a in value if isinstance(a, Container)))
+    if not items or any(not _is_pair(plan, frozenset({item})) for item in items):
+        raise Unclear("LN690", f"the specs `{text(specs)}` are not spelled out")
+    return "*({jnp}.ones(*spec) for spec in %s)" % context_text(plan, source, specs)
+
+
+def _is_pair(plan: Plan, value: Value) -> bool:
+    """Whether a value can only be a pair of shape and dtype."""
+    held = [a for a in value if isinstance(a, Container)]
+    if not held or len(held) < len(value):
+        return False
+    return all(_dtypes(plan.flow.item(frozenset({each}), 1)) for each in held)
+
+
+def _is_size(plan: Plan, node: ast.expr) -> bool:
+    """Whether an element of a spec is the length of an axis."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int)
+    value = plan.flow.values.get(node, frozenset())
+    return bool(value) and all(isinstance(a, Static) and a.type == "int" for a in value)
+
+
 def _is_dtype(plan: Plan, node: ast.expr) -> bool:
+    if isinstance(node, ast.Attribute) and node.attr == "dtype":
+        return True
+    return _dtypes(plan.flow.values.get(node, frozenset()))
+
+
+def _dtypes(value: Value) -> bool:
     return any(
         (isinstance(a, External) and arrays.constant(a.path) == "dtype")
         or (isinstance(a, Static) and a.type == "dtype")
-        for a in plan.flow.values.get(node, frozenset())
+        for a in value
     )
 
 
@@ -175,6 +233,11 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | No
     """
     statement = plan.parents.get(call)
     match statement:
+        case ast.Subscript(value=value, slice=ast.Constant(value=1)) if (
+            value is call and captured is None
+        ):
+            plan.at(source, statement, AttributeSite(1, None, "LN310"))
+            return PARAMS
         case ast.Expr() if captured is None or not is_read(plan, call, captured):
             return "init"
         case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as params])]) if in_block(
@@ -215,7 +278,7 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | No
 
 
 def _emit_created(
-    plan: Plan, source: Source, call: ast.Call, module: Module, captured: str | None
+    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], captured: str | None
 ) -> tuple[str, str | None]:
     """`_, model = M.create(rng, x)`: the Model is params, or an object around them."""
     training = plan.training
@@ -236,7 +299,7 @@ def _emit_created(
     assert isinstance(call.func, ast.Attribute)
     if isinstance(call.func.value, ast.Call):
         raise Unclear("LN690", f"the module of `{text(call.func)}` has no name")
-    features = missing(plan, call, module)
+    features = missing(plan, call, found[0])
     owner = rendered(plan, source, call.func.value)
     around = f"{OBJECT}(%s(%s), %s['params'])"
     training.needs_object(source, call, value)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from linenify.facts import optimizing
 from linenify.facts.contexts import Contexts
-from linenify.facts.kinds import Api, Model, Optimizer, Value
-from linenify.facts.models import Models, known
+from linenify.facts.kinds import Api, Array, Container, Model, Optimizer, Value
+from linenify.facts.models import Models, known, rivals
 from linenify.facts.renames import Renames
 from linenify.facts.sites import AttributeSite
 from linenify.facts.support import require
@@ -51,7 +51,7 @@ class Training:
         held = known(value)
         if not held:
             return None
-        if all(isinstance(a, Optimizer) for a in held):
+        if is_optimizer(held):
             return "optimizer", "state"
         if all(isinstance(a, Model) and not a.gradient for a in held):
             return ("model", "params") if self.models.as_params(held) else None
@@ -73,14 +73,13 @@ class Training:
     def _attribute(self, node: ast.Attribute, owner: Value) -> AttributeSite | None:
         if not owner:
             return None
-        if all(isinstance(a, Model) for a in owner) and self.models.as_params(owner):
+        if not rivals(owner) and self.models.as_params(owner):
             return AttributeSite(1, None, "LN611") if node.attr == "params" else None
-        if all(isinstance(a, Optimizer) for a in owner) and node.attr == "target":
+        if is_optimizer(owner) and node.attr == "target":
             return AttributeSite(1, "params", "LN603")
         if node.attr == "step" and isinstance(node.value, ast.Attribute):
             outer = known(self.plan.flow.values.get(node.value.value, frozenset()))
-            of_optimizer = bool(outer) and all(isinstance(a, Optimizer) for a in outer)
-            if node.value.attr == "state" and of_optimizer:
+            if node.value.attr == "state" and is_optimizer(outer):
                 return AttributeSite(2, "step", "LN603")
         return None
 
@@ -98,3 +97,10 @@ class Training:
                 for each in optimizing.definitions(self.plan.flow, atom.receiver):
                     table[each.node].append(names)
         return table
+
+
+def is_optimizer(value: Value) -> bool:
+    """Whether a value can only be meant as an optimizer."""
+    return any(isinstance(a, Optimizer) for a in value) and all(
+        isinstance(a, Optimizer | Array | Container) for a in known(value)
+    )

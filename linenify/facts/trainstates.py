@@ -6,14 +6,27 @@ import ast
 
 from linenify.facts import optimizers, optimizing
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.kinds import Api, Optimizer, OptimizerDef, Value
-from linenify.facts.models import known, other_than_models
+from linenify.facts.kinds import (
+    Api,
+    Array,
+    Bound,
+    Container,
+    External,
+    Function,
+    Optimizer,
+    OptimizerDef,
+    Partial,
+    Transformed,
+    Value,
+)
+from linenify.facts.models import known, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Reshaped, StatementSite
 from linenify.facts.stated import can_go_before, free_name, in_block
 from linenify.facts.support import require
 from linenify.facts.training import Training
+from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
 _GRADIENT = frozenset({"compute_gradient", "compute_gradients"})
@@ -26,8 +39,6 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     if len(found) != 1:
         raise Unclear("LN691", f"`{text(call.func)}` may be several optimizers")
     steps = training.per_step.get(call, [])
-    if len(set(steps)) > 1:
-        raise Unclear("LN692", "its steps pass different hyper-parameters")
     passed = {name for names in steps for name in names if name is not None}
     made = optimizers.definition(found[0].name, call, frozenset(passed))
     require(plan, source, made.support, "LN691")
@@ -38,9 +49,16 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
 
 def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> None:
     """A method of an optimizer or of an optimizer definition."""
+    callee = frozenset(
+        a for a in callee if not (isinstance(a, Api) and isinstance(a.receiver, Array | Container))
+    )
     names = {a.name for a in callee if isinstance(a, Api)}
     kinds = {type(a.receiver) for a in callee if isinstance(a, Api)}
-    if len(names) != 1 or len(kinds) != 1 or any(not isinstance(a, Api) for a in known(callee)):
+    if (
+        len(names) != 1
+        or len(kinds) != 1
+        or any(not isinstance(a, Api | Array | Container) for a in known(callee))
+    ):
         raise Unclear("LN692", f"`{text(call.func)}` is not always a method of an optimizer")
     name = names.pop()
     if kinds == {OptimizerDef}:
@@ -74,7 +92,7 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         raise Unclear("LN692", f"`{text(call.func)}` is called without a target")
     target = known(plan.flow.items.get((call, "target"), frozenset()))
     apply = "None"
-    if training.models.as_params(target) and not other_than_models(target):
+    if training.models.as_params(target) and not rivals(target):
         callee = training.models.apply_fn(call)
         if callee is not None:
             apply = f"{training.models.text(source, callee)}.apply"
@@ -89,11 +107,11 @@ def _emit_step(training: Training, source: Source, call: ast.Call, callee: Value
     plan = training.plan
     place = _place(call, "grads")
     grads = "{%d}" % place
-    if _is_replicated(callee):
+    if _is_replicated(plan, call, callee):
         grads = "{spell:jax.lax.pmean}(%s, axis_name='batch')" % grads
     before = tuple(
-        "{owner}.opt_state.hyperparams['%s'] = {%d}" % (key, index)
-        for key, index in _overrides(training, call, callee, "grads")
+        "{owner}.opt_state.hyperparams['%s'] = %s" % override
+        for override in _overrides(training, call, callee, "grads")
     )
     if before and not can_go_before(plan, call):
         raise Unclear("LN692", "hyper-parameters are passed where no statement can go before")
@@ -117,33 +135,83 @@ def _place(call: ast.Call, name: str) -> int:
 
 def _overrides(
     training: Training, call: ast.Call, callee: Value, first: str
-) -> list[tuple[str, int]]:
-    """Hyper-parameters that a step passes: their key in the optax state, and their place."""
-    found: list[tuple[str, int]] = []
+) -> list[tuple[str, str]]:
+    """Hyper-parameters of one step: their keys in the optax state, templates of their values.
+
+    What other steps pass and this one does not goes back to its default.
+    """
+    found: list[tuple[str, str]] = []
+    definitions = {
+        definition
+        for atom in callee
+        if isinstance(atom, Api) and isinstance(atom.receiver, Optimizer)
+        for definition in optimizing.definitions(training.plan.flow, atom.receiver)
+    }
+    given: dict[str | None, str] = {}
     for index, keyword in enumerate(call.keywords, len(call.args)):
-        if keyword.arg == first:
-            continue
-        keys = {
-            optimizers.hyperparameter(definition.name, keyword.arg or "**")
-            for atom in callee
-            if isinstance(atom, Api) and isinstance(atom.receiver, Optimizer)
-            for definition in optimizing.definitions(training.plan.flow, atom.receiver)
-        }
+        if keyword.arg != first:
+            given[keyword.arg] = "{%d}" % index
+    for definition in definitions:
+        for names in training.per_step.get(definition.node, ()):
+            for name in names - given.keys():
+                given[name] = _default(definition, name)
+    for name, value in given.items():
+        keys = {optimizers.hyperparameter(d.name, name or "**") for d in definitions}
         if len(keys) != 1:
-            raise Unclear("LN692", f"`{keyword.arg or '**'}` is not one hyper-parameter")
-        found.append((keys.pop(), index))
+            raise Unclear("LN692", f"`{name or '**'}` is not one hyper-parameter")
+        found.append((keys.pop(), value))
     return found
 
 
-def _is_replicated(callee: Value) -> bool:
+def _default(definition: OptimizerDef, name: str | None) -> str:
+    """The hyper-parameter that a definition was made with, as text that holds everywhere."""
+    values = [k.value for k in definition.node.keywords if k.arg == name]
+    if name == "learning_rate" and definition.node.args:
+        values = definition.node.args[:1]
+    if len(values) != 1 or not isinstance(values[0], ast.Constant):
+        raise Unclear("LN692", f"other steps pass `{name}`, and its default is not spelled out")
+    return ast.unparse(values[0])
+
+
+def _is_replicated(plan: Plan, call: ast.Call, callee: Value) -> bool:
+    """Whether a step averages its gradients, which only works under `pmap`."""
     flags = {
         a.receiver.replicated
         for a in callee
         if isinstance(a, Api) and isinstance(a.receiver, Optimizer)
     }
-    if len(flags) != 1:
-        raise Unclear("LN692", "the optimizer is replicated in some calls only")
-    return flags.pop()
+    return flags == {True} or (True in flags and _under_pmap(plan, call))
+
+
+def _under_pmap(plan: Plan, node: ast.AST) -> bool:
+    """Whether `node` runs inside of a function that is mapped over devices."""
+    mapped = {
+        a.function.node
+        for value in plan.flow.values.values()
+        for a in value
+        if isinstance(a, Transformed)
+        and a.transform == "pmap"
+        and isinstance(a.function, Function | Bound)
+    }
+    code = plan.code(node)
+    queue: list[FunctionNode | None] = [code.node if code is not None else None]
+    seen: set[FunctionNode] = set()
+    while queue:
+        function = queue.pop()
+        if function is None or function in seen:
+            continue
+        seen.add(function)
+        if function in mapped or _maps(plan, function):
+            return True
+        outer = plan.code(function)
+        queue += [outer.node if outer is not None else None, *plan.flow.code[function].callers]
+    return False
+
+
+def _maps(plan: Plan, function: FunctionNode) -> bool:
+    decorators = plan.flow.decorators.get(function, frozenset())
+    inner = {a.function if isinstance(a, Partial) else a for a in decorators}
+    return External("jax.pmap") in inner
 
 
 def _emit_replace(plan: Plan, source: Source, call: ast.Call) -> None:
@@ -176,12 +244,16 @@ def _emit_gradient(
     else:
         state, *values = shown
         grads = free_name(plan, call, ("grads", "gradients"))
-        given = "{spell:jax.lax.pmean}(%s, axis_name='batch')" if _is_replicated(callee) else "%s"
+        given = (
+            "{spell:jax.lax.pmean}(%s, axis_name='batch')"
+            if _is_replicated(plan, call, callee)
+            else "%s"
+        )
         assert isinstance(call.func, ast.Attribute)
         owner = rendered(plan, source, call.func.value)
         before = tuple(
-            "{owner}.opt_state.hyperparams['%s'] = {%d}" % (key, index)
-            for key, index in _overrides(training, call, callee, "loss_fn")
+            "{owner}.opt_state.hyperparams['%s'] = %s" % override
+            for override in _overrides(training, call, callee, "loss_fn")
         )
         step = f"{state} = {owner}.apply_gradients(grads={given % grads})"
         lines = [_unpacked(values, grads), step]
