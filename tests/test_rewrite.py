@@ -603,3 +603,8 @@ def test_a_site_that_is_not_there_is_our_bug():
     file.facts.expressions["Call", Span(1, 4, 1, 9)] = SPLIT
     with pytest.raises(BrokenPromise, match="not found"):
         file.text()
+
+
+def test_a_template_reaches_into_a_tuple():
+    site = Reshaped("g({0_1}, [{1_0}])", "LN601")
+    gave("y = f((a, b + 1), (c,))\n", "f(", site, "y = g(b + 1, [c])\n")

@@ -70,9 +70,9 @@ class Bind:
 class Reshaped:
     """A call that becomes another expression, written as a template.
 
-    `{0}` is argument 0, `{0_1}` element 1 of a tuple there, `{func}` the original callee, `{owner}` what stands
-    before its last dot, `{linen}` the file's name for `flax.linen`, and
-    `{spell:jax.jit}` the file's name for any other thing.
+    `{0}` is argument 0, `{0_1}` element 1 of a tuple there, `{func}` the original
+    callee, `{owner}` what stands before its last dot, `{linen}` the file's name
+    for `flax.linen`, and `{spell:jax.jit}` the file's name for any other thing.
     """
 
     template: str

@@ -140,9 +140,9 @@ _WEIGHT_NORM = Snippet(
 def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
     """Optimizes directions and scales of weights in their place.
 
-    A kernel is `mult * direction`, with one scale for each entry of its last
-    axis; `inner` sees `{'direction': ..., 'scale': ...}`. Vectors are left whole.
-    See https://arxiv.org/abs/1602.07868.
+    A kernel has one scale for each entry of its last axis, see
+    https://arxiv.org/abs/1602.07868; `inner` sees a dict of both trees.
+    Vectors are left whole.
 
     Args:
         inner: a transformation for directions and scales.
@@ -173,7 +173,7 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
         return direction_grad + wn_decay * direction, scale_grad
 
     def pairs(function, *trees):
-        """Two trees from a function that returns two leaves."""
+        # Two trees from a function that returns two leaves.
         leaves, treedef = {spell:jax.tree.flatten}(trees[0])
         rest = (treedef.flatten_up_to(tree) for tree in trees[1:])
         made = [function(*each) for each in zip(leaves, *rest)]
@@ -199,7 +199,10 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
             new["scale"],
         )
         updates = {spell:jax.tree.map}(
-            lambda p, d, m: (d if m is None else d * m) - p, params, new["direction"], mult
+            lambda p, d, m: (d if m is None else d * m) - p,
+            params,
+            new["direction"],
+            mult,
         )
         return updates, WeightNormState(inner_state, mult)
 
@@ -225,10 +228,10 @@ def label_params(*predicates):
 
     def label(keypath, leaf):
         path = "/" + {spell:jax.tree_util.keystr}(keypath, simple=True, separator="/")
-        accepted = [str(i) for i, accepts in enumerate(predicates) if accepts(path, leaf)]
-        if len(accepted) > 1:
+        found = [str(i) for i, p in enumerate(predicates) if p(path, leaf)]
+        if len(found) > 1:
             raise ValueError(f"several optimizers match {path}")
-        return accepted[0] if accepted else "frozen"
+        return found[0] if found else "frozen"
 
     return lambda params: {spell:jax.tree_util.tree_map_with_path}(label, params)
 ''',

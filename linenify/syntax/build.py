@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 _EMPTY = cst.Module(body=[])
-_HOLE = re.compile(r"\{(\d+|func|owner|linen|jnp|node|result|value)\}")
+_HOLE = re.compile(r"\{(\d+(?:_\d+)?|func|owner|linen|jnp|node|result|value)\}")
 _MARK = "linenify_hole_"
 
 # What can be a callee or the owner of an attribute without parentheses.

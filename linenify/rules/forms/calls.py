@@ -325,6 +325,9 @@ def _with_keyword(arg: cst.Arg, keyword: str | None) -> cst.Arg:
 def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]:
     order = argument_order(call.args)
     holes = {str(i): argument_value(call.args[place]) for i, place in enumerate(order)}
+    for place, value in list(holes.items()):
+        if isinstance(value, cst.Tuple):
+            holes |= {f"{place}_{i}": each.value for i, each in enumerate(value.elements)}
     holes["func"] = call.func
     holes["owner"] = call.func.value if isinstance(call.func, cst.Attribute) else call.func
     holes["linen"] = expression(context.linen)
