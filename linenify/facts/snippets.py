@@ -101,7 +101,7 @@ _SCALE_BY_ADAGRAD = Snippet(
 def scale_by_adagrad(eps=1e-8):
     """Divides updates by the root of the sum of all their squares so far.
 
-    Unlike `optax.adagrad`, the sum starts from 0 and `eps` is added to its root.
+    Unlike in `optax.adagrad`, the sum starts from 0 and its root gets the `eps`.
     """
 
     def init(params):
@@ -126,7 +126,7 @@ _WEIGHT_NORM_STATE = Snippet(
     "WeightNormState",
     '''
 class WeightNormState(NamedTuple):
-    """State of `weight_norm`: the inner state, and what scales each direction."""
+    """State of `weight_norm`: the inner one, and what scales each direction."""
 
     inner: {spell:optax}.OptState
     mult: {spell:optax}.Params
@@ -152,7 +152,8 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
 
     def norm(x):
         axes = tuple(range(x.ndim - 1))
-        return {spell:jax.numpy}.sqrt({spell:jax.numpy}.square(x).sum(axes, keepdims=True))
+        squares = {spell:jax.numpy}.square(x)
+        return {spell:jax.numpy}.sqrt(squares.sum(axes, keepdims=True))
 
     def norms(params):
         return {spell:jax.tree.map}(
@@ -168,7 +169,7 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
         if mult is None:
             return grad, None
         axes = tuple(range(grad.ndim - 1))
-        scale_grad = {spell:jax.numpy}.sum(grad * direction, axes, keepdims=True)
+        scale_grad = (grad * direction).sum(axes, keepdims=True)
         direction_grad = mult * (grad - scale_grad * direction)
         return direction_grad + wn_decay * direction, scale_grad
 
