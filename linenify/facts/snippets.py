@@ -155,11 +155,6 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
         squares = {spell:jax.numpy}.square(x)
         return {spell:jax.numpy}.sqrt(squares.sum(axes, keepdims=True))
 
-    def norms(params):
-        return {spell:jax.tree.map}(
-            lambda p: norm(p) if p.size > p.shape[-1] else None, params
-        )
-
     def split(param, mult):
         if mult is None:
             return param, None
@@ -182,18 +177,20 @@ def weight_norm(inner, wn_decay=0.0, wn_eps=1e-8):
         return treedef.unflatten(first), treedef.unflatten(second)
 
     def init(params):
-        mult = norms(params)
+        mult = {spell:jax.tree.map}(
+            lambda p: norm(p) if p.size > p.shape[-1] else None, params
+        )
         direction, scale = pairs(split, params, mult)
-        return WeightNormState(inner.init({"direction": direction, "scale": scale}), mult)
+        inner_state = inner.init({"direction": direction, "scale": scale})
+        return WeightNormState(inner_state, mult)
 
     def update(updates, state, params):
         direction, scale = pairs(split, params, state.mult)
         grads = pairs(split_gradient, direction, state.mult, updates)
-        split_params = {"direction": direction, "scale": scale}
-        split_updates, inner_state = inner.update(
-            {"direction": grads[0], "scale": grads[1]}, state.inner, split_params
-        )
-        new = {spell:optax}.apply_updates(split_params, split_updates)
+        grads = {"direction": grads[0], "scale": grads[1]}
+        old = {"direction": direction, "scale": scale}
+        changes, inner_state = inner.update(grads, state.inner, old)
+        new = {spell:optax}.apply_updates(old, changes)
         mult = {spell:jax.tree.map}(
             lambda d, s: None if s is None else s / (wn_eps + norm(d)),
             new["direction"],
