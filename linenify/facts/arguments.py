@@ -133,7 +133,14 @@ def text(node: ast.expr) -> str:
     return ast.unparse(node)
 
 
+def as_given(call: ast.Call) -> tuple[Given, ...]:
+    """All arguments of `call`, as they are."""
+    keywords = [k.arg for k in call.keywords]
+    positional = [Given(i) for i in range(len(call.args))]
+    named = [Given(i, keyword) for i, keyword in enumerate(keywords, len(call.args))]
+    return (*positional, *named)
+
+
 def fill_plain(call: ast.Call, keyword: str, code: str, rule: str) -> Reordered:
     """`call` with all its arguments as they are, and one more."""
-    count = len(call.args) + len(call.keywords)
-    return Reordered((*(Given(i) for i in range(count)), Added(keyword, code)), rule)
+    return Reordered((*as_given(call), Added(keyword, code)), rule)

@@ -51,6 +51,7 @@ ITERATIONS = frozenset(
         *("builtins.iter", "builtins.next", "builtins.filter", "builtins.map"),
         *("functools.reduce", "itertools.chain", "itertools.product", "itertools.cycle"),
         *("itertools.islice", "itertools.zip_longest", "itertools.starmap", "collections.deque"),
+        *("itertools.combinations", "itertools.permutations"),
     }
 )
 
@@ -114,17 +115,15 @@ def apply(
         case SelfApi(name=name):
             return call_self(flow, name, positional, keywords)
         case Class(node=class_):
-            for (argument, value), field_ in zip(
-                [*enumerate(positional)], lookup.fields(class_), strict=False
-            ):
-                del argument
+            found = flow.hierarchy.find(class_, "__init__")
+            if found is not None:
+                call_function(flow, found[1], node, positional, keywords, skip=1)
+                return frozenset({Instance(class_)})
+            for value, field_ in zip(positional, lookup.fields(class_), strict=False):
                 flow.join(flow.attributes, (class_, field_), value)
             for keyword, value in keywords:
                 if keyword is not None:
                     flow.join(flow.attributes, (class_, keyword), value)
-            found = flow.hierarchy.find(class_, "__init__")
-            if found is not None:
-                call_function(flow, found[1], node, positional, keywords, skip=1)
             return frozenset({Instance(class_)})
         case Instance(node=class_):
             found = flow.hierarchy.find(class_, "__call__")
@@ -368,6 +367,8 @@ def iteration(
         case "zip" | "product" | "zip_longest":
             made = [flow.iterate(value) for value in positional]
             items = operators.make(flow, node.func, "tuple", made)
+        case "combinations" | "permutations":
+            items = operators.make(flow, node.func, "tuple", [flow.iterate(positional[0])] * 3)
         case "enumerate":
             made = [static("int"), flow.iterate(positional[0])]
             items = operators.make(flow, node.func, "tuple", made)

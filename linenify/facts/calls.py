@@ -87,6 +87,7 @@ def emit_calls(plan: Plan) -> None:
     training = Training(plan)
     plan.training = training
     training.prepare()
+    training.contexts.emit_threads()
     runs.emit_functions(training)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
@@ -154,6 +155,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path) if path.endswith(".DynamicScale"):
                 return  # the same class elsewhere: `names` spells it
+            case External(path=path) if path.endswith("ModelParamTraversal"):
+                trainstates.emit_traversal(_training(plan), source, call)
+                return
             case External(path=path) if path.startswith("flax.optim."):
                 trainstates.emit_definition(_training(plan), source, call)
                 return
@@ -479,6 +483,10 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
 def _emit_key(plan: Plan, source: Source, call: ast.Call) -> None:
     """`nn.make_rng()` outside of any module: a key of its own, from that of the context."""
     around = _training(plan).contexts.around(call)
+    if around.threaded:
+        fold = "{spell:jax.random.fold_in}(rngs['dropout'], %d)" % (around.draw + 1)
+        plan.at(source, call, Reshaped(fold, "LN502"))
+        return
     if around.rng is None:
         raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
     key = context_key(plan, source, replace(around, draw=around.draw + 1))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, fill_plain, text
 from linenify.facts.effects import effects
 from linenify.facts.kinds import (
     Atom,
@@ -21,8 +21,10 @@ from linenify.facts.kinds import (
     models,
 )
 from linenify.facts.plan import Plan
-from linenify.facts.sites import ContextSite
-from linenify.project.scopes import FunctionNode, Scope
+from linenify.facts.rendering import rendered
+from linenify.facts.selfcalls import plain_calls
+from linenify.facts.sites import ContextSite, ParameterSite
+from linenify.project.scopes import FunctionNode, Scope, all_arguments
 from linenify.project.source import Source
 
 _STATEFUL = External("flax.nn.stateful")
@@ -49,6 +51,7 @@ class Around:
     state: Item | None = None
     rng: Item | None = None
     draw: int = 0  # how many runs have drawn from the key before
+    threaded: bool = False  # the callers pass the key on, as the argument `rngs`
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class Contexts:
         self.items: dict[ast.With, list[Item]] = {}
         self._uses: dict[ast.With, _Use] = defaultdict(_Use)
         self._around: dict[ast.Call, Around | Unclear] = {}
+        self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
                 if isinstance(node, ast.With):
@@ -181,6 +185,19 @@ class Contexts:
                 if found.rng.statement is statement:
                     self._around[call] = Around(found.state, found.rng, index)
 
+        by_function: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
+        for call, around in self._around.items():
+            code = self._plan.code(call)
+            threaded = isinstance(around, Around) and around.threaded
+            if threaded and code is not None and self.draws(call):
+                by_function[code.node].append(call)
+        for calls in by_function.values():
+            calls.sort(key=lambda c: (c.lineno, c.col_offset))
+            for index, call in enumerate(calls):
+                found = self._around[call]
+                assert isinstance(found, Around)
+                self._around[call] = Around(found.state, found.rng, index, threaded=True)
+
     def draws(self, call: ast.Call) -> bool:
         """Whether a run may draw a random key of its context."""
         callee = self._plan.flow.values.get(call.func, frozenset())
@@ -214,11 +231,13 @@ class Contexts:
                     if looped and (item.kind == "rng" or (item.mutable and item.captured)):
                         self._fail(ancestor, "a loop inside of it runs a module")
             inner = ancestor
-        if function is not None and (state is None or rng is None):
-            outer = self._of_callers(function, run, seen)
-            state = state or outer.state
-            rng = rng or outer.rng
-        return Around(state, rng)
+        if function is None or (state is not None and rng is not None):
+            return Around(state, rng)
+        threaded = rng is None and self._threads(function)
+        if threaded:
+            return Around(state, None, threaded=True)
+        outer = self._of_callers(function, run, seen)
+        return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
 
     def _fail(self, statement: ast.With, why: str) -> None:
         use = self._uses[statement]
@@ -249,6 +268,65 @@ class Contexts:
             if not self._is_visible(item, function):
                 self._fail(item.statement, "the function that it calls cannot see its argument")
         return around
+
+    # --- keys that callers pass on ------------------------------------------------------
+
+    def _threads(self, function: FunctionNode) -> bool:
+        """Has a function take `rngs` from its callers, who disagree or are out of sight."""
+        if function in self.threads:
+            return True
+        if not isinstance(function, ast.FunctionDef):
+            return False
+        calls = plain_calls(self._plan, function)
+        around = [(call, self._opened_around(call)) for call in calls]
+        items = {item for _, found in around for item in found if item is not None}
+        direct = {item for item in items if item.kind == "rng"}
+        nested = self._plan.code(function) is not None
+        agreed = len(around) == 1 or len({found for _, found in around}) == 1
+        visible = all(self._is_visible(item, function) for item in direct)
+        if not direct or (agreed and visible and nested):
+            return False
+        if any(a.arg == "rngs" for a in all_arguments(function.args)) or any(
+            item.kind == "state" for item in items
+        ):
+            return False
+        self.threads[function] = [(call, found[1]) for call, found in around]
+        for call, (_, rng) in around:
+            if rng is not None:
+                self._uses[rng.statement].runs.append(call)
+        return True
+
+    def _opened_around(self, call: ast.Call) -> tuple[Item | None, Item | None]:
+        """The state and the key that are opened around a call, in its own function."""
+        state: Item | None = None
+        rng: Item | None = None
+        inner: ast.AST = call
+        for ancestor in self._plan.ancestors(call):
+            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                break
+            if isinstance(ancestor, ast.With) and inner not in ancestor.items:
+                for item in self.items.get(ancestor, ()):
+                    state = state or (item if item.kind == "state" else None)
+                    rng = rng or (item if item.kind == "rng" else None)
+            inner = ancestor
+        return state, rng
+
+    def emit_threads(self) -> None:
+        """Signatures and calls of the functions that take `rngs`."""
+        for function, calls in self.threads.items():
+            source = self._plan.flow.code[function].source
+            self._plan.define(source, function, ParameterSite("rngs=None", "LN511"))
+            seen: dict[ast.With, int] = defaultdict(int)
+            for call, item in calls:
+                if item is None or item.argument is None:
+                    continue
+                place = self._plan.source(call)
+                key = rendered(self._plan, place, item.argument)
+                draw = seen[item.statement]
+                seen[item.statement] += 1
+                key = f"{{spell:jax.random.fold_in}}({key}, {draw})" if draw else key
+                site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
+                self._plan.at(place, call, site)
 
     def _calls(self, function: FunctionNode) -> list[ast.Call]:
         found = []

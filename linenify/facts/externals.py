@@ -18,6 +18,10 @@ _WRAPPERS = {
     "jax.value_and_grad": "value_and_grad",
     "jax.jacfwd": "grad",
     "jax.jacrev": "grad",
+    "jax.jacobian": "grad",
+    "jax.hessian": "grad",
+    "jax.custom_vjp": "custom",
+    "jax.custom_jvp": "custom",
     "jax.checkpoint": "checkpoint",
     "jax.remat": "checkpoint",
     "jax.named_call": "named_call",
@@ -38,6 +42,10 @@ _CALLERS = {
     "builtins.map": "map",
     "jax.lax.fori_loop": "fori",
     "jax.lax.while_loop": "while",
+    "jax.eval_shape": "eval_shape",
+    "jax.jvp": "jvp",
+    "jax.vjp": "vjp",
+    "jax.linearize": "vjp",
     "jax.lax.cond": "cond",
 }
 GRADIENTS = frozenset({"grad", "value_and_grad"})

@@ -65,6 +65,15 @@ def call(
             carry = positional[2]
             calling.call_value(flow, positional[0], [carry], node, scope)
             return carry | calling.call_value(flow, positional[1], [carry], node, scope)
+        case "eval_shape":
+            return calling.call_value(flow, positional[0], positional[1:], node, scope)
+        case "jvp" if len(positional) > 1:
+            primals = _elements(flow, positional[1])
+            value = calling.call_value(flow, positional[0], primals, node, scope)
+            return operators.make(flow, node, "tuple", [value, value])
+        case "vjp":
+            value = calling.call_value(flow, positional[0], positional[1:], node, scope)
+            return operators.make(flow, node, "tuple", [value, NOTHING])
         case "cond":
             return _cond(flow, node, positional, scope)
     return frozenset(
@@ -72,6 +81,14 @@ def call(
         for atom in positional[0]
         if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
     )
+
+
+def _elements(flow: Interpreter, value: Value) -> list[Value]:
+    """What a tuple holds, by place."""
+    for atom in value:
+        if isinstance(atom, Container) and isinstance(atom.node, ast.Tuple | ast.List):
+            return [flow.item(value, place) for place in range(len(atom.node.elts))]
+    return [flow.iterate(value)]
 
 
 def _transformed(atom: Atom, kind: str, node: ast.Call) -> Transformed:

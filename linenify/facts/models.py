@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from linenify.facts import toplevel
 from linenify.facts.arguments import Unclear
+from linenify.facts.calling import ITERATIONS
+from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Array,
     Atom,
@@ -31,9 +33,10 @@ from linenify.facts.kinds import (
 from linenify.facts.plan import Plan
 from linenify.facts.renames import Renames
 from linenify.facts.rendering import rendered
-from linenify.project.scopes import Scope
+from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
+_TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
 _PLAIN = frozenset({"params", "replace", "module"})
 
 
@@ -87,6 +90,28 @@ class Models:
                 continue
             if group.as_params:
                 group.why = self._objection(node, value)
+        self._object_to_strangers()
+
+    def _object_to_strangers(self) -> None:
+        """What goes into a function that is not known may come back to be called."""
+        for call in self.plan.flow.where:
+            assert isinstance(call, ast.Call)
+            callee = self.plan.flow.values.get(call.func, frozenset())
+            if not self._is_stranger(callee):
+                continue
+            for argument in [*call.args, *(k.value for k in call.keywords)]:
+                value = self.plan.flow.values.get(argument, frozenset())
+                for model in models(value | self.plan.flow.inside(value)):
+                    group = self.group(frozenset({model}))
+                    if group is not None and group.as_params and not model.gradient:
+                        group.why = f"`{ast.unparse(call.func)}` may hand it back to be called"
+
+    def _is_stranger(self, callee: Value) -> bool:
+        """Whether nobody knows what a callee does with a pytree."""
+        found = known(callee)
+        if not found:
+            return True
+        return any(isinstance(a, External) and not keeps_trees(a.path) for a in found)
 
     def group(self, value: Value) -> Group | None:
         """The group that the Models of a value belong to."""
@@ -172,8 +197,6 @@ class Models:
 
     def hands_over(self, call: ast.Call) -> bool:
         """Whether a Model is handed over to be called."""
-        from linenify.facts.externals import transparent
-
         callee = self.plan.flow.values.get(call.func, frozenset())
         kinds = {transparent(a.path) for a in callee if isinstance(a, External)}
         return bool(kinds - {None, "tree_map"})
@@ -186,11 +209,10 @@ class Models:
         if len(wanted) != 1:
             return None
         (module,) = wanted
-        scope = self.plan.flow.where[call]
-        instance = self.instance(scope, module)
+        instance = self.instance(call, module)
         if instance is not None and module.origin is None:
             return instance
-        return self._own_state(node) or self._state(scope, module) or instance
+        return self._own_state(node) or self._state(call, module) or instance
 
     def text(self, source: Source, callee: Callee) -> str:
         """A callee as it will be written; `apply` is not part of it."""
@@ -199,16 +221,18 @@ class Models:
         assert callee.scope is not None
         return self.renames.name(callee.scope, callee.name) + callee.suffix
 
-    def instance(self, scope: Scope, module: Module) -> Callee | None:
+    def instance(self, place: ast.Call, module: Module) -> Callee | None:
         """A variable in sight of `scope` that makes an instance of `module`."""
         features = self._missing(module)
         if features is None:
             return None
+        scope = self.plan.flow.where[place]
         call = "" if module.shared else f"({features})"
         found: list[tuple[tuple[bool, int, str], Callee]] = []
         for depth, (home, name, value) in enumerate(self._visible(scope)):
             path = self._reaches(value, module)
-            if path is not None and not (path == "" and self._changes(home, name)):
+            fixed = path is not None and not (path == "" and self._changes(home, name))
+            if path is not None and fixed and self._is_set(home, name, place):
                 found.append(((path != "", depth, name), Callee(home, name, path + call)))
         if not found:
             return self._built_again(scope, module)
@@ -303,6 +327,23 @@ class Models:
         """Whether a local variable is assigned more than once."""
         return home.kind != "module" and self._stores(home, name) > 1
 
+    def _is_set(self, home: Scope, name: str, place: ast.AST) -> bool:
+        """Whether a variable has its value when `place` is reached."""
+        if home.kind == "module":
+            return True
+        lines = []
+        for node in ast.walk(home.node):
+            match node:
+                case ast.arg(arg=other) if other == name and self._takes(home, node):
+                    return True
+                case ast.Name(id=other, ctx=ast.Store()) if other == name:
+                    lines.append(node.lineno)
+        return not lines or min(lines) < getattr(place, "lineno", 0)
+
+    def _takes(self, home: Scope, node: ast.arg) -> bool:
+        arguments = getattr(home.node, "args", None)
+        return isinstance(arguments, ast.arguments) and node in all_arguments(arguments)
+
     def _stores(self, home: Scope, name: str) -> int:
         return sum(
             isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
@@ -331,10 +372,11 @@ class Models:
             return None
         return Callee(None, "", ".apply_fn", node.value, applies=True)
 
-    def _state(self, scope: Scope, module: Module) -> Callee | None:
+    def _state(self, place: ast.Call, module: Module) -> Callee | None:
         """A train state in sight whose params belong to `module`."""
+        scope = self.plan.flow.where[place]
         for home, name, value in self._visible(scope):
-            if home.kind == "module":
+            if home.kind == "module" or not self._is_set(home, name, place):
                 continue
             if self._applies(value, module):
                 return Callee(home, name, ".apply_fn", applies=True)
@@ -367,9 +409,23 @@ class Models:
             target = known(self.plan.flow.items.get((created, "target"), frozenset()))
             wanted = {m.module for m in models(target)}
             if len(wanted) == 1 and not rivals(target):
-                scope = self.plan.flow.where[created]
-                self._applied[created] = self.instance(scope, wanted.pop())
+                self._applied[created] = self.instance(created, wanted.pop())
         return self._applied[created]
+
+
+def keeps_trees(path: str) -> bool:
+    """Whether what a function does with pytrees is known to the analysis."""
+    root, _, _ = path.partition(".")
+    if path.rpartition(".")[2] in _TREE_MAKERS:
+        return False
+    return (
+        root in {"jax", "flax", "numpy", "optax", "time", "os", "math", "logging", "absl"}
+        or transparent(path) is not None
+        or path.startswith("builtins.")
+        or path in ITERATIONS
+        or path in {"functools.partial", "functools.wraps", "functools.reduce"}
+        or path in {"copy.copy", "copy.deepcopy", "dataclasses.replace"}
+    )
 
 
 def known(value: Value) -> Value:

@@ -71,3 +71,13 @@ def definitions(flow: Interpreter, optimizer: Optimizer) -> list[OptimizerDef]:
     value = flow.items.get((optimizer.created, "definition"), NOTHING)
     found = [atom for atom in value if isinstance(atom, OptimizerDef)]
     return sorted(found, key=lambda each: (each.node.lineno, each.node.col_offset))
+
+
+def inner(flow: Interpreter, definition: OptimizerDef) -> list[OptimizerDef]:
+    """The definitions that a MultiOptimizer or WeightNorm was made from."""
+    found: list[OptimizerDef] = []
+    for place in range(len(definition.node.args)):
+        value = flow.items.get((definition.node, place), NOTHING)
+        value |= flow.item(frozenset(a for a in value if isinstance(a, Container)), 1)
+        found += [atom for atom in value if isinstance(atom, OptimizerDef)]
+    return found

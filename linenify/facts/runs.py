@@ -53,6 +53,10 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     rngs = context_key(plan, source, around) if touched.keys else None
     if rngs is not None:
         extra.append(Added("rngs", "{'dropout': %s}" % rngs))
+    elif around.threaded and touched.keys:
+        if around.draw:
+            raise Unclear("LN590", "several runs draw from one key of the callers")
+        extra.append(Added("rngs", "rngs"))
     if mutable:
         extra.append(Added("mutable", repr(list(touched.collections))))
     first: list[Argument] = []

@@ -221,7 +221,7 @@ def _through_callers(plan: Plan, call: ast.Call) -> bool:
             return False
         if any(a.arg == "make_rng" for a in function.args.args) or code.owner is not None:
             return False
-        calls = _plain_calls(plan, function)
+        calls = plain_calls(plan, function)
         if not calls:
             return False
         chain[function] = calls
@@ -246,7 +246,7 @@ def _through_callers(plan: Plan, call: ast.Call) -> bool:
     return True
 
 
-def _plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
+def plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
     """Every call of a function; none when it also travels as a value."""
     calls: list[ast.Call] = []
     called: set[ast.expr] = set()

@@ -14,7 +14,7 @@ from linenify.facts import arrays, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import RUNS, Around
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Container, External, Model, Module, Static, Value, modules
+from linenify.facts.kinds import Array, Container, External, Model, Module, Static, Value, modules
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
@@ -65,6 +65,8 @@ def emit(
     if inside:
         construct = (*construct, Added("parent", "None"))
     around = plan.training.contexts.around(call) if plan.training is not None else Around()
+    if around.threaded and touched.keys:
+        raise Unclear("LN590", f"`{text(call.func)}` draws from a key of its callers")
     key = context_key(plan, source, around) if touched.keys else None
     if name == "call":
         _emit_apply(plan, source, call, construct, inputs, around, touched, key)
@@ -82,11 +84,27 @@ def emit(
     if method == PARAMS:
         method, after = "init", "{result}['params']"
     made = replace(_method(construct, (given, *inputs), method), after=after)
-    if by_shape and not inside:
-        names = [a.keyword for a in inputs if a.keyword is not None]
+    names = _traced(plan, call, inputs)
+    if by_shape and not inside and names is not None:
         option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
         made = replace(made, wrap="{spell:jax.jit}({func}%s)" % option)
     plan.at(source, call, made)
+
+
+def _traced(plan: Plan, call: ast.Call, inputs: Sequence[Argument]) -> list[str] | None:
+    """The keywords that `jit` must not trace; None where an argument could be either."""
+    static: list[str] = []
+    values = {k.arg: k.value for k in call.keywords}
+    for argument in inputs:
+        if argument.keyword is None:
+            continue
+        node = values.get(argument.keyword)
+        value = plan.flow.values.get(node, frozenset()) if node is not None else frozenset()
+        if isinstance(node, ast.Constant) or (value and all(isinstance(a, Static) for a in value)):
+            static.append(argument.keyword)
+        elif not any(isinstance(a, Array) for a in value):
+            return None
+    return static
 
 
 def _emit_apply(

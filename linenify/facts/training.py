@@ -7,18 +7,38 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from linenify.facts import optimizing
+from linenify.facts.arguments import as_given
 from linenify.facts.contexts import Contexts
-from linenify.facts.kinds import Api, Array, Container, Model, Optimizer, Value
+from linenify.facts.kinds import (
+    Api,
+    Array,
+    Container,
+    External,
+    Function,
+    Legacy,
+    Model,
+    Optimizer,
+    Value,
+)
 from linenify.facts.models import Models, known, rivals
 from linenify.facts.renames import Renames
-from linenify.facts.sites import AttributeSite
+from linenify.facts.sites import (
+    Added,
+    Argument,
+    AttributeSite,
+    Reordered,
+    Reshaped,
+    Site,
+)
 from linenify.facts.support import require
 
 if TYPE_CHECKING:
     from linenify.facts.plan import Plan
+    from linenify.project.scopes import FunctionNode
     from linenify.project.source import Source
 
 OBJECT = "BoundModel"  # the support class that carries a module together with its params
+_OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
 STEPS = frozenset({"apply_gradient", "optimize"})
 
 
@@ -38,6 +58,8 @@ class Training:
         self.renames.decide(self._words)
         self.renames.emit()
         self._emit_attributes()
+        self._emit_static_arguments()
+        self._check_collections()
 
     def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
         """The file gets the class that carries a module with its params."""
@@ -63,12 +85,83 @@ class Training:
                 continue
             del value
             owner = known(self.plan.flow.values.get(node.value, frozenset()))
+            if any(isinstance(a, Optimizer) for a in owner) and node.attr in _OPTIMIZER_PARTS:
+                self._check_optimizer(node, owner)
             site = self._attribute(node, owner)
             if site is None:
                 continue
             source = self.plan.source(node)
             if self.plan.site_at(source, node) is None:
                 self.plan.at(source, node, site)
+
+    def _check_collections(self) -> None:
+        """Flags what reads the flat keys of a legacy Collection."""
+        for node in list(self.plan.flow.values):
+            if not isinstance(node, ast.Subscript):
+                continue
+            owner = known(self.plan.flow.values.get(node.value, frozenset()))
+            if owner and all(isinstance(a, Legacy) and a.type == "Collection" for a in owner):
+                why = f"`{ast.unparse(node)}` names a module by its legacy path"
+                self.plan.refuse(self.plan.source(node), node, "LN491", why)
+
+    def _emit_static_arguments(self) -> None:
+        """Params are traced: a static argument that held a Model is none any more."""
+        for call, scope in list(self.plan.flow.where.items()):
+            assert isinstance(call, ast.Call)
+            for index, keyword in enumerate(call.keywords, len(call.args)):
+                if keyword.arg not in {"static_argnums", "static_argnames"}:
+                    continue
+                left = self._still_static(call, keyword.value)
+                if left is None:
+                    continue
+                rest: list[Argument] = []
+                for place, given in enumerate(as_given(call)):
+                    if place != index:
+                        rest.append(given)
+                    elif left:
+                        rest.append(Added(keyword.arg, repr(left[0] if len(left) == 1 else left)))
+                site: Site = Reordered(tuple(rest), "LN612")
+                if len(rest) == 1 and self._is_partial(call):
+                    site = Reshaped("{0}", "LN612")
+                self.plan.at(scope.source, call, site)
+
+    def _is_partial(self, call: ast.Call) -> bool:
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        return callee == frozenset({External("functools.partial")})
+
+    def _still_static(self, call: ast.Call, chosen: ast.expr) -> tuple[int | str, ...] | None:
+        """The static arguments that hold no Model; None where nothing changes."""
+        try:
+            literal = ast.literal_eval(chosen)
+        except ValueError:
+            return None
+        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
+        parent = self.plan.parents.get(call)
+        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
+        for argument in call.args[:1]:
+            value = self.plan.flow.values.get(argument, frozenset())
+            functions += [a.node for a in value if isinstance(a, Function)]
+        left = list(every)
+        for function in functions:
+            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
+            scope = self.plan.flow.code[function].scope
+            for each in every:
+                name = names[each] if isinstance(each, int) and each < len(names) else each
+                held = self.plan.flow.env.get((scope, str(name)), frozenset())
+                if any(isinstance(a, Model | Optimizer) for a in held) and each in left:
+                    left.remove(each)
+        return tuple(left) if len(left) < len(every) else None
+
+    def _check_optimizer(self, node: ast.Attribute, owner: Value) -> None:
+        """Flags what is read of an optimizer and has no new name."""
+        parent = self.plan.parents.get(node)
+        stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
+        if is_optimizer(owner) and (node.attr == "target" or (node.attr == "state" and stepped)):
+            return
+        why = f"`{ast.unparse(node)}` has no counterpart in a TrainState"
+        if not is_optimizer(owner):
+            why = f"`{ast.unparse(node.value)}` is not always an optimizer"
+        self.plan.refuse(self.plan.source(node), node, "LN692", why)
 
     def _attribute(self, node: ast.Attribute, owner: Value) -> AttributeSite | None:
         if not owner:
@@ -96,11 +189,13 @@ class Training:
                 names = frozenset(k.arg for k in call.keywords) - {"grads", "loss_fn"}
                 for each in optimizing.definitions(self.plan.flow, atom.receiver):
                     table[each.node].append(names)
+                    for inner in optimizing.inner(self.plan.flow, each):
+                        table[inner.node].append(names)
         return table
 
 
 def is_optimizer(value: Value) -> bool:
     """Whether a value can only be meant as an optimizer."""
     return any(isinstance(a, Optimizer) for a in value) and all(
-        isinstance(a, Optimizer | Array | Container) for a in known(value)
+        isinstance(a, Optimizer | Array | Container | Legacy | Model) for a in known(value)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from linenify.facts import optimizers, optimizing
 from linenify.facts.arguments import Unclear, text
@@ -18,6 +19,7 @@ from linenify.facts.kinds import (
     Partial,
     Transformed,
     Value,
+    models,
 )
 from linenify.facts.models import known, rivals
 from linenify.facts.plan import Plan
@@ -40,11 +42,38 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
         raise Unclear("LN691", f"`{text(call.func)}` may be several optimizers")
     steps = training.per_step.get(call, [])
     passed = {name for names in steps for name in names if name is not None}
+    for pair in call.args if found[0].name == "MultiOptimizer" else ():
+        if isinstance(pair, ast.Tuple) and pair.elts:
+            check_predicate(plan, pair.elts[0])
     made = optimizers.definition(found[0].name, call, frozenset(passed))
     require(plan, source, made.support, "LN691")
     plan.at(source, call, Reshaped(made.template, "LN601", tuple(made.imports)))
     if made.notes:
         plan.files[source.name].comments[plan.statement(call).lineno] = made.notes
+
+
+def emit_traversal(training: Training, source: Source, call: ast.Call) -> None:
+    """`ModelParamTraversal(f)` is the predicate, where only an optimizer asks for it."""
+    template = optimizers.traversal(call)
+    node = call.args[0] if call.args else call.keywords[0].value
+    check_predicate(training.plan, node)
+    training.plan.at(source, call, Reshaped(template, "LN601"))
+
+
+def check_predicate(plan: Plan, node: ast.expr) -> None:
+    """Whether the predicate of a traversal goes by names that stay the same.
+
+    Raises:
+        Unclear: it does not, or its code is out of sight.
+    """
+    for atom in plan.flow.values.get(node, frozenset()):
+        match atom:
+            case Function(node=function) | Bound(node=function):
+                optimizers.check_predicate(function)
+            case External(path=path) if path.endswith("ModelParamTraversal"):
+                pass  # judged where it is made
+            case _:
+                raise Unclear("LN691", f"the predicate `{text(node)}` is not known")
 
 
 def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> None:
@@ -85,8 +114,9 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
 def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
     plan = training.plan
     given = {k.arg: i for i, k in enumerate(call.keywords, len(call.args))}
-    if "focus" in given or len(call.args) > 1 or None in given:
-        raise Unclear("LN692", f"`{text(call.func)}` optimizes a part of its target")
+    focus = 1 if len(call.args) > 1 else given.get("focus")
+    if None in given or len(call.args) > 2:
+        raise Unclear("LN692", f"the arguments of `{text(call.func)}` are not spelled out")
     place = 0 if call.args else given.get("target")
     if place is None:
         raise Unclear("LN692", f"`{text(call.func)}` is called without a target")
@@ -96,9 +126,27 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         callee = training.models.apply_fn(call)
         if callee is not None:
             apply = f"{training.models.text(source, callee)}.apply"
+    tx = "{owner}"
+    parted = any(
+        d.name == "MultiOptimizer" for d in optimizing.definitions(plan.flow, Optimizer(call))
+    )
+    if focus is not None:
+        node = call.args[1] if len(call.args) > 1 else call.keywords[focus - len(call.args)].value
+        if not isinstance(node, ast.Constant):
+            check_predicate(plan, node)
+            if any(
+                training.per_step.get(d.node, [frozenset()])[0]
+                for d in optimizing.definitions(plan.flow, Optimizer(call))
+            ):
+                raise Unclear("LN692", "its steps pass hyper-parameters")
+            made = optimizers.focused("{owner}", "{%d}" % focus)
+            require(plan, source, made.support, "LN691")
+            tx, parted = made.template, True
+    if parted and models(target) and not training.models.as_params(target):
+        raise Unclear("LN692", "it optimizes a part of a Model that stays one object")
     template = (
         "{spell:flax.training.train_state.TrainState}.create("
-        "apply_fn=%s, params={%d}, tx={owner})" % (apply, place)
+        "apply_fn=%s, params={%d}, tx=%s)" % (apply, place, tx)
     )
     plan.at(source, call, Reshaped(template, "LN602"))
 
@@ -110,7 +158,7 @@ def _emit_step(training: Training, source: Source, call: ast.Call, callee: Value
     if _is_replicated(plan, call, callee):
         grads = "{spell:jax.lax.pmean}(%s, axis_name='batch')" % grads
     before = tuple(
-        "{owner}.opt_state.hyperparams['%s'] = %s" % override
+        "{owner}.opt_state%s = %s" % override
         for override in _overrides(training, call, callee, "grads")
     )
     if before and not can_go_before(plan, call):
@@ -155,11 +203,32 @@ def _overrides(
         for names in training.per_step.get(definition.node, ()):
             for name in names - given.keys():
                 given[name] = _default(definition, name)
+    if given and any(d.name in {"MultiOptimizer", "WeightNorm"} for d in definitions):
+        return _inner_overrides(training.plan, definitions, given)
     for name, value in given.items():
         keys = {optimizers.hyperparameter(d.name, name or "**") for d in definitions}
         if len(keys) != 1:
             raise Unclear("LN692", f"`{name or '**'}` is not one hyper-parameter")
-        found.append((keys.pop(), value))
+        found.append((f".hyperparams['{keys.pop()}']", value))
+    return found
+
+
+def _inner_overrides(
+    plan: Plan, definitions: set[OptimizerDef], given: Mapping[str | None, str]
+) -> list[tuple[str, str]]:
+    """Every part of a MultiOptimizer gets what a step passes."""
+    found: list[tuple[str, str]] = []
+    if len(definitions) != 1:
+        raise Unclear("LN692", "the optimizer may be one of several")
+    (definition,) = definitions
+    paths = optimizers.definition(definition.name, definition.node, ()).inner
+    parts = optimizing.inner(plan.flow, definition)
+    if len(paths) != len(parts):
+        raise Unclear("LN692", "the parts of the optimizer are not known")
+    for path, part in zip(paths, parts, strict=True):
+        for name, value in given.items():
+            key = optimizers.hyperparameter(part.name, name or "**")
+            found.append((f".{path}.hyperparams['{key}']", value))
     return found
 
 
@@ -252,7 +321,7 @@ def _emit_gradient(
         assert isinstance(call.func, ast.Attribute)
         owner = rendered(plan, source, call.func.value)
         before = tuple(
-            "{owner}.opt_state.hyperparams['%s'] = %s" % override
+            "{owner}.opt_state%s = %s" % override
             for override in _overrides(training, call, callee, "loss_fn")
         )
         step = f"{state} = {owner}.apply_gradients(grads={given % grads})"

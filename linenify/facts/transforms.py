@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from linenify.facts import recurrent
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Atom,
@@ -22,7 +22,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import Given, ParameterSite, Renamed, Reordered, Reshaped
+from linenify.facts.sites import Added, Given, ParameterSite, Renamed, Reordered, Reshaped
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -106,10 +106,7 @@ def emit_decorated(plan: Plan) -> None:
 
 
 def _with_first(call: ast.Call, receiver: str) -> Reordered:
-    from linenify.facts.sites import Added
-
-    count = len(call.args) + len(call.keywords)
-    return Reordered((Added(None, receiver), *(Given(i) for i in range(count))), "LN308")
+    return Reordered((Added(None, receiver), *as_given(call)), "LN308")
 
 
 def _calls_of(plan: Plan, function: FunctionNode) -> list[ast.Call] | None:
