@@ -608,3 +608,9 @@ def test_a_site_that_is_not_there_is_our_bug():
 def test_a_template_reaches_into_a_tuple():
     site = Reshaped("g({0_1}, [{1_0}])", "LN601")
     gave("y = f((a, b + 1), (c,))\n", "f(", site, "y = g(b + 1, [c])\n")
+
+
+def test_a_call_becomes_its_argument_with_parentheses_where_they_are_needed():
+    site = Reshaped("{0}", "LN601")
+    gave("y = f(lambda x: 1)\n", "f(", site, "y = lambda x: 1\n")
+    gave("y = f(lambda x: 1)(2)\n", "f(lambda x: 1)", site, "y = (lambda x: 1)(2)\n")

@@ -129,8 +129,28 @@ def test_a_file_with_tabs_gets_tabs():
 
 
 def test_what_hangs_keeps_its_distance():
-    text = "def f():\n    # why\n    if a:\n        g(\n            1)\n    else:\n        b\n"
-    after = "def f():\n  # why\n  if a:\n    g(\n        1)\n  else:\n    b\n"
+    text = """def f():
+    '''A.
+
+    B.'''
+    # why
+    if a:
+        g(
+            1)
+    else:
+        b
+"""
+    after = """def f():
+  '''A.
+
+  B.'''
+  # why
+  if a:
+    g(
+        1)
+  else:
+    b
+"""
     assert reindented(text, "  ") == after
 
 

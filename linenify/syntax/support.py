@@ -100,8 +100,11 @@ def reindented(text: str, step: str) -> str:
     base = 0
     for number, line in enumerate(text.split("\n"), 1):
         bare = line.lstrip(" ")
+        if not bare:
+            lines.append("")
+            continue
         width = len(line) - len(bare)
         base = width if bare.startswith("#") else min(columns.get(number, base), width)
         levels, rest = divmod(base, _WIDTH)
-        lines.append(step * levels + " " * (rest + width - base) + bare if bare else "")
+        lines.append(step * levels + " " * (rest + width - base) + bare)
     return "\n".join(lines)

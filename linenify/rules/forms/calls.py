@@ -166,7 +166,8 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     """Writes a call anew from its parts."""
     holes = _holes(call, context)
     template, spelt = context.spelt(site.template)
-    made = from_template(template, holes)
+    whole = template.startswith("{") and holes.get(template[1:-1])  # `{0}` and nothing else
+    made = whole or from_template(template, holes)
     imports = frozenset(site.imports) | _needed([site.template], context) | spelt
     before, more = statements(site.before, holes, context)
     imports |= more
