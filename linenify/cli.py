@@ -34,7 +34,7 @@ STDIN = Path("-")
 
 # Commands that live beside what they command: where, and their line of help.
 ELSEWHERE = {
-    "verify": ("linenify.verify.cli", "Run both sides and compare what they compute."),
+    "verify": ("linenify.cli_verify", "Run both sides and compare what they compute."),
     "remap": ("linenify.checkpoint.cli", "Convert a legacy checkpoint to its Linen names."),
 }
 

@@ -10,7 +10,6 @@ or a whole program, of which the returned pytree is compared:
 
     [[run]]
     function = "main"                    # called on both sides with `inputs`, `call`
-    rtol = 1e-6                          # of the largest element of a leaf
 
 Under samplers that do not look at keys, initial params, dropout and shuffled
 data are the same on both sides.  In the result a legacy `nn.Model` stands for
@@ -30,7 +29,8 @@ Further keys of a run, all optional:
     init_method, init_call, init_inputs, init_named_inputs
                               how to initialise, where it differs from the call
     compare = [...]           of "initial", "outputs", "gradients", "collections"; default all
-    rtol = 1e-6               of the largest element of a leaf; gradients get ten times as much
+    rtol = 1e-6               how far a leaf may be off, of its largest element (gradients ten
+                              times as much), instead of its measured rounding noise
     legacy_<key>, linen_<key> another value of a key on one side
 
 Beside the runs, `flax = "0.2.2"` names another legacy version than 0.3.6, and
@@ -94,7 +94,7 @@ class RunPair:
     legacy: Run
     linen: Run
     compare: Sequence[str] = COMPARISONS
-    rtol: float = 1e-6
+    rtol: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,39 @@ class Case:
     devices: int = 1
 
 
-def read_case(path: Path) -> Case:
-    """Reads `case.toml`, complaining about what it does not know."""
+def read_case(path: Path, base: Path | None = None) -> Case:
+    """Reads `case.toml`, complaining about what it does not know.
+
+    Files that it names lie beside it, or below `base`.
+
+    Raises:
+        CaseError: it does not say what to run.
+        OSError: it cannot be read.
+    """
     try:
         data = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise CaseError(f"{path}: {error}") from error
-    runs = tuple(_run_pair(index, run) for index, run in enumerate(data.get("run", [])))
+    home = (base or path.parent).resolve()
+    runs = tuple(
+        _run_pair(index, _located(run, home)) for index, run in enumerate(data.get("run", []))
+    )
     devices = data.get("devices", 1)
     if not isinstance(devices, int) or devices < 1:
         raise CaseError(f"{path}: devices = {devices!r} is not a number of devices")
     return Case(runs, data.get("flax", DEFAULT_VERSION), devices)
+
+
+def _located(value: Any, home: Path) -> Any:
+    """Values with the files among them, `x.npy` or `x.npz`, as absolute paths."""
+    match value:
+        case dict():
+            return {name: _located(item, home) for name, item in value.items()}
+        case list():
+            return [_located(item, home) for item in value]
+        case str() if value.endswith((".npy", ".npz")) and not value.startswith("="):
+            return str(home / value)
+    return value
 
 
 def _run_pair(index: int, data: Mapping[str, Any]) -> RunPair:

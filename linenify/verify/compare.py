@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from linenify.verify.leaves import key_name
+from linenify.verify.noise import Noise, Row
 from linenify.verify.verdict import Comparison, Gap, Outcome, worst_outcome
 
 _SHOWN = 5
@@ -18,7 +20,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far apart equal leaves may be.
+    """How far apart equal leaves may be, where that is not measured.
 
     `relative` is measured against the largest element of the leaf, `floor`
     against the largest of all leaves: a gradient that is zero in exact
@@ -29,32 +31,101 @@ class Tolerance:
     floor: float = 0.0
 
 
+# The largest of a few samples of the noise is a fraction of what may come: among
+# some 500 leaves of the fixtures no difference was above 1.5 times its floor.
+_ABOVE_FLOOR = 4.0
+# Two sides that round the same numbers in another order may differ by so many steps.
+_STEPS = 2.0
+# In double precision rounding noise is 2**-29 of what it was.  What stays as large as a
+# quarter of the noise, or above a last bit of the leaf, is no rounding.
+_STAYS = 0.25
+_LAST_BIT = 2.0**-24
+
+
 def compare_trees(what: str, legacy: Any, linen: Any, tolerance: Tolerance) -> Comparison:
     """Two pytrees; containers of the same keys count as equal."""
+    rows = rows_of_trees(legacy, linen)
+    if isinstance(rows, tuple):
+        return mismatch(what, rows)
+    return compare_leaves(what, rows, tolerance)
+
+
+def rows_of_trees(legacy: Any, linen: Any) -> list[Row] | tuple[Gap, ...]:
+    """The leaves of two pytrees side by side, or what only one of them has."""
     old, new = _by_keypath(legacy), _by_keypath(linen)
     if old.keys() != new.keys():
         missing = [Gap(name, "only the legacy side has it") for name in old.keys() - new.keys()]
         extra = [Gap(name, "only the Linen side has it") for name in new.keys() - old.keys()]
-        gaps = sorted((*missing, *extra), key=lambda gap: gap.keypath)
-        return Comparison(what, Outcome.DIFFERENT, len(old), tuple(gaps[:_SHOWN]))
-    return compare_leaves(what, [(name, old[name], new[name]) for name in old], tolerance)
+        return tuple(sorted((*missing, *extra), key=lambda gap: gap.keypath))
+    return [(name, old[name], new[name]) for name in old]
+
+
+def mismatch(what: str, gaps: Sequence[Gap], leaves: int = 0) -> Comparison:
+    """Results that cannot be compared leaf by leaf."""
+    return Comparison(what, Outcome.DIFFERENT, leaves, tuple(gaps[:_SHOWN]), tuple(gaps))
 
 
 def compare_leaves(
-    what: str, leaves: Sequence[tuple[str, Any, Any]], tolerance: Tolerance
+    what: str,
+    leaves: Sequence[Row],
+    tolerance: Tolerance,
+    noise: Callable[[], Mapping[str, Noise]] | None = None,
 ) -> Comparison:
-    """Named pairs of leaves, the worst reported first."""
+    """Named pairs of leaves, the worst reported first.
+
+    With `noise`, which is called only if there is a difference, a leaf may be
+    off by its own measured noise, and the tolerance is not looked at.
+    """
     if not leaves:
         return Comparison(what, Outcome.SKIPPED)
     largest = max((_magnitude(leaf) for _, leaf, _ in leaves), default=0.0)
-    judged = [
-        _judged(name, old, new, tolerance, tolerance.floor * largest) for name, old, new in leaves
-    ]
-    outcome = worst_outcome(verdict for verdict, _ in judged)
+    floor = tolerance.floor * largest
+    judged = [_judged(name, old, new, tolerance, floor) for name, old, new in leaves]
+    if noise is not None and any(gap.absolute for gap in judged):
+        known = noise()
+        judged = [
+            _weighed(gap, known[gap.keypath], _magnitude(old), np.asarray(old).dtype)
+            if gap.absolute
+            else gap
+            for gap, (_, old, _) in zip(judged, leaves, strict=True)
+        ]
+    outcome = worst_outcome(gap.outcome for gap in judged)
     order = list(Outcome)
-    gaps = sorted(judged, key=lambda item: (order.index(item[0]), item[1].relative), reverse=True)
-    shown = [gap for verdict, gap in gaps if verdict is outcome]
-    return Comparison(what, outcome, len(leaves), tuple(shown[:_SHOWN]))
+    gaps = sorted(judged, key=lambda gap: (order.index(gap.outcome), gap.relative), reverse=True)
+    shown = [gap for gap in gaps if gap.outcome is outcome]
+    return Comparison(what, outcome, len(leaves), tuple(shown[:_SHOWN]), tuple(gaps))
+
+
+def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype) -> Gap:
+    """A difference against the measured noise of its leaf."""
+    steps = _rounding(dtype, 0.0) * scale
+    allowed = max(_ABOVE_FLOOR * noise.floor, steps)
+    within = gap.absolute <= allowed
+    note = "zero in exact arithmetic: this is its rounding noise" if noise.vanishes else ""
+    if noise.double is not None and noise.double > max(
+        _STAYS * noise.floor, _LAST_BIT * noise.size
+    ):
+        within = False
+        note = f"it stays in double precision: {noise.double:.1e}"
+    elif within and noise.floor > _BLURRED * scale and not noise.vanishes:
+        note = f"the noise is {noise.floor / scale:.0e} of the leaf: this proves little"
+    return dataclasses.replace(
+        gap,
+        outcome=Outcome.CLOSE if within else Outcome.DIFFERENT,
+        message=gap.message.replace(f"allowed {gap.allowed:.1e}", f"noise {noise.floor:.1e}")
+        + (f"; {note}" if note else ""),
+        allowed=allowed,
+        floor=noise.floor,
+        double=noise.double,
+        note=note,
+    )
+
+
+_BLURRED = 1e-2
+
+
+def _floating(dtype: np.dtype) -> bool:
+    return bool(jnp.issubdtype(dtype, jnp.floating))
 
 
 def _by_keypath(tree: Any) -> dict[str, Any]:
@@ -82,21 +153,19 @@ def _numbers(leaf: Any) -> np.ndarray | None:
     return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
 
 
-def _judged(
-    name: str, old: Any, new: Any, tolerance: Tolerance, floor: float
-) -> tuple[Outcome, Gap]:
+def _judged(name: str, old: Any, new: Any, tolerance: Tolerance, floor: float) -> Gap:
     a, b = _numbers(old), _numbers(new)
     if a is None or b is None:
         same = bool(type(old) is type(new) and old == new)
         message = "not numbers, equal" if same else f"{old!r:.60} and {new!r:.60}"
-        return (Outcome.IDENTICAL if same else Outcome.DIFFERENT), Gap(name, message)
+        return Gap(name, message, outcome=Outcome.IDENTICAL if same else Outcome.DIFFERENT)
     if a.shape != b.shape:
-        return Outcome.DIFFERENT, Gap(name, f"shape {list(a.shape)} and {list(b.shape)}")
+        return Gap(name, f"shape {list(a.shape)} and {list(b.shape)}")
     kinds = np.asarray(old).dtype, np.asarray(new).dtype
     if kinds[0] != kinds[1]:
-        return Outcome.DIFFERENT, Gap(name, f"dtype {kinds[0]} and {kinds[1]}")
+        return Gap(name, f"dtype {kinds[0]} and {kinds[1]}")
     if np.array_equal(a, b, equal_nan=True):
-        return Outcome.IDENTICAL, Gap(name, "equal to the last bit")
+        return Gap(name, "equal to the last bit", outcome=Outcome.IDENTICAL)
     alike = (a == b) | (np.isnan(a) & np.isnan(b))
     scale = _magnitude(a)
     with np.errstate(invalid="ignore"):
@@ -110,11 +179,11 @@ def _judged(
         f"allowed {allowed:.1e}: {a[where]:.7g} and {b[where]:.7g}"
     )
     outcome = Outcome.CLOSE if absolute <= allowed else Outcome.DIFFERENT
-    return outcome, Gap(name, message, absolute, relative, allowed)
+    return Gap(name, message, absolute, relative, allowed, outcome)
 
 
 def _rounding(dtype: np.dtype, relative: float) -> float:
     """Half precision cannot be held to a tolerance below two of its steps."""
-    if jnp.issubdtype(dtype, jnp.floating):
-        return max(relative, 2 * float(jnp.finfo(dtype).eps))  # type: ignore[no-untyped-call]
+    if _floating(dtype):
+        return max(relative, _STEPS * float(jnp.finfo(dtype).eps))  # type: ignore[no-untyped-call]
     return relative

@@ -3,6 +3,7 @@
     "f32[2,8,8,3]"    standard normal        "i32[4,16]<50"    0 up to 50
     "f32[2,3]<1"      uniform from 0 to 1    "i32[3]-5..5"     -5 up to 5
     "bool[2,5]"       true or false          "key"             a PRNG key
+    "images.npy"      an array from a file; "batch.npz" a dict of arrays
     "=make_carry()"   an expression in the namespace of the user's file, where `inputs`
                       are the inputs to its left
     3, 0.5, true      the value itself       [...], {...}      a list, a dict of inputs
@@ -89,6 +90,8 @@ class Inputs:
             case str() if notation.startswith("="):
                 return self.evaluated(notation[1:], before)
             case str():
+                if notation.endswith((".npy", ".npz")):
+                    return _loaded(notation)
                 self._seen[notation] += 1
                 return _drawn(notation, self._seen[notation])
         return notation
@@ -98,6 +101,16 @@ def generator(*seeds: object) -> np.random.Generator:
     """Numbers that depend on the seeds alone."""
     digest = hashlib.sha256(repr(seeds).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
+def _loaded(file: str) -> Any:
+    try:
+        content = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CaseError(f"cannot read {file}: {error}") from error
+    if isinstance(content, np.ndarray):
+        return jnp.asarray(content)
+    return {name: jnp.asarray(content[name]) for name in content.files}
 
 
 def _drawn(notation: str, occurrence: int) -> Any:

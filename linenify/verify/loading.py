@@ -23,12 +23,16 @@ class UserFiles:
     """One file, or one folder of files, of user code."""
 
     def __init__(self, path: Path) -> None:
-        path = path.resolve()
+        self._path = path = path.resolve()
         self.folder = path if path.is_dir() else path.parent
         self._file = None if path.is_dir() else path
         self._package = _package(self.folder) if path.is_dir() else ""
         self._modules: dict[str, types.ModuleType] = {}
         self._flags: dict[str, Any] = {}
+
+    def fresh(self) -> UserFiles:
+        """The same files, nothing of them imported yet."""
+        return UserFiles(self._path)
 
     def load(self, file: str = "") -> types.ModuleType:
         """Imports a file of the folder (the file itself, if it is one) while active."""

@@ -1,4 +1,4 @@
-"""Runs one `[[run]]` on both sides and compares what comes out.
+"""Compares one module class on both sides.
 
 Initial values first, under samplers that do not look at keys.  Then all
 parameters and collections get random numbers, the same ones on both sides,
@@ -8,224 +8,30 @@ collections after the call are compared under those.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import functools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import flax.core
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from linenify.verify.case import Case, CaseError, Run, RunPair, Side
-from linenify.verify.compare import Tolerance, compare_leaves, compare_trees
-from linenify.verify.creation import Creation, watched_legacy, watched_linen
-from linenify.verify.inputs import Inputs, generator
-from linenify.verify.leaves import (
-    Leaves,
-    leaves_of,
-    legacy_state_keypath,
-    linen_keypath,
-)
-from linenify.verify.loading import UserFiles
-from linenify.verify.overlay import Overlay
-from linenify.verify.pairing import Pairing, laid_out, pairings
-from linenify.verify.programs import compared_programs
-from linenify.verify.verdict import (
-    CaseResult,
-    Comparison,
-    Gap,
-    Outcome,
-    RunResult,
-    failed_case,
-    worst_outcome,
-)
-from linenify.verify.worlds import UserCodeError, World, found, inside
+from linenify.verify.case import RunPair
+from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
+from linenify.verify.departing import departure, owners_of
+from linenify.verify.inputs import generator
+from linenify.verify.leaves import Leaves
+from linenify.verify.noise import Noise, Row, measured
+from linenify.verify.pairing import Pairing, Place, laid_out, pairings
+from linenify.verify.parting import owner_of, parted_at_init, traced
+from linenify.verify.precision import perturbed, widened
+from linenify.verify.sides import Arguments, ModuleSide, module_side
+from linenify.verify.verdict import Comparison, Departure, Gap, Outcome, worst_outcome
+from linenify.verify.worlds import UserCodeError, World, inside
 
 _READINGS = 4
-
-
-def run_case(
-    name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay
-) -> CaseResult:
-    """The verdict on all runs of a case; user errors are part of it."""
-    worlds = {Side.LEGACY: World(legacy, overlay), Side.LINEN: World(linen, None)}
-    try:
-        runs = tuple(_run(pair, worlds) for pair in case.runs)
-    except CaseError as error:
-        return failed_case(name, str(error))
-    return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
-
-
-def _run(pair: RunPair, worlds: Mapping[Side, World]) -> RunResult:
-    start = time.monotonic()
-    failure = None
-    comparisons: tuple[Comparison, ...] = ()
-    try:
-        if pair.legacy.function:
-            comparisons = compared_programs(pair, worlds[Side.LEGACY], worlds[Side.LINEN])
-        else:
-            comparisons = _compared_modules(pair, worlds)
-    except UserCodeError as error:
-        failure = error.failure
-    outcome = worst_outcome(comparison.outcome for comparison in comparisons)
-    if failure is not None:
-        outcome = Outcome.ERROR
-    return RunResult(pair.name, outcome, comparisons, failure, time.monotonic() - start)
-
-
-# Modules: initialise, pair the variables, call.
-
-
-@dataclass(frozen=True)
-class _Arguments:
-    """What a module is called with."""
-
-    inputs: tuple[Any, ...]
-    named: dict[str, Any]
-    fixed: dict[str, Any]
-
-
-class _Module(Protocol):
-    """A module class of either side, with its arguments; used inside its world."""
-
-    arguments: _Arguments
-
-    def initial(self) -> tuple[Leaves, Leaves]:
-        """Parameters and collections as initialised."""
-
-    def call(self, params: Any, state: Any, arguments: _Arguments) -> tuple[Any, Any]:
-        """The outputs, and the collections after the call."""
-
-
-class _LegacyModule:
-    def __init__(self, run: Run, world: World) -> None:
-        assert world.overlay is not None
-        self._nn = world.overlay.nn
-        self._run = run
-        namespace = vars(world.files.load(run.file))
-        make = Inputs(namespace)
-        self._class = found(run.module, namespace, make)
-        bound = make.literals(run.hyperparameters)
-        self.arguments, self._init_arguments = _arguments(run, make, bound)
-
-    def initial(self) -> tuple[Leaves, Leaves]:
-        run = self._run
-        module = _method(self._class, run.method if run.init_method is None else run.init_method)
-        given = self._init_arguments
-        with (
-            watched_legacy(self._nn) as (params_created, state_created),
-            self._contexts({}, mutable=True) as state,
-        ):
-            key = jax.random.PRNGKey(0)
-            _, params = module.init(key, *given.inputs, **given.named, **given.fixed)
-        return (
-            leaves_of(params, params_created.keypaths, named=linen_keypath),
-            leaves_of(_as_dict(state), state_created.keypaths, named=legacy_state_keypath),
-        )
-
-    def call(self, params: Any, state: Any, arguments: _Arguments) -> tuple[Any, Any]:
-        module = _method(self._class, self._run.method)
-        with self._contexts(state, mutable=self._run.state != "frozen") as after:
-            outputs = module.call(params, *arguments.inputs, **arguments.named, **arguments.fixed)
-        return outputs, _as_dict(after)
-
-    @contextlib.contextmanager
-    def _contexts(self, state: Any, *, mutable: bool) -> Iterator[Any]:
-        with contextlib.ExitStack() as stack:
-            if self._run.rngs:
-                stack.enter_context(self._nn.stochastic(jax.random.PRNGKey(1)))
-            after = None
-            if self._run.state:
-                collection = self._nn.Collection(state)
-                after = stack.enter_context(self._nn.stateful(collection, mutable=mutable))
-            yield after
-
-
-def _as_dict(collection: Any) -> Any:
-    return {} if collection is None else collection.as_dict()
-
-
-class _LinenModule:
-    def __init__(self, run: Run, world: World) -> None:
-        self._run = run
-        namespace = vars(world.files.load(run.file))
-        make = Inputs(namespace)
-        fields = make.literals(run.hyperparameters)
-        self._module = found(run.module, namespace, make)(**fields)
-        self.arguments, self._init_arguments = _arguments(run, make, {})
-
-    def initial(self) -> tuple[Leaves, Leaves]:
-        run = self._run
-        method = run.method if run.init_method is None else run.init_method
-        given = self._init_arguments
-        with watched_linen() as created:
-            variables = self._module.init(
-                {"params": jax.random.PRNGKey(0), **self._rngs()},
-                *given.inputs,
-                **given.named,
-                **given.fixed,
-                **_linen_method(method),
-            )
-        variables = flax.core.unfreeze(variables)
-        params = variables.pop("params", {})
-        state = variables if run.state else {}
-        state_created = [
-            (collection, *keypath)
-            for collection, creation in created.items()
-            for keypath in creation.keypaths
-            if collection != "params"
-        ]
-        return (
-            leaves_of(params, created.get("params", Creation()).keypaths, named=linen_keypath),
-            leaves_of(state, state_created, named=linen_keypath),
-        )
-
-    def call(self, params: Any, state: Any, arguments: _Arguments) -> tuple[Any, Any]:
-        call = functools.partial(
-            self._module.apply,
-            {"params": params, **state},
-            *arguments.inputs,
-            **arguments.named,
-            **arguments.fixed,
-            **_linen_method(self._run.method),
-            rngs=self._rngs(),
-        )
-        if self._run.state == "frozen":
-            return call(), state
-        # A BatchNorm outside `nn.stateful` is legal legacy: its statistics are dropped.
-        outputs, after = call(mutable=flax.core.DenyList(("params", "intermediates")))
-        return outputs, flax.core.unfreeze(after) if self._run.state else {}
-
-    def _rngs(self) -> dict[str, jax.Array]:
-        return {stream: jax.random.PRNGKey(1) for stream in self._run.rngs}
-
-
-def _arguments(run: Run, make: Inputs, bound: Mapping[str, Any]) -> tuple[_Arguments, _Arguments]:
-    """For the call, and for the initialisation where it differs."""
-    inputs = make.positional(run.inputs)
-    named = make.named(run.named_inputs, inputs)
-    fixed = {**bound, **make.literals(run.call)}
-    call = _Arguments(tuple(inputs), named, fixed)
-    if run.init_inputs is not None:
-        inputs = make.positional(run.init_inputs)
-    if run.init_named_inputs is not None:
-        named = make.named(run.init_named_inputs, inputs)
-    if run.init_call is not None:
-        fixed = {**bound, **make.literals(run.init_call)}
-    return call, _Arguments(tuple(inputs), named, fixed)
-
-
-def _method(module: Any, name: str) -> Any:
-    return module if name in ("", "apply") else getattr(module, name)
-
-
-def _linen_method(name: str) -> dict[str, str]:
-    return {} if name in ("", "apply") else {"method": name}
+_PERTURBATIONS = 2
 
 
 @dataclass(frozen=True)
@@ -237,44 +43,57 @@ class _Seen:
     gradients: tuple[Any, Any, Any] | UserCodeError | None
 
 
-def _compared_modules(pair: RunPair, worlds: Mapping[Side, World]) -> tuple[Comparison, ...]:
-    with inside(worlds[Side.LEGACY], "init"):
-        legacy: _Module = _LegacyModule(pair.legacy, worlds[Side.LEGACY])
-        legacy_params, legacy_state = legacy.initial()
-    with inside(worlds[Side.LINEN], "init"):
-        linen: _Module = _LinenModule(pair.linen, worlds[Side.LINEN])
-        linen_params, linen_state = linen.initial()
+Compared = tuple[tuple[Comparison, ...], Departure | None]
 
-    params_readings = list(_readings(legacy_params, linen_params))
-    state_readings = list(_readings(legacy_state, _without_collection(linen_state)))
+
+def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
+    """The comparisons that the run asks for, and where the sides part.
+
+    Raises:
+        UserCodeError: a side did not run.
+    """
+    with inside(legacy, "init"):
+        old = module_side(pair.legacy, legacy)
+        legacy_params, legacy_state = old.initial()
+    with inside(linen, "init"):
+        new = module_side(pair.linen, linen)
+        linen_params, linen_state = new.initial()
+
+    params_readings = list(pairings(legacy_params.places, linen_params.places))
+    places = _without_collection(linen_state)
+    state_readings = list(pairings(legacy_state.places, places))
     unpaired = [
-        _unpaired(what, old, new)
-        for what, old, new, readings in (
+        _unpaired(what, one, other)
+        for what, one, other, readings in (
             ("parameters", legacy_params, linen_params, params_readings),
             ("collections", legacy_state, linen_state, state_readings),
         )
         if not readings
     ]
     if unpaired:
-        return tuple(unpaired)
+        return tuple(unpaired), parted_at_init(pair, legacy, linen)
 
-    params = _randomised(legacy_params)
-    state = _randomised(legacy_state)
-    variables = legacy_params.rebuild(params), legacy_state.rebuild(state)
-    old = _observed(legacy, worlds[Side.LEGACY], pair, *variables)
-
-    first: tuple[Comparison, ...] | None = None
+    evidence = _Evidence(
+        pair,
+        (legacy, linen),
+        (old, new),
+        (legacy_params, legacy_state),
+        (_randomised(legacy_params), _randomised(legacy_state)),
+    )
+    first: tuple[tuple[Comparison, ...], _Reading] | None = None
     for in_params, in_state in _attempts(params_readings, state_readings):
-        paired_params = _Paired(legacy_params, linen_params, in_params)
-        paired_state = _Paired(legacy_state, linen_state, in_state)
-        variables = paired_params.moved(params), paired_state.moved(state)
-        new = _observed(linen, worlds[Side.LINEN], pair, *variables)
-        verdict = _verdict(pair, paired_params, paired_state, old, new)
+        reading = _Reading(
+            pair,
+            _Paired(legacy_params, linen_params, in_params),
+            _Paired(legacy_state, linen_state, in_state),
+        )
+        verdict = reading.verdict(evidence)
         if worst_outcome(comparison.outcome for comparison in verdict).passed:
-            return verdict
-        first = first or verdict
+            return verdict, None
+        first = first or (verdict, reading)
     assert first is not None
-    return first
+    verdict, reading = first
+    return verdict, reading.departure(evidence, verdict)
 
 
 def _attempts(
@@ -284,14 +103,9 @@ def _attempts(
     yield from both[:_READINGS]
 
 
-def _readings(legacy: Leaves, linen: Leaves) -> Iterator[Pairing]:
-    return pairings(legacy.places, linen.places)
-
-
-def _without_collection(state: Leaves) -> Leaves:
+def _without_collection(state: Leaves) -> tuple[Place, ...]:
     """Legacy state does not know collections, so their names say nothing."""
-    places = tuple(type(place)(place.keypath[1:], place.shape) for place in state.places)
-    return dataclasses.replace(state, places=places)
+    return tuple(Place(place.keypath[1:], place.shape) for place in state.places)
 
 
 def _unpaired(what: str, legacy: Leaves, linen: Leaves) -> Comparison:
@@ -353,7 +167,7 @@ def _random_like(value: Any, draw: np.random.Generator) -> Any:
     return jnp.asarray(fresh, jnp.asarray(value).dtype)
 
 
-def _observed(module: _Module, world: World, pair: RunPair, params: Any, state: Any) -> _Seen:
+def _observed(module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any) -> _Seen:
     with inside(world, "call"):
         outputs, after = module.call(params, state, module.arguments)
     if "gradients" not in pair.compare:
@@ -371,14 +185,14 @@ def _differentiable(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
-def _gradients(module: _Module, params: Any, state: Any) -> tuple[Any, Any, Any]:
+def _gradients(module: ModuleSide, params: Any, state: Any) -> tuple[Any, Any, Any]:
     """Of a bounded, leaf-wise random function of the outputs, as trees with `None` for the rest."""
     given = module.arguments
     moving, rejoin = _split((params, given.inputs, given.named))
 
     def loss(moving: Sequence[Any]) -> jax.Array:
         params, inputs, named = rejoin(moving)
-        outputs, _ = module.call(params, state, _Arguments(inputs, named, given.fixed))
+        outputs, _ = module.call(params, state, Arguments(inputs, named, given.fixed))
         return _projected(outputs)
 
     gradients: tuple[Any, Any, Any] = rejoin(jax.grad(loss)(moving), absent=True)
@@ -414,45 +228,214 @@ def _projected(outputs: Any) -> jax.Array:
     return total
 
 
-def _verdict(
-    pair: RunPair, params: _Paired, state: _Paired, old: _Seen, new: _Seen
-) -> tuple[Comparison, ...]:
-    exact = Tolerance(pair.rtol)
-    verdict = []
-    if "initial" in pair.compare:
-        rows = params.rows(params.legacy.values, params.linen.values)
-        rows += state.rows(state.legacy.values, state.linen.values)
-        verdict.append(compare_leaves("initial", rows, exact))
-    if "outputs" in pair.compare:
-        verdict.append(compare_trees("outputs", old.outputs, new.outputs, exact))
-    if "gradients" in pair.compare:
-        verdict.append(_compared_gradients(pair, params, old, new))
-    if "collections" in pair.compare:
-        verdict.append(compare_leaves("collections", state.tree_rows(old.state, new.state), exact))
-    return tuple(verdict)
+Numbers = tuple[Sequence[Any], Sequence[Any]]
+"""The leaves of params and of collections, in legacy order."""
 
 
-def _compared_gradients(pair: RunPair, params: _Paired, old: _Seen, new: _Seen) -> Comparison:
-    if isinstance(old.gradients, UserCodeError) and isinstance(new.gradients, UserCodeError):
-        return Comparison("gradients", Outcome.SKIPPED)  # there are none, on either side
-    for gradients in (old.gradients, new.gradients):
-        if isinstance(gradients, UserCodeError):
-            raise gradients
-        if gradients is None:
-            return Comparison("gradients", Outcome.SKIPPED)
-    assert isinstance(old.gradients, tuple)
-    assert isinstance(new.gradients, tuple)
-    rows = params.tree_rows(old.gradients[0], new.gradients[0])
-    if pair.legacy.inputs == pair.linen.inputs:
-        rows += _input_rows("inputs", old.gradients[1], new.gradients[1])
-    if pair.legacy.named_inputs == pair.linen.named_inputs:
-        rows += _input_rows("named inputs", old.gradients[2], new.gradients[2])
-    rows = [row for row in rows if not isinstance(row[1], str)]
-    # A gradient sums over many outputs, and rounding with it.
-    return compare_leaves("gradients", rows, Tolerance(10 * pair.rtol, floor=pair.rtol))
+@dataclass
+class _Evidence:
+    """What the sides do under the same numbers; run once, whatever the reading."""
+
+    pair: RunPair
+    worlds: tuple[World, World]
+    sides: tuple[ModuleSide, ModuleSide]
+    legacy: tuple[Leaves, Leaves]
+    numbers: Numbers
+
+    @functools.cached_property
+    def seen(self) -> _Seen:
+        """The legacy side."""
+        return self._legacy(self.sides[0], self.worlds[0], self.numbers)
+
+    @functools.cached_property
+    def perturbed(self) -> list[_Seen]:
+        """The legacy side, its variables and inputs off by a last bit."""
+        seen = []
+        side = self.sides[0]
+        given = side.arguments
+        for trial in range(_PERTURBATIONS):
+            draw = generator("perturbation", trial)
+            side.arguments = Arguments(
+                perturbed(given.inputs, draw), perturbed(given.named, draw), given.fixed
+            )
+            try:
+                numbers = perturbed(self.numbers, draw)
+                seen.append(self._legacy(side, self.worlds[0], numbers))
+            except UserCodeError:
+                continue
+            finally:
+                side.arguments = given
+        return seen
+
+    @functools.cached_property
+    def double(self) -> tuple[_Seen, ModuleSide, World] | None:
+        """The legacy side in double precision, and the Linen side to run so."""
+        legacy, linen = (world.in_double_precision() for world in self.worlds)
+        sides = []
+        try:
+            for run, world in ((self.pair.legacy, legacy), (self.pair.linen, linen)):
+                with inside(world, "init"):
+                    side = module_side(run, world)
+                    given = side.arguments
+                    side.arguments = Arguments(
+                        widened(given.inputs), widened(given.named), given.fixed
+                    )
+                    sides.append(side)
+            with inside(legacy, "call"):
+                numbers = widened(self.numbers)
+            return self._legacy(sides[0], legacy, numbers), sides[1], linen
+        except UserCodeError:
+            return None  # not every program allows it
+
+    def _legacy(self, side: ModuleSide, world: World, numbers: Numbers) -> _Seen:
+        params, state = (
+            leaves.rebuild(values) for leaves, values in zip(self.legacy, numbers, strict=True)
+        )
+        return _observed(side, world, self.pair, params, state)
 
 
-def _input_rows(kind: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+@dataclass(frozen=True)
+class _Reading:
+    """One reading of which leaf is which, put to the test."""
+
+    pair: RunPair
+    params: _Paired
+    state: _Paired
+
+    def verdict(self, evidence: _Evidence) -> tuple[Comparison, ...]:
+        """How equal the sides are; noise is measured where they are not so to the last bit."""
+        pair = self.pair
+        verdict = []
+        if "initial" in pair.compare:
+            rows = self.params.rows(self.params.legacy.values, self.params.linen.values)
+            rows += self.state.rows(self.state.legacy.values, self.state.linen.values)
+            verdict.append(compare_leaves("initial", rows, Tolerance(pair.rtol or _INITIAL)))
+        new = self._linen(evidence.sides[1], evidence.worlds[1], evidence.numbers)
+        double = functools.cache(lambda: self._double(evidence))
+        for what, rows_of in self._kinds():
+            rows_or_gaps = rows_of(evidence.seen, new)
+            if isinstance(rows_or_gaps, tuple):
+                verdict.append(mismatch(what, rows_or_gaps))
+                continue
+            measure = functools.partial(self._noise, what, rows_or_gaps, evidence, new, double)
+            if pair.rtol is None:
+                tolerance = Tolerance(_INITIAL)
+                verdict.append(compare_leaves(what, rows_or_gaps, tolerance, measure))
+            else:
+                # A gradient sums over many outputs, and rounding with it.
+                summed = Tolerance(10 * pair.rtol, floor=pair.rtol)
+                tolerance = summed if what == "gradients" else Tolerance(pair.rtol)
+                verdict.append(compare_leaves(what, rows_or_gaps, tolerance))
+        return tuple(verdict)
+
+    def departure(self, evidence: _Evidence, verdict: Sequence[Comparison]) -> Departure | None:
+        """Where the sides part, under this reading."""
+        different = {each.what for each in verdict if not each.outcome.passed}
+        pairs = [
+            (place.keypath, self.params.linen.places[index].keypath)
+            for place, index in zip(self.params.legacy.places, self.params.pairing, strict=True)
+        ]
+        state = [
+            (place.keypath, self.state.linen.places[index].keypath[1:])
+            for place, index in zip(self.state.legacy.places, self.state.pairing, strict=True)
+        ]
+        traces = traced(
+            self.pair,
+            evidence.worlds,
+            lambda leaves: (
+                self.params.legacy.rebuild(leaves[0]),
+                self.state.legacy.rebuild(leaves[1]),
+            ),
+            (self.params.moved(evidence.numbers[0]), self.state.moved(evidence.numbers[1])),
+            evidence.numbers,
+        )
+        if traces is None:
+            return None
+        legacy, linen, perturbed_events = traces
+        first = departure(legacy, linen, owners_of([*pairs, *state]), perturbed_events)
+        if first is not None and "outputs" in different:
+            return first
+        for comparison in verdict:
+            if comparison.what in ("collections", "gradients", "initial") and (
+                comparison.what in different
+            ):
+                named = dict(pairs if comparison.what == "gradients" else [*pairs, *state])
+                found = owner_of(comparison, named, legacy, linen)
+                if found is not None:
+                    return found
+        return first
+
+    def _kinds(self) -> Iterator[tuple[str, Callable[[_Seen, _Seen], list[Row] | tuple[Gap, ...]]]]:
+        kinds = {
+            "outputs": lambda old, new: rows_of_trees(old.outputs, new.outputs),
+            "gradients": self._gradients,
+            "collections": lambda old, new: self.state.tree_rows(old.state, new.state),
+        }
+        return ((what, kinds[what]) for what in kinds if what in self.pair.compare)
+
+    def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> _Seen:
+        params, state = self.params.moved(numbers[0]), self.state.moved(numbers[1])
+        return _observed(side, world, self.pair, params, state)
+
+    def _noise(
+        self,
+        what: str,
+        rows: list[Row],
+        evidence: _Evidence,
+        new: _Seen,
+        double: Callable[[], tuple[_Seen, _Seen] | None],
+    ) -> Mapping[str, Noise]:
+        rows_of = dict(self._kinds())[what]
+        # Of the runs that are off by a last bit, the legacy column is looked at.
+        moved = [_rows(rows_of(seen, new)) for seen in evidence.perturbed]
+
+        def wide() -> list[Row] | None:
+            both = double()
+            try:
+                return None if both is None else _rows(rows_of(*both))
+            except UserCodeError:
+                return None  # gradients may not exist there
+
+        return measured(rows, moved, wide)
+
+    def _double(self, evidence: _Evidence) -> tuple[_Seen, _Seen] | None:
+        """Both sides in double precision, if the program allows it."""
+        if evidence.double is None:
+            return None
+        old, side, world = evidence.double
+        try:
+            with inside(world, "call"):
+                numbers = widened(evidence.numbers)
+            return old, self._linen(side, world, numbers)
+        except UserCodeError:
+            return None
+
+    def _gradients(self, old: _Seen, new: _Seen) -> list[Row]:
+        if isinstance(old.gradients, UserCodeError) and isinstance(new.gradients, UserCodeError):
+            return []  # there are none, on either side
+        for gradients in (old.gradients, new.gradients):
+            if isinstance(gradients, UserCodeError):
+                raise gradients
+            if gradients is None:
+                return []
+        assert isinstance(old.gradients, tuple)
+        assert isinstance(new.gradients, tuple)
+        rows = self.params.tree_rows(old.gradients[0], new.gradients[0])
+        if self.pair.legacy.inputs == self.pair.linen.inputs:
+            rows += _input_rows("inputs", old.gradients[1], new.gradients[1])
+        if self.pair.legacy.named_inputs == self.pair.linen.named_inputs:
+            rows += _input_rows("named inputs", old.gradients[2], new.gradients[2])
+        return [row for row in rows if not isinstance(row[1], str)]
+
+
+_INITIAL = 1e-6
+
+
+def _rows(rows: list[Row] | tuple[Gap, ...]) -> list[Row]:
+    return rows if isinstance(rows, list) else []
+
+
+def _input_rows(kind: str, old: Any, new: Any) -> list[Row]:
     olds, news = jax.tree_util.tree_leaves(old), jax.tree_util.tree_leaves(new)
     if len(olds) != len(news):
         return []

@@ -63,6 +63,11 @@ class Overlay:
         """The legacy `flax.optim`."""
         return self._modules["flax.optim"]
 
+    @property
+    def modules(self) -> tuple[types.ModuleType, ...]:
+        """All modules of the legacy sources."""
+        return tuple(self._modules.values())
+
     @contextlib.contextmanager
     def visible(self) -> Iterator[None]:
         """Makes the legacy names importable for a while; may be nested."""

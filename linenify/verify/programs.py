@@ -21,24 +21,26 @@ from linenify.verify.creation import watched_legacy, watched_linen
 from linenify.verify.inputs import Inputs
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
-from linenify.verify.verdict import Comparison, Gap, Outcome
+from linenify.verify.verdict import Comparison, Departure, Gap, Outcome
 from linenify.verify.worlds import World, found, inside
 
 Row = tuple[str, Any, Any]
 
 
-def compared_programs(pair: RunPair, legacy: World, linen: World) -> tuple[Comparison, ...]:
+def compared_programs(
+    pair: RunPair, legacy: World, linen: World
+) -> tuple[tuple[Comparison, ...], Departure | None]:
     """What the function returned, the variables in it apart from the rest."""
     old = _returned(pair.legacy, legacy)
     new = _returned(pair.linen, linen)
-    matched = _Match(Tolerance(pair.rtol))
+    matched = _Match(Tolerance(pair.rtol or 1e-6))
     matched.walk("", old, new)
     verdict = []
     if matched.rows or matched.gaps or not matched.variables:
         verdict.append(_with_gaps("outputs", matched.rows, matched.gaps, matched.tolerance))
     if matched.variables:
         verdict.append(compare_leaves("variables", matched.variables, matched.tolerance))
-    return tuple(verdict)
+    return tuple(verdict), None
 
 
 def _returned(run: Run, world: World) -> Any:

@@ -16,11 +16,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import linenify
 from linenify.verify.case import CaseError, read_case
 from linenify.verify.verdict import CaseResult, failed_case, from_json
 from linenify.verify.wheels import cache_home
@@ -34,6 +35,7 @@ class Job:
     legacy: str
     linen: str
     flax: str = ""  # a legacy version other than the one the case names
+    base: str = ""  # where relative paths in the case start, if not at its folder
 
 
 def job_of(folder: Path) -> Job:
@@ -46,18 +48,40 @@ def _side(folder: Path, name: str) -> Path:
     return folder / name if (folder / name).is_dir() else folder / f"{name}.py"
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may use.
+
+    Attributes:
+        timeout: seconds for one job.
+        memory: bytes that a worker may allocate; 0 for no limit.
+        platform: "cpu", "gpu" or "tpu".
+    """
+
+    timeout: float = 300.0
+    memory: int = 0
+    platform: str = "cpu"
+
+
 def run_cases(folders: Iterable[Path], *, timeout: float = 300.0) -> list[CaseResult]:
     """The verdicts on case folders, in their order; `timeout` seconds for each."""
     return run_jobs([job_of(folder) for folder in folders], timeout=timeout)
 
 
-def run_jobs(jobs: Sequence[Job], *, timeout: float = 300.0) -> list[CaseResult]:
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    timeout: float = 300.0,
+    limits: Limits | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> list[CaseResult]:
     """The verdicts on jobs, in their order.
 
     One process runs all jobs that want the same number of devices.  If it dies
     or hangs, that is the verdict on the job at hand, and another process goes
     on with the next one.
     """
+    limits = limits or Limits(timeout)
     by_devices: dict[int, list[int]] = {}
     for index, job in enumerate(jobs):
         by_devices.setdefault(devices_of(job), []).append(index)
@@ -65,7 +89,11 @@ def run_jobs(jobs: Sequence[Job], *, timeout: float = 300.0) -> list[CaseResult]
     for devices, indices in by_devices.items():
         waiting = indices
         while waiting:
-            done = _one_worker([jobs[index] for index in waiting], timeout, devices)
+            group = [jobs[index] for index in waiting]
+            done = []
+            for result in _one_worker(group, limits, devices):
+                done.append(result)
+                progress()
             results.update(zip(waiting, done, strict=False))
             waiting = waiting[len(done) :]
     return [results[index] for index in range(len(jobs))]
@@ -79,7 +107,7 @@ def devices_of(job: Job) -> int:
         return 1
 
 
-def environment(devices: int = 1) -> dict[str, str]:
+def environment(devices: int = 1, platform: str = "cpu") -> dict[str, str]:
     """What a worker needs, less what the user has set."""
     wanted = {
         "JAX_PLATFORMS": "cpu",
@@ -91,23 +119,38 @@ def environment(devices: int = 1) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
     given = {name: os.environ.get(name, value) for name, value in wanted.items()}
+    if platform != "cpu":
+        # `cuda` or `rocm`: JAX knows both as `gpu`.  The host stays there for callbacks.
+        given["JAX_PLATFORMS"] = f"{'cuda' if platform == 'gpu' else platform},cpu"
+        flags = os.environ.get("XLA_FLAGS", "")
+        given["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     if devices > 1:
         flag = f"--xla_force_host_platform_device_count={devices}"
-        given["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+        before = given.get("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))
+        given["XLA_FLAGS"] = f"{before} {flag}".strip()
     return given
 
 
-def _one_worker(jobs: Sequence[Job], timeout: float, devices: int) -> list[CaseResult]:
+def _one_worker(jobs: Sequence[Job], limits: Limits, devices: int) -> Iterator[CaseResult]:
     """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
+    command = [sys.executable, "-P", "-m", "linenify.verify.worker", "--json"]
+    if limits.memory:
+        command += ["--memory", str(limits.memory)]
+    package = str(Path(linenify.__file__).parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", "linenify.verify.worker", "--json"],
+        tempfile.TemporaryDirectory(prefix="linenify-run-") as folder,
+        subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=os.environ | environment(devices),
+            cwd=folder,  # what user code writes to relative paths goes with it
+            env=os.environ
+            | environment(devices, limits.platform)
+            | {"PYTHONPATH": os.pathsep.join(paths)},
         ) as worker,
     ):
         assert worker.stdin is not None
@@ -117,11 +160,17 @@ def _one_worker(jobs: Sequence[Job], timeout: float, devices: int) -> list[CaseR
         reader.start()
         try:
             with contextlib.suppress(BrokenPipeError), worker.stdin:  # a missing answer says so
-                json.dump([dataclasses.asdict(job) for job in jobs], worker.stdin)
-            return list(_answered(jobs, answers, errors, timeout))
+                json.dump([dataclasses.asdict(_absolute(job)) for job in jobs], worker.stdin)
+            yield from _answered(jobs, answers, errors, limits.timeout)
         finally:
             worker.kill()
             reader.join()
+
+
+def _absolute(job: Job) -> Job:
+    """The same job, wherever the worker is started."""
+    case, legacy, linen = (os.path.abspath(path) for path in (job.case, job.legacy, job.linen))  # noqa: PTH100 - links stay
+    return dataclasses.replace(job, case=case, legacy=legacy, linen=linen)
 
 
 def _answered(

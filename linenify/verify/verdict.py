@@ -43,6 +43,10 @@ class Gap:
     absolute: float = 0.0
     relative: float = 0.0  # to the largest element of the leaf
     allowed: float = 0.0
+    outcome: Outcome = Outcome.DIFFERENT
+    floor: float | None = None  # the measured noise, in units of the leaf
+    double: float | None = None  # the distance in double precision
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Comparison:
     outcome: Outcome
     leaves: int = 0
     worst: tuple[Gap, ...] = ()  # the worst first, the first one even when equal
+    every: tuple[Gap, ...] = ()  # all leaves, the worst first
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,37 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """The first submodule, in the order of execution, that does something else.
+
+    Attributes:
+        linen: its path on the Linen side, "" for the module itself.
+        legacy: its path on the legacy side.
+        what: "outputs", "gradients", "collections", "initial" or "parameters".
+        message: how far off it is.
+        linen_line, legacy_line: `file.py:12` where it is called; "" if unknown.
+        inputs_equal: whether what it was given was still equal.
+    """
+
+    linen: str
+    legacy: str
+    what: str
+    message: str
+    linen_line: str = ""
+    legacy_line: str = ""
+    inputs_equal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A row of numbers that a program returned on both sides, such as its losses."""
+
+    keypath: str
+    legacy: tuple[float, ...]
+    linen: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """The verdict on one `[[run]]`."""
 
@@ -74,6 +110,8 @@ class RunResult:
     comparisons: tuple[Comparison, ...] = ()
     failure: Failure | None = None
     seconds: float = 0.0
+    first: Departure | None = None
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ import argparse
 import dataclasses
 import json
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,8 +48,9 @@ def main() -> int:
     sys.dont_write_bytecode = True
     results = sys.stdout
     sys.stdout = sys.stderr  # user code may print what it likes
+    if options.memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
     if options.json:
-        os.environ.update(environment())
         for result in _results(Job(**job) for job in json.load(sys.stdin)):
             print(json.dumps(to_json(result)), file=results, flush=True)
         return 0
@@ -56,9 +58,9 @@ def main() -> int:
     jobs = list(_jobs(options))
     devices = {devices_of(job) for job in jobs}
     if len(devices) == 1:
-        os.environ.update(environment(*devices))
+        os.environ.update(environment(devices.pop()))
     # The number of devices is fixed when JAX starts.
-    for result in _results(iter(jobs)) if len(devices) == 1 else run_jobs(jobs):
+    for result in run_jobs(jobs) if devices else _results(iter(jobs)):
         print(*lines(result), sep="\n", file=results, flush=True)
         passed = passed and result.outcome.passed
     return 0 if passed else 1
@@ -72,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case-file", type=Path)
     parser.add_argument("--flax", default="", metavar="VERSION")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", type=int, default=0, metavar="BYTES")
     options = parser.parse_args()
     if bool(options.legacy) != bool(options.linen):
         parser.error("--legacy and --linen go together")
@@ -106,10 +109,10 @@ def _overlay(version: str, loaded: dict[str, Overlay]) -> Overlay:
 
 
 def _result(job: Job, overlay: Callable[[str], Overlay]) -> CaseResult:
+    from linenify.verify.cases import run_case
     from linenify.verify.loading import UserFiles
-    from linenify.verify.modules import run_case
 
-    case = read_case(Path(job.case))
+    case = read_case(Path(job.case), Path(job.base) if job.base else None)
     sides = UserFiles(Path(job.legacy)), UserFiles(Path(job.linen))
     return run_case(job.case, case, *sides, overlay(job.flax or case.flax))
 

@@ -18,6 +18,7 @@ from linenify.verify.case import CaseError, Side
 from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
+from linenify.verify.precision import doubled
 from linenify.verify.verdict import Failure
 
 _FRAMES = 4
@@ -29,6 +30,11 @@ class World:
 
     files: UserFiles
     overlay: Overlay | None
+    double: bool = False
+
+    def in_double_precision(self) -> World:
+        """The same world, where `float32` means `float64`; files are imported anew."""
+        return World(self.files.fresh(), self.overlay, double=True)
 
     @property
     def side(self) -> Side:
@@ -41,6 +47,8 @@ class World:
         with contextlib.ExitStack() as stack:
             if self.overlay is not None:
                 stack.enter_context(self.overlay.visible())
+            if self.double:
+                stack.enter_context(doubled(self.overlay))
             stack.enter_context(self.files.active())
             stack.enter_context(blindfolded())
             # Samplers outside of JAX have a state, which both sides begin with.

@@ -1,0 +1,49 @@
+"""Runs all of a case, and turns what user code raises into a verdict."""
+
+from __future__ import annotations
+
+import time
+
+from linenify.verify.case import Case, CaseError, RunPair
+from linenify.verify.loading import UserFiles
+from linenify.verify.modules import compared_modules
+from linenify.verify.overlay import Overlay
+from linenify.verify.programs import compared_programs
+from linenify.verify.verdict import (
+    CaseResult,
+    Comparison,
+    Departure,
+    Outcome,
+    RunResult,
+    failed_case,
+    worst_outcome,
+)
+from linenify.verify.worlds import UserCodeError, World
+
+
+def run_case(
+    name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay
+) -> CaseResult:
+    """The verdict on all runs of a case; user errors are part of it."""
+    worlds = World(legacy, overlay), World(linen, None)
+    try:
+        runs = tuple(_run(pair, *worlds) for pair in case.runs)
+    except CaseError as error:
+        return failed_case(name, str(error))
+    return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
+
+
+def _run(pair: RunPair, legacy: World, linen: World) -> RunResult:
+    start = time.monotonic()
+    failure = None
+    comparisons: tuple[Comparison, ...] = ()
+    first: Departure | None = None
+    try:
+        compared = compared_programs if pair.legacy.function else compared_modules
+        comparisons, first = compared(pair, legacy, linen)
+    except UserCodeError as error:
+        failure = error.failure
+    outcome = worst_outcome(comparison.outcome for comparison in comparisons)
+    if failure is not None:
+        outcome = Outcome.ERROR
+    return RunResult(pair.name, outcome, comparisons, failure, time.monotonic() - start, first)

@@ -1,0 +1,185 @@
+"""Where two runs part: the first submodule whose output is something else.
+
+Submodules are taken in the order in which they return, so that of nested ones
+the innermost comes first.  Which legacy submodule is which Linen one follows
+from the parameters that they own; where those do not match, the order of
+execution has to do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from linenify.verify.leaves import Keypath
+from linenify.verify.tracing import DROPOUT, Event
+from linenify.verify.verdict import Departure
+
+_ABOVE_NOISE = 8.0
+_STEPS = 4.0
+_UNMEASURED = 1e-5  # of the largest element, where the noise was not measured
+
+Owners = Mapping[Keypath, Keypath]
+"""For the path of a Linen module that of its legacy counterpart."""
+
+
+def owners_of(pairs: Sequence[tuple[Keypath, Keypath]]) -> Owners:
+    """From pairs of leaves, legacy and Linen, to pairs of modules."""
+    owners: dict[Keypath, Keypath] = {(): ()}
+    for legacy, linen in pairs:
+        owners.setdefault(linen[:-1], legacy[:-1])
+        if len(legacy) == len(linen):
+            for depth in range(1, len(linen)):
+                owners.setdefault(linen[:depth], legacy[:depth])
+    return owners
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The same call on both sides; the number of the legacy event, for its noise."""
+
+    legacy: Event
+    linen: Event
+    number: int
+
+
+def departure(
+    legacy: Sequence[Event],
+    linen: Sequence[Event],
+    owners: Owners,
+    perturbed: Sequence[Sequence[Event]] = (),
+) -> Departure | None:
+    """The first call, in the order of the Linen side, that returns something else."""
+    moved = [events for events in perturbed if len(events) == len(legacy)]
+    for pair in _matched(legacy, linen, owners):
+        others = [events[pair.number] for events in moved]
+        message = _apart(
+            pair.legacy.outputs, pair.linen.outputs, [other.outputs for other in others]
+        )
+        if message:
+            inputs = _arrays(pair.legacy.inputs), _arrays(pair.linen.inputs)
+            noise = [_arrays(other.inputs) for other in others]
+            same_number = len(inputs[0]) == len(inputs[1])
+            return _departure(pair, message, not same_number or not _apart(*inputs, noise))
+    return None
+
+
+def departure_in_order(
+    legacy: Sequence[Event],
+    linen: Sequence[Event],
+    owned: tuple[Mapping[Keypath, Any], Mapping[Keypath, Any]],
+    perturbed: Sequence[Sequence[Event]] = (),
+) -> Departure | None:
+    """The same where parameters do not match: owners of parameters, one by one.
+
+    `owned` says what each path owns, on both sides, as names and shapes.
+    """
+    old = [(number, each) for number, each in enumerate(legacy) if each.path in owned[0]]
+    new = [each for each in linen if each.path in owned[1]]
+    moved = [events for events in perturbed if len(events) == len(legacy)]
+    for (number, one), other in zip(old, new, strict=False):
+        pair = _Pair(one, other, number)
+        mine, theirs = owned[0][one.path], owned[1][other.path]
+        if mine != theirs:
+            return _departure(pair, f"parameters {_shapes(mine)} and {_shapes(theirs)}", True)
+        message = _apart(one.outputs, other.outputs, [each[number].outputs for each in moved])
+        if message:
+            inputs = _arrays(one.inputs), _arrays(other.inputs)
+            noise = [_arrays(each[number].inputs) for each in moved]
+            same_number = len(inputs[0]) == len(inputs[1])
+            return _departure(pair, message, not same_number or not _apart(*inputs, noise))
+    if len(new) > len(old):
+        extra = new[len(old)]
+        return Departure(
+            "/".join(extra.path), "", "parameters", "legacy has no such call", extra.line
+        )
+    if len(old) > len(new):
+        _, gone = old[len(new)]
+        message = f"Linen does not call what legacy calls {'/'.join(gone.path)}"
+        return Departure("", "/".join(gone.path), "parameters", message, "", gone.line)
+    return None
+
+
+def _departure(pair: _Pair, message: str, inputs_equal: bool) -> Departure:
+    return Departure(
+        "/".join(pair.linen.path),
+        "/".join(pair.legacy.path),
+        "outputs",
+        message,
+        pair.linen.line,
+        pair.legacy.line,
+        inputs_equal,
+    )
+
+
+def _shapes(owned: Any) -> str:
+    return ", ".join(f"{name}{list(shape)}" for name, shape in owned) or "none"
+
+
+def _matched(legacy: Sequence[Event], linen: Sequence[Event], owners: Owners) -> Iterator[_Pair]:
+    numbers: dict[Keypath, list[int]] = defaultdict(list)
+    for number, event in enumerate(legacy):
+        numbers[event.path].append(number)
+    seen: dict[Keypath, int] = defaultdict(int)
+    for event in linen:
+        path = owners.get(event.path)
+        if path is None and DROPOUT in event.kind and event.path[:-1] in owners:
+            path = (*owners[event.path[:-1]], DROPOUT)
+        if path is None:
+            continue
+        count = seen[path]
+        seen[path] += 1
+        if count < len(numbers[path]):
+            number = numbers[path][count]
+            yield _Pair(legacy[number], event, number)
+
+
+def _arrays(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(
+        value for value in values if isinstance(value, jax.Array | np.ndarray) and value.ndim
+    )
+
+
+def _apart(old: Sequence[Any], new: Sequence[Any], perturbed: Sequence[Sequence[Any]]) -> str:
+    """How two rows of leaves differ; nothing if they are equal but for noise."""
+    if len(old) != len(new):
+        return f"{len(old)} and {len(new)} leaves"
+    for index, (one, other) in enumerate(zip(old, new, strict=True)):
+        if one is None or other is None:
+            continue
+        if np.shape(one) != np.shape(other):
+            return f"shape {list(np.shape(one))} and {list(np.shape(other))}"
+        noise = [each[index] for each in perturbed if len(each) == len(old)]
+        distance, allowed = _distance(one, other), _allowed(one, noise)
+        if not distance <= allowed:
+            return f"max |Δ| {distance:.1e}, noise {allowed / _ABOVE_NOISE:.1e}"
+    return ""
+
+
+def _numbers(value: Any) -> np.ndarray:
+    values = np.asarray(value)
+    return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+
+
+def _distance(one: Any, other: Any) -> float:
+    a, b = _numbers(one), _numbers(other)
+    alike = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        return float(np.max(np.where(alike, 0.0, np.abs(a - b)), initial=0.0))
+
+
+def _allowed(one: Any, noise: Sequence[Any]) -> float:
+    values = np.abs(_numbers(one))
+    scale = float(np.max(values[np.isfinite(values)], initial=0.0))
+    dtype = np.asarray(one).dtype
+    step = float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) else 0.0  # type: ignore[no-untyped-call]
+    if not noise:
+        return max(_UNMEASURED, _STEPS * step) * scale
+    floor = max((_distance(one, each) for each in noise if each is not None), default=0.0)
+    return max(_ABOVE_NOISE * floor, _STEPS * step * scale)

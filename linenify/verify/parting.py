@@ -1,0 +1,114 @@
+"""Runs both sides once more, watched, to see where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from linenify.verify.case import RunPair
+from linenify.verify.departing import departure_in_order
+from linenify.verify.inputs import generator
+from linenify.verify.leaves import Keypath, Leaves
+from linenify.verify.precision import perturbed
+from linenify.verify.sides import Arguments, module_side
+from linenify.verify.tracing import Event, traced_legacy, traced_linen
+from linenify.verify.verdict import Comparison, Departure
+from linenify.verify.worlds import UserCodeError, World, inside
+
+_PERTURBATIONS = 2
+
+Numbers = tuple[Sequence[Any], Sequence[Any]]
+
+
+def traced(
+    pair: RunPair,
+    worlds: tuple[World, World],
+    legacy_variables: Callable[[Numbers], tuple[Any, Any]],
+    linen_variables: tuple[Any, Any],
+    numbers: Numbers,
+) -> tuple[list[Event], list[Event], list[list[Event]]] | None:
+    """The events of the call on both sides, and of legacy runs that are off by a last bit."""
+    legacy, linen = (World(world.files.fresh(), world.overlay) for world in worlds)
+    overlay = legacy.overlay
+    assert overlay is not None
+    moved: list[list[Event]] = []
+    try:
+        with inside(legacy, "call"), traced_legacy(overlay, legacy.files) as trace:
+            side = module_side(pair.legacy, legacy)
+            given = side.arguments
+            side.call(*legacy_variables(numbers), given)
+            events = list(trace.events)
+            for trial in range(_PERTURBATIONS):
+                trace.events.clear()
+                draw = generator("perturbed trace", trial)
+                inputs, named = perturbed(given.inputs, draw), perturbed(given.named, draw)
+                variables = legacy_variables(perturbed(numbers, draw))
+                side.call(*variables, Arguments(inputs, named, given.fixed))
+                moved.append(list(trace.events))
+        with inside(linen, "call"), traced_linen(linen.files) as trace:
+            side = module_side(pair.linen, linen)
+            side.call(*linen_variables, side.arguments)
+            return events, list(trace.events), moved
+    except UserCodeError:
+        return None
+
+
+def parted_at_init(pair: RunPair, *worlds: World) -> Departure | None:
+    """Where the sides part while they initialise: their parameters do not match."""
+    legacy, linen = (World(world.files.fresh(), world.overlay) for world in worlds)
+    overlay = legacy.overlay
+    assert overlay is not None
+    try:
+        with inside(legacy, "init"), traced_legacy(overlay, legacy.files) as old:
+            legacy_params, _ = module_side(pair.legacy, legacy).initial()
+        with inside(linen, "init"), traced_linen(linen.files) as new:
+            linen_params, _ = module_side(pair.linen, linen).initial()
+    except UserCodeError:
+        return None
+    owned = _owned(legacy_params), _owned(linen_params)
+    return departure_in_order(old.events, new.events, owned)
+
+
+def _owned(leaves: Leaves) -> Mapping[Keypath, Any]:
+    owned: dict[Keypath, list[tuple[str, tuple[int, ...]]]] = {}
+    for place in leaves.places:
+        owned.setdefault(place.keypath[:-1], []).append((place.name, _plain(place.shape)))
+    return {path: sorted(names) for path, names in owned.items()}
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without sizes of one, which some layers dropped."""
+    return tuple(size for size in shape if size != 1)
+
+
+def owner_of(
+    comparison: Comparison,
+    linen_of: Mapping[Keypath, Keypath],
+    legacy: Sequence[Event],
+    linen: Sequence[Event],
+) -> Departure | None:
+    """The owner of the first variable, in the order of execution, that is different.
+
+    Gradients flow backwards: for them it is the last one.
+    """
+    gaps = {
+        linen_of[path]: (path, gap)
+        for gap in comparison.every
+        if not gap.outcome.passed and (path := tuple(gap.keypath.split("/"))) in linen_of
+    }
+    owners = {path[:-1] for path in gaps}
+    backwards = comparison.what == "gradients"
+    for event in reversed(linen) if backwards else linen:
+        if event.path in owners:
+            leaf = next(path for path in gaps if path[:-1] == event.path)
+            path, gap = gaps[leaf]
+            line = next((each.line for each in legacy if each.path == path[:-1]), "")
+            return Departure(
+                "/".join(event.path),
+                "/".join(path[:-1]),
+                comparison.what,
+                f"{leaf[-1]}: {gap.message}",
+                event.line,
+                line,
+            )
+    return None

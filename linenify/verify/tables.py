@@ -1,0 +1,121 @@
+"""What people read of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from linenify.verify.document import WORDS
+from linenify.verify.rules_of import rules_of
+from linenify.verify.service import Verified
+from linenify.verify.verdict import Comparison, Departure, Gap, Outcome, RunResult, worst_outcome
+
+_SHOWN = 12
+
+
+def table(done: Sequence[Verified], causes: Mapping[str, str]) -> Iterator[str]:
+    """The verdicts, the worst case first, and a line that sums them up."""
+    order = list(Outcome)
+    for each in sorted(done, key=lambda each: -order.index(each.result.outcome)):
+        result = each.result
+        known = "  (as verified before)" if each.from_cache else ""
+        yield f"{WORDS[result.outcome]:18}  {each.target.name}{known}"
+        if result.message:
+            yield f"    {result.message}"
+        for run in result.runs:
+            yield from _run(run, each)
+        if cause := causes.get(each.target.name):
+            yield f"    cause: {cause}"
+    yield from _summary(done)
+
+
+def _run(run: RunResult, each: Verified) -> Iterator[str]:
+    yield f"  {WORDS[run.outcome]:18}  {run.name}  ({run.seconds:.1f} s)"
+    for comparison in run.comparisons:
+        yield from _comparison(comparison)
+    if run.first is not None:
+        yield from _departure(run.first, each)
+    if failure := run.failure:
+        yield f"    the {failure.side} side raises ({failure.stage}): {failure.message}"
+        yield from (f"        {frame}" for frame in failure.frames)
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    head = f"    {WORDS[comparison.outcome]:18}  {comparison.what} ({comparison.leaves} leaves)"
+    gaps = [gap for gap in comparison.every if gap.outcome is not Outcome.IDENTICAL]
+    if not gaps:
+        yield head
+        return
+    numeric = [gap for gap in gaps if gap.absolute]
+    if comparison.outcome.passed and numeric:
+        worst = numeric[0]
+        noise = "" if worst.floor is None else f", noise {worst.floor:.1e}"
+        note = f" ({worst.note})" if worst.note else ""
+        yield f"{head}: worst {worst.keypath} {worst.absolute:.1e}{noise}{note}"
+        return
+    yield head
+    others = [gap for gap in gaps if not gap.absolute]
+    yield from (f"        {gap.keypath}: {gap.message}" for gap in others[:_SHOWN])
+    if numeric:
+        width = max(len(gap.keypath) for gap in numeric[:_SHOWN])
+        titles = ("max |Δ|", "relative", "noise", "allowed")
+        yield f"        {'leaf':{width}}  {'  '.join(f'{title:>9}' for title in titles)}"
+        for gap in numeric[:_SHOWN]:
+            yield f"        {_row(gap, width)}"
+    if hidden := max(len(numeric) - _SHOWN, 0) + max(len(others) - _SHOWN, 0):
+        yield f"        ... and {hidden} more"
+
+
+def _row(gap: Gap, width: int) -> str:
+    noise = "-" if gap.floor is None else f"{gap.floor:.1e}"
+    note = f"  {gap.note}" if gap.note else ""
+    return (
+        f"{gap.keypath:{width}}  {gap.absolute:9.1e}  {gap.relative:9.1e}  {noise:>9}  "
+        f"{gap.allowed:9.1e}{note}"
+    )
+
+
+def _departure(first: Departure, each: Verified) -> Iterator[str]:
+    name = first.linen or "the module itself"
+    yield f"    first difference: {name} ({first.what}: {first.message})"
+    if not first.inputs_equal:
+        yield "        its inputs differ already: look at what stands before it"
+    for side, path, line in (
+        ("linen", first.linen, first.linen_line),
+        ("legacy", first.legacy, first.legacy_line),
+    ):
+        if line:
+            yield f"        {side:6}  {line}  {path}  {_text(each, side, line)}".rstrip()
+    if codes := rules_of(first, each.sides):
+        yield f"        rules   {', '.join(codes)}  (linenify explain CODE)"
+
+
+def _text(each: Verified, side: str, place: str) -> str:
+    """The source line itself."""
+    file, _, line = place.rpartition(":")
+    root = each.sides.linen if side == "linen" else each.sides.legacy
+    home = root if root.is_dir() else root.parent
+    try:
+        return (home / file).read_text().splitlines()[int(line) - 1].strip()
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def _summary(done: Sequence[Verified]) -> Iterator[str]:
+    counts = dict.fromkeys(Outcome, 0)
+    for each in done:
+        counts[each.result.outcome] += 1
+    parts = [f"{count} {WORDS[outcome]}" for outcome, count in counts.items() if count]
+    largest = max(
+        (
+            gap.relative
+            for each in done
+            for run in each.result.runs
+            for comparison in run.comparisons
+            for gap in comparison.every
+            if gap.outcome is Outcome.CLOSE
+        ),
+        default=0.0,
+    )
+    error = f"; largest error within the noise {largest:.1e} of its leaf" if largest else ""
+    verdict = WORDS[worst_outcome(each.result.outcome for each in done)]
+    yield f"{verdict}: {', '.join(parts)}{error}"

@@ -1,0 +1,147 @@
+"""What every submodule returned, in the order of execution, on either side."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import flax.linen
+import jax
+import numpy as np
+
+from linenify.verify.leaves import Keypath
+from linenify.verify.loading import UserFiles
+from linenify.verify.overlay import Overlay
+from linenify.verify.patching import Patch, patched
+
+
+@dataclass(frozen=True)
+class Event:
+    """One call of a submodule, noted when it returned.
+
+    Values that are being traced by JAX are `None`.
+    """
+
+    path: Keypath
+    kind: str
+    outputs: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+    line: str
+    initializing: bool
+
+
+@dataclass
+class Trace:
+    """The events of one run."""
+
+    files: UserFiles
+    events: list[Event] = field(default_factory=list)
+
+    def note(self, path: Keypath, kind: str, outputs: Any, inputs: Any, *, init: bool) -> None:
+        """Adds an event; the line is that of the innermost user code that runs."""
+        self.events.append(Event(path, kind, _values(outputs), _values(inputs), self._line(), init))
+
+    def _line(self) -> str:
+        frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to see callers
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            if self.files.owns_file(filename):
+                return f"{Path(filename).resolve().relative_to(self.files.folder)}:{frame.f_lineno}"
+            if frame.f_back is None:
+                break
+            frame = frame.f_back
+        return ""
+
+
+def _values(tree: Any) -> tuple[Any, ...]:
+    return tuple(map(_concrete, jax.tree_util.tree_leaves(tree)))
+
+
+def _concrete(leaf: Any) -> Any:
+    """A number or an array; what is inside of a gradient, but not of a compilation."""
+    for _ in range(8):
+        if not isinstance(leaf, jax.core.Tracer):
+            break
+        leaf = getattr(leaf, "primal", getattr(leaf, "val", None))
+    if isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex):
+        return None if isinstance(leaf, jax.core.Tracer) else leaf
+    return None
+
+
+@contextlib.contextmanager
+def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
+    """Notes calls of legacy modules, and of `nn.dropout`, which Linen has as a module."""
+    trace = Trace(files)
+    base = overlay.nn.base
+    track = base._track_outputs  # noqa: SLF001 - called by every legacy module when it returns
+
+    def watched(outputs: Any) -> Any:
+        frame = base._module_stack[-1]  # noqa: SLF001
+        given = sys._getframe(1).f_locals.get("args", ())  # noqa: SLF001
+        kind = frame.name or ""
+        trace.note(_path(frame), kind, outputs, given, init=bool(frame.is_init))
+        return track(outputs)
+
+    def dropped(dropout: Callable[..., Any]) -> Callable[..., Any]:
+        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            outputs = dropout(inputs, *args, **kwargs)
+            if base._module_stack:  # noqa: SLF001
+                frame = base._module_stack[-1]  # noqa: SLF001
+                init = bool(frame.is_init)
+                trace.note((*_path(frame), DROPOUT), DROPOUT, outputs, inputs, init=init)
+            return outputs
+
+        return call
+
+    homes = [home for home in overlay.modules if hasattr(home, "dropout")]
+    functions = [Patch(home, "dropout", dropped(home.dropout)) for home in homes]
+    with patched([Patch(base, "_track_outputs", watched), *functions]):
+        yield trace
+
+
+DROPOUT = "Dropout"
+
+
+def _path(frame: Any) -> Keypath:
+    names: list[str] = []
+    while frame.parent is not None:
+        if not frame.transparent:
+            names.append(frame.name)
+        frame = frame.parent
+    return tuple(reversed(names))
+
+
+@contextlib.contextmanager
+def traced_linen(files: UserFiles) -> Iterator[Trace]:
+    """Notes calls of Linen modules; a method that a module calls on itself is part of the call."""
+    trace = Trace(files)
+    running: list[Any] = []
+
+    def interceptor(
+        run: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        context: flax.linen.module.InterceptorContext,
+    ) -> Any:
+        module = context.module
+        scope = module.scope
+        if scope is None or context.method_name == "setup":
+            return run(*args, **kwargs)
+        place = (id(scope.root), scope.path)
+        if running and running[-1] == place:
+            return run(*args, **kwargs)
+        running.append(place)
+        try:
+            outputs = run(*args, **kwargs)
+        finally:
+            running.pop()
+        init = bool(module.is_initializing())
+        trace.note(scope.path, type(module).__name__, outputs, (args, kwargs), init=init)
+        return outputs
+
+    with flax.linen.intercept_methods(interceptor):
+        yield trace
