@@ -1,0 +1,1 @@
+"""Legacy checkpoints, carried over to Linen."""
