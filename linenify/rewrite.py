@@ -515,17 +515,18 @@ def _with_imports(
     if LINEN in engine.imports and not facts.linen_bound:
         wanted.add(f"{LINEN} as {facts.linen}")
     wanted = {path for path in wanted if not _is_bound(path, engine._bound)}  # noqa: SLF001
-    if engine.import_nodes:
-        tree = ast.parse(module.code)
-        visitor = _ImportLines(engine.import_nodes, read_names(source.tree), read_names(tree))
-        if engine.nested_imports:
-            module = module.visit(visitor)
-        else:
-            body = visitor.lines(module.body)
-            settled_module = settled(module.with_changes(body=body))
-            assert isinstance(settled_module, cst.Module)
-            module = settled_module
-    return with_imports(module, wanted) if wanted else module
+    # New imports first: they stand with their relatives, also with those that go.
+    module = with_imports(module, wanted) if wanted else module
+    if not engine.import_nodes:
+        return module
+    tree = ast.parse(module.code)
+    visitor = _ImportLines(engine.import_nodes, read_names(source.tree), read_names(tree))
+    if engine.nested_imports:
+        return module.visit(visitor)
+    body = visitor.lines(module.body)
+    settled_module = settled(module.with_changes(body=body))
+    assert isinstance(settled_module, cst.Module)
+    return settled_module
 
 
 def _is_bound(path: str, bound: Mapping[str, str]) -> bool:

@@ -11,11 +11,11 @@ from linenify.facts.kinds import (
     ARRAY,
     KEY,
     NOTHING,
-    Array,
     Container,
     Function,
     Model,
     Module,
+    Params,
     Value,
     changed,
     static,
@@ -216,7 +216,7 @@ def call_module_api(
             )
         case "init" | "create":
             actuals(flow, module, module, "init", node, positional[1:], keywords)
-            result = Model(module, origin=node) if name == "create" else Array()
+            result = Model(module, origin=node) if name == "create" else Params(module=module)
             return operators.make(flow, node, "tuple", [flow.returned(module), frozenset({result})])
         case "init_by_shape" | "create_by_shape":
             names = flow.positional_names(module)
@@ -227,7 +227,8 @@ def call_module_api(
                 if keyword not in {None, "input_specs"}:
                     assert keyword is not None
                     actual(flow, module, module, keyword, value, "init", node)
-            outcome = Model(module, origin=node) if name.startswith("create") else Array()
+            made = Model(module, origin=node)
+            outcome = made if name.startswith("create") else Params(module=module)
             return operators.make(
                 flow, node, "tuple", [flow.returned(module), frozenset({outcome})]
             )

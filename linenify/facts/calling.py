@@ -28,6 +28,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
+    Params,
     Partial,
     SelfApi,
     Static,
@@ -43,6 +44,7 @@ from linenify.project.scopes import FunctionNode, Scope
 if TYPE_CHECKING:
     from linenify.facts.interpret import Code, Interpreter
 
+_TREES = (Model, Optimizer, Container, Instance, Legacy, Params)
 NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"})
 ITERATIONS = frozenset(
     {
@@ -116,9 +118,12 @@ def apply(
             return call_self(flow, name, positional, keywords)
         case Class(node=class_):
             found = flow.hierarchy.find(class_, "__init__")
+            made: Atom = Instance(class_)
+            if flow.hierarchy.is_optimizer(class_):
+                made = OptimizerDef(node, class_.name, own=True)
             if found is not None:
                 call_function(flow, found[1], node, positional, keywords, skip=1)
-                return frozenset({Instance(class_)})
+                return frozenset({made})
             for value, field_ in zip(positional, lookup.fields(class_), strict=False):
                 flow.join(flow.attributes, (class_, field_), value)
             for keyword, value in keywords:
@@ -333,7 +338,7 @@ def call_external(
     if back is not None:
         place, named = back
         tree = positional[place] if place < len(positional) else dict(keywords).get(named, NOTHING)
-        if any(isinstance(a, Model | Optimizer | Container | Instance | Legacy) for a in tree):
+        if any(isinstance(a, _TREES) for a in tree):
             return tree
     wrapped = transparent(path)
     if wrapped is not None and positional:

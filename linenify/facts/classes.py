@@ -11,6 +11,7 @@ from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
 MODULE_BASES = frozenset({"flax.nn.Module", "flax.nn.base.Module"})
+OPTIMIZER_BASES = frozenset({"flax.optim.OptimizerDef", "flax.optim.base.OptimizerDef"})
 
 
 @dataclass(eq=False, slots=True)
@@ -101,6 +102,15 @@ class Hierarchy:
         if node not in self._modules:
             self._modules[node] = any(self._derives(other) for other in self.mro(node))
         return self._modules[node]
+
+    def is_optimizer(self, node: ast.ClassDef) -> bool:
+        """Whether a class is a legacy optimizer definition, directly or not."""
+        return any(
+            isinstance(atom, External) and atom.path.startswith("flax.optim.")
+            for ancestor in self.mro(node)
+            for value in self.infos[ancestor].bases
+            for atom in value
+        )
 
     def _derives(self, node: ast.ClassDef) -> bool:
         for value in self.infos[node].bases:

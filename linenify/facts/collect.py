@@ -16,6 +16,7 @@ from linenify.facts.interpret import Interpreter
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
+from linenify.facts.paramnames import emit_param_names
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
@@ -64,6 +65,7 @@ def collect(project: Project) -> Facts:
     emit_calls(plan)
     names = tuple(_names(plan))
     check_names(plan)
+    emit_param_names(plan)
     plan_setup(plan)
     emit_names(plan)
     freeze_refused(plan)

@@ -21,6 +21,7 @@ from linenify.facts.kinds import (
     Module,
     Optimizer,
     Parameter,
+    Params,
     Partial,
     Transformed,
     Value,
@@ -154,6 +155,8 @@ def gradient(value: Value) -> Value:
                 made.add(changed_model(atom, gradient=True))
             case Container() | Instance() | Optimizer():
                 made.add(atom)
+            case Params():
+                made.add(atom)
             case Array() | Parameter():
                 made.add(Array())
     return frozenset(made)
@@ -162,7 +165,7 @@ def gradient(value: Value) -> Value:
 def same_tree(value: Value) -> Value:
     """A pytree of the structure that `value` has."""
     kept = frozenset(
-        Array() if isinstance(atom, Array | Parameter) else atom
+        Array() if isinstance(atom, Array | Parameter) and not isinstance(atom, Params) else atom
         for atom in value
         if isinstance(atom, Array | Parameter | Model | Optimizer | Container | Instance)
     )

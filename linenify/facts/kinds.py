@@ -20,6 +20,14 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True)
+class Params(Array):
+    """The params of a module, or what is found in them under a path of names."""
+
+    module: Module | None = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Static:
     """A plain Python value known at trace time."""
 
@@ -170,6 +178,7 @@ class OptimizerDef:
 
     node: ast.Call
     name: str
+    own: bool = False  # its class is one of the project's
 
 
 @dataclass(frozen=True, slots=True)

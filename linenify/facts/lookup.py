@@ -28,6 +28,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
+    Params,
     Self,
     SelfApi,
     Static,
@@ -186,7 +187,7 @@ def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) 
     if name == "module":
         return frozenset({module})
     if name == "params":
-        return frozenset({Array()})
+        return frozenset({Params(module=module)})
     found = module_attribute(flow, module, name)
     for atom in found:
         if isinstance(atom, Module) and atom.method == name:

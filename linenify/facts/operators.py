@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from linenify.facts.kinds import (
@@ -12,6 +13,7 @@ from linenify.facts.kinds import (
     Container,
     Model,
     Parameter,
+    Params,
     Static,
     Value,
     static,
@@ -20,6 +22,9 @@ from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
+
+
+_DEPTH = 8  # no params nest deeper
 
 
 def element(flow: Interpreter, node: ast.expr, scope: Scope) -> Value:
@@ -95,6 +100,16 @@ def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) ->
         isinstance(a, Container) or (isinstance(a, Static) and a.type != "None") for a in owner
     ):
         flow.note(owner, "array" if _fancy(index) else "sliced")
+    inside = frozenset(
+        replace(atom, path=(*atom.path, index.value))
+        for atom in owner
+        if isinstance(atom, Params)
+        and isinstance(index, ast.Constant)
+        and isinstance(index.value, str)
+        and len(atom.path) < _DEPTH
+    )
+    if inside:
+        return inside
     if any(isinstance(atom, Array) for atom in owner):
         return flow.item(owner, "*") | ARRAY
     if isinstance(index, ast.Slice):

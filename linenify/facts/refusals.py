@@ -183,6 +183,12 @@ REFUSALS = _table(
         "rewrite it with `state.tx`, `state.opt_state` and `state.params`",
     ),
     (
+        "LN694",
+        "numbered-child-by-name",
+        "A string names a submodule that Linen numbers differently.",
+        "compare with `linenify facts`, which lists both names",
+    ),
+    (
         "LN693",
         "gradient-not-taken-apart",
         "The result of `compute_gradient` or `optimize` is kept as one tuple.",

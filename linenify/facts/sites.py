@@ -117,6 +117,14 @@ class AttributeSite:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSite:
+    """A string that names something which is called differently now."""
+
+    text: str
+    rule: str = "LN615"
+
+
+@dataclass(frozen=True, slots=True)
 class ContextSite:
     """A `with` statement that loses some of its items, and itself with the last one.
 
@@ -306,6 +314,7 @@ Site = (
     | Renamed
     | Wrapped
     | AttributeSite
+    | TextSite
     | ContextSite
     | FieldRead
     | FieldsInText

@@ -36,6 +36,7 @@ from linenify.rules import (
     optimizer_attribute,
     optimizer_create,
     optimizer_definition,
+    params_key,
     random_context,
     recurrent_cell,
     renamed_variable,
@@ -92,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     model_call.RULE,
     renamed_variable.RULE,
     bound_model.RULE,
+    params_key.RULE,
 )
 
 

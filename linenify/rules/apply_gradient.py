@@ -25,8 +25,8 @@ def step(params, grads):
   return optimizer.apply_gradient(grads)
 """,
             """\
-import optax
 from flax.training import train_state
+import optax
 
 
 def step(params, grads):

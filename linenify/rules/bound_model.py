@@ -37,8 +37,33 @@ def main(key, x):
   _, params = Net.init(key, x)
   return [predict(nn.Model(net, params), x) for net in (Net, Wide)]
 """,
-            """\
+            '''\
+from typing import Any
+
 from flax import linen as nn
+import flax
+
+
+@flax.struct.dataclass
+class BoundModel:
+  """A Linen module together with its params: a pytree that can be called.
+
+  It stands where a program passes both around as one value. The params are
+  its leaves, so that gradients and optimizers see a pytree of params.
+  """
+
+  module: nn.Module = flax.struct.field(pytree_node=False)
+  params: Any
+
+  def __call__(self, *args, **kwargs):
+    return self.apply({}, *args, **kwargs)
+
+  def apply(self, state, *args, **kwargs):
+    """Runs the module with the other collections in `state`."""
+    return self.module.apply({'params': self.params, **state}, *args, **kwargs)
+
+  def __contains__(self, name):
+    return name in self.params
 
 
 class Net(nn.Module):
@@ -58,7 +83,7 @@ def predict(model, x):
 def main(key, x):
   params = Net().init(key, x)['params']
   return [predict(BoundModel(net(), params), x) for net in (Net, Wide)]
-""",
+''',
         ),
     ),
 )

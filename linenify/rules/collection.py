@@ -21,8 +21,6 @@ from flax import nn
 state = nn.Collection()
 """,
             """\
-from flax import linen as nn
-
 state = {}
 """,
         ),

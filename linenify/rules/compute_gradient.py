@@ -22,9 +22,9 @@ def step(params, loss_fn):
   return optimizer, loss
 """,
             """\
+from flax.training import train_state
 import jax
 import optax
-from flax.training import train_state
 
 
 def step(params, loss_fn):

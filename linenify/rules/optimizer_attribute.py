@@ -29,8 +29,8 @@ def create(params):
   return optimizer.target, optimizer.state.step
 """,
             """\
-import optax
 from flax.training import train_state
+import optax
 
 
 def create(params):

@@ -20,8 +20,8 @@ def create(params):
   return optim.GradientDescent(learning_rate=0.1).create(params)
 """,
             """\
-import optax
 from flax.training import train_state
+import optax
 
 
 def create(params):

@@ -22,8 +22,8 @@ def replicated(params):
 """,
             """\
 import flax
-import optax
 from flax.training import train_state
+import optax
 
 
 def replicated(params):

@@ -33,6 +33,7 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.Dict: "Dict",
     cst.Subscript: "Subscript",
     cst.With: "With",
+    cst.SimpleString: "Constant",
 }
 
 

@@ -22,6 +22,7 @@ from linenify.facts.sites import (
     Renamed,
     Reordered,
     Reshaped,
+    TextSite,
     Wrapped,
 )
 from linenify.rules.base import Rewriter
@@ -30,6 +31,7 @@ from linenify.rules.forms.classes import function_to_class, module_class, module
 from linenify.rules.forms.contexts import leave_context
 from linenify.rules.forms.names import (
     change_attribute,
+    change_text,
     class_variable,
     read_field,
     read_fields_in_text,
@@ -57,5 +59,6 @@ FORMS: Mapping[type[object], Rewriter] = {
     DictKeys: rename_keys,
     ClassVariable: class_variable,
     AttributeSite: change_attribute,
+    TextSite: change_text,
     ContextSite: leave_context,
 }

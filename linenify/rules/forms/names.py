@@ -13,6 +13,7 @@ from linenify.facts.sites import (
     FieldRead,
     FieldsInText,
     Renamed,
+    TextSite,
     Wrapped,
 )
 from linenify.rules.base import Context, Rewrite, Spelling
@@ -30,6 +31,8 @@ def _beside(node: cst.Name | cst.Attribute, target: str, context: Context) -> Sp
     """`flax.nn` stays a name in `flax`, however else the file calls Linen."""
     root, dot, rest = code(node).partition(".")
     package = context.bound.get(root)
+    if target.startswith("flax.training."):
+        return None
     if dot and rest and package == "flax" and target.startswith(f"{package}."):
         return Spelling(expression(root + target.removeprefix(package)))
     return None
@@ -45,7 +48,9 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
     return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
 
 
-def change_attribute(node: cst.Attribute, site: AttributeSite, context: Context) -> Rewrite:
+def change_attribute(
+    node: cst.Attribute | cst.Subscript, site: AttributeSite, context: Context
+) -> Rewrite:
     """Shortens a chain of attributes, or ends it with another one.
 
     optimizer.state.step  ->  state.step
@@ -53,11 +58,21 @@ def change_attribute(node: cst.Attribute, site: AttributeSite, context: Context)
     del context
     made: cst.BaseExpression = node
     for _ in range(site.skip):
-        assert isinstance(made, cst.Attribute)
+        assert isinstance(made, cst.Attribute | cst.Subscript)
         made = made.value
     if site.attribute is not None:
+        assert isinstance(node, cst.Attribute)
         made = node.with_changes(value=made, attr=cst.Name(site.attribute), lpar=[], rpar=[])
     return Rewrite(with_parentheses_of(made, node))
+
+
+def change_text(node: cst.SimpleString, site: TextSite, context: Context) -> Rewrite:
+    """Writes another string between the same quotes.
+
+    params['Dense_1']  ->  params['Dense_0']
+    """
+    del context
+    return Rewrite(node.with_changes(value=f"{node.prefix}{node.quote}{site.text}{node.quote}"))
 
 
 def rename_keys(node: cst.Dict, site: DictKeys, context: Context) -> Rewrite:
