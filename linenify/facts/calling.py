@@ -129,7 +129,7 @@ def apply(
             for keyword, value in keywords:
                 if keyword is not None:
                     flow.join(flow.attributes, (class_, keyword), value)
-            return frozenset({Instance(class_)})
+            return frozenset({made})
         case Instance(node=class_):
             found = flow.hierarchy.find(class_, "__call__")
             if found is not None:

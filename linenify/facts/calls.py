@@ -145,6 +145,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Model()):
                 runs.emit_api(_training(plan), source, call, callee)
                 return
+            case Class(node=node) if plan.flow.hierarchy.is_optimizer(node):
+                trainstates.emit_own_definition(_training(plan), source, call, node)
+                return
             case Api(receiver=Optimizer() | OptimizerDef()):
                 trainstates.emit(_training(plan), source, call, callee)
                 return

@@ -33,6 +33,14 @@ class ClassInfo:
     subclasses: list[ClassInfo] = field(default_factory=list)
 
 
+def _makes_definitions(path: str) -> bool:
+    package, _, name = path.rpartition(".")
+    return package.startswith("flax.optim") and name not in _NO_DEFINITIONS
+
+
+_NO_DEFINITIONS = frozenset({"DynamicScale", "ModelParamTraversal", "Optimizer", "OptimizerState"})
+
+
 class Hierarchy:
     """Class edges, and the closures over them."""
 
@@ -106,7 +114,7 @@ class Hierarchy:
     def is_optimizer(self, node: ast.ClassDef) -> bool:
         """Whether a class is a legacy optimizer definition, directly or not."""
         return any(
-            isinstance(atom, External) and atom.path.startswith("flax.optim.")
+            isinstance(atom, External) and _makes_definitions(atom.path)
             for ancestor in self.mro(node)
             for value in self.infos[ancestor].bases
             for atom in value

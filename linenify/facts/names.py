@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import catalogue
+from linenify.facts import catalogue, own_optimizers
+from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import replacement
@@ -283,7 +284,15 @@ class _File:
         if self._handled(link):
             return
         target = _OPTIM_TARGETS.get(path)
-        if target is not None:
+        parent = self.plan.parents[link]
+        if isinstance(parent, ast.ClassDef) and self.plan.flow.hierarchy.is_optimizer(parent):
+            try:
+                own_optimizers.emit_base(self.plan, self.source, parent)
+            except Unclear as unclear:
+                self._refuse_once(link, unclear.code, unclear.why)
+                return
+            target = own_optimizers.BASE
+        if target is not None and not isinstance(parent, ast.Attribute):
             self._put(link, Renamed(target, "LN603"))
             return
         self._refuse_once(link, "LN691", f"`{ast.unparse(link)}` no longer exists")

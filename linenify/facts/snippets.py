@@ -235,6 +235,70 @@ def label_params(*predicates):
 ''',
 )
 
+_PER_PARAM_STATE = Snippet(
+    "PerParamState",
+    '''
+class PerParamState(NamedTuple):
+    """State of a `PerParamOptimizer`."""
+
+    step: {spell:jax.Array}
+    param_states: Any
+    hyperparams: dict
+''',
+    imports=("typing.NamedTuple", "typing.Any"),
+)
+
+_PER_PARAM_OPTIMIZER = Snippet(
+    "PerParamOptimizer",
+    '''
+class PerParamOptimizer:
+    """An optax transformation given by its rule for one parameter.
+
+    Subclasses define `init_param_state(param)`, and
+    `apply_param_gradient(step, hyper_params, param, state, grad)`, which returns
+    the new parameter and its new state.
+    """
+
+    changing = ()
+
+    def __init__(self, hyper_params):
+        self.hyper_params = hyper_params
+
+    def with_hyperparams(self, *names):
+        """Keeps hyper-parameters in the state, where steps can set them."""
+        self.changing = names
+        return self
+
+    def init(self, params):
+        values = {k: getattr(self.hyper_params, k) for k in self.changing}
+        hyperparams = {
+            k: {spell:jax.numpy}.asarray(0.0 if v is None else v, float)
+            for k, v in values.items()
+        }
+        step = {spell:jax.numpy}.zeros([], {spell:jax.numpy}.int32)
+        param_states = {spell:jax.tree.map}(self.init_param_state, params)
+        return PerParamState(step, param_states, hyperparams)
+
+    def update(self, updates, state, params):
+        hyper_params = self.hyper_params
+        if state.hyperparams:
+            hyper_params = hyper_params.replace(**state.hyperparams)
+        leaves, treedef = {spell:jax.tree.flatten}(params)
+        states = treedef.flatten_up_to(state.param_states)
+        grads = treedef.flatten_up_to(updates)
+        made = [
+            self.apply_param_gradient(state.step, hyper_params, *each)
+            for each in zip(leaves, states, grads)
+        ]
+        updates = [new - old for (new, _), old in zip(made, leaves)]
+        param_states = treedef.unflatten([each for _, each in made])
+        hyperparams = dict(state.hyperparams)
+        new_state = PerParamState(state.step + 1, param_states, hyperparams)
+        return treedef.unflatten(updates), new_state
+''',
+    needs=("PerParamState",),
+)
+
 _BOUND_MODEL = Snippet(
     "BoundModel",
     '''
@@ -270,6 +334,8 @@ SNIPPETS = {
         _WEIGHT_NORM_STATE,
         _WEIGHT_NORM,
         _LABEL_PARAMS,
+        _PER_PARAM_STATE,
+        _PER_PARAM_OPTIMIZER,
         _BOUND_MODEL,
     )
 }

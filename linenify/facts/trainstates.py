@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from linenify.facts import optimizers, optimizing
+from linenify.facts import optimizers, optimizing, own_optimizers
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.kinds import (
     Api,
@@ -50,6 +50,15 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     plan.at(source, call, Reshaped(made.template, "LN601", tuple(made.imports)))
     if made.notes:
         plan.files[source.name].comments[plan.statement(call).lineno] = made.notes
+
+
+def emit_own_definition(
+    training: Training, source: Source, call: ast.Call, node: ast.ClassDef
+) -> None:
+    """The definition is made from a class of the project."""
+    steps = training.per_step.get(call, [])
+    passed = {name for names in steps for name in names if name is not None}
+    own_optimizers.emit_definition(training.plan, source, call, node, passed)
 
 
 def emit_traversal(training: Training, source: Source, call: ast.Call) -> None:
@@ -206,7 +215,7 @@ def _overrides(
     if given and any(d.name in {"MultiOptimizer", "WeightNorm"} for d in definitions):
         return _inner_overrides(training.plan, definitions, given)
     for name, value in given.items():
-        keys = {optimizers.hyperparameter(d.name, name or "**") for d in definitions}
+        keys = {_key(d, name or "**") for d in definitions}
         if len(keys) != 1:
             raise Unclear("LN692", f"`{name or '**'}` is not one hyper-parameter")
         found.append((f".hyperparams['{keys.pop()}']", value))
@@ -227,9 +236,14 @@ def _inner_overrides(
         raise Unclear("LN692", "the parts of the optimizer are not known")
     for path, part in zip(paths, parts, strict=True):
         for name, value in given.items():
-            key = optimizers.hyperparameter(part.name, name or "**")
+            key = _key(part, name or "**")
             found.append((f".{path}.hyperparams['{key}']", value))
     return found
+
+
+def _key(definition: OptimizerDef, name: str) -> str:
+    """The name of a hyper-parameter in the state of the migrated optimizer."""
+    return name if definition.own else optimizers.hyperparameter(definition.name, name)
 
 
 def _default(definition: OptimizerDef, name: str | None) -> str:
