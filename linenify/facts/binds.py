@@ -27,6 +27,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.layers import check_migrated, layer_of, layer_splat_keys, widen_initializers
 from linenify.facts.members import (
+    called_in_sight,
     called_locally,
     extra_fields,
     extra_keyword,
@@ -179,6 +180,8 @@ def _bound_argument(
     if role is Role.INPUT:
         if isinstance(entry.node, ast.Constant | ast.Name) and called_locally(plan, call):
             return []  # travels to the calls
+        if isinstance(entry.node, ast.Constant) and called_in_sight(plan, call):
+            return []
         raise Unclear("LN393", f"`{entry.name}` is bound here and taken per call in Linen")
     return [field_argument(plan, function, entry, plan.field(module.definition, entry.name))]
 

@@ -19,8 +19,15 @@ from linenify.facts.arguments import (
 from linenify.facts.definitions import needs_keywords
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.kinds import (
+    Atom,
+    Bound,
+    Class,
+    External,
+    Function,
     Module,
     Parameter,
+    Partial,
+    Transformed,
 )
 from linenify.facts.parameters import Role
 from linenify.facts.plan import ClassPlan, Plan
@@ -182,6 +189,29 @@ def called_locally(plan: Plan, call: ast.Call) -> bool:
                 return False
             calls += 1
     return calls > 0 and home is not None
+
+
+def called_in_sight(plan: Plan, call: ast.Call) -> bool:
+    """Whether all calls of what `call` makes are calls of the project, wherever they are."""
+    seen = False
+    for other in plan.flow.where:
+        assert isinstance(other, ast.Call)
+        callee = plan.flow.values.get(other.func, frozenset())
+        seen |= any(_comes_from(a, call) for a in callee)
+        for value in [*other.args, *(k.value for k in other.keywords)]:
+            atoms = plan.flow.values.get(value, frozenset())
+            if any(isinstance(a, Module) and a.origin is call for a in atoms) and not all(
+                isinstance(a, Function | Bound | Class | Partial | Transformed)
+                or a == External("flax.nn.Model")
+                for a in callee
+            ):
+                return False
+    return seen
+
+
+def _comes_from(atom: Atom, call: ast.Call) -> bool:
+    module = getattr(atom, "module", atom)
+    return isinstance(module, Module) and module.origin is call
 
 
 def receiver_of(plan: Plan, call: ast.Call) -> str:

@@ -20,6 +20,9 @@ from linenify.project.source import Source
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
 _STATE = "flax.training.train_state.TrainState"
+_OPTIM_MODULES = frozenset(
+    {OPTIM, *(f"{OPTIM}.{name}" for name in ("base", "adam", "dynamic_scale", "momentum", "sgd"))}
+)
 _OPTIM_TARGETS = {
     "flax.optim.Optimizer": _STATE,
     "flax.optim.base.Optimizer": _STATE,
@@ -206,7 +209,7 @@ class _File:
             if reached == LEGACY:
                 self._spell_namespace(link, reached)
                 continue
-            if reached == OPTIM and link is not node:
+            if reached in _OPTIM_MODULES and link is not node:
                 continue
             rest = reached.removeprefix(LEGACY + ".")
             if rest in catalogue.SUBMODULES and link is not node:

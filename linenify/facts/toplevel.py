@@ -193,7 +193,7 @@ def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
         ):
             written = context_text(plan, source, shape), context_text(plan, source, dtype)
             return "{jnp}.ones(%s, %s)" % written
-        case ast.Tuple(elts=elements) if len(elements) != 2 or all(
+        case ast.Tuple(elts=elements) if len(elements) != 2 or any(
             _is_size(plan, e) for e in elements
         ):
             return "{jnp}.ones(%s)" % context_text(plan, source, spec)
