@@ -126,18 +126,45 @@ def _matched(legacy: Sequence[Event], linen: Sequence[Event], owners: Owners) ->
     numbers: dict[Keypath, list[int]] = defaultdict(list)
     for number, event in enumerate(legacy):
         numbers[event.path].append(number)
+    paths = _with_others(owners, list(numbers), linen)
     seen: dict[Keypath, int] = defaultdict(int)
     for event in linen:
-        path = owners.get(event.path)
-        if path is None and DROPOUT in event.kind and event.path[:-1] in owners:
-            path = (*owners[event.path[:-1]], DROPOUT)
+        path = paths.get(event.path)
         if path is None:
             continue
         count = seen[path]
         seen[path] += 1
         if count < len(numbers[path]):
             number = numbers[path][count]
+            # What parts of Flax's own layers return may have been changed over time.
+            if event.inner and len(event.outputs) != len(legacy[number].outputs):
+                continue
             yield _Pair(legacy[number], event, number)
+
+
+def _with_others(owners: Owners, legacy: Sequence[Keypath], linen: Sequence[Event]) -> Owners:
+    """The owners, and the modules without parameters: by name, else by class, in order."""
+    paths = dict(owners)
+    taken = set(paths.values())
+    for event in sorted(linen, key=lambda event: len(event.path)):
+        parent = paths.get(event.path[:-1])
+        if event.path in paths or parent is None:
+            continue
+        if DROPOUT in event.kind:  # calls of one function in legacy: no names, but an order
+            paths[event.path] = (*parent, DROPOUT)
+            continue
+        siblings = [each for each in legacy if each[:-1] == parent and each not in taken]
+        stem = _stem(event.path[-1])
+        siblings.sort(key=lambda each: (each[-1] != event.path[-1], _stem(each[-1]) != stem))
+        if siblings and _stem(siblings[0][-1]) == stem:
+            paths[event.path] = siblings[0]
+            taken.add(siblings[0])
+    return paths
+
+
+def _stem(name: str) -> str:
+    """A name without the number that was counted for it."""
+    return name.rstrip("0123456789")
 
 
 def _arrays(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -32,6 +32,7 @@ class Event:
     inputs: tuple[Any, ...]
     line: str
     initializing: bool
+    inner: bool = False  # a part of a layer that is Flax's own
 
 
 @dataclass
@@ -41,9 +42,20 @@ class Trace:
     files: UserFiles
     events: list[Event] = field(default_factory=list)
 
-    def note(self, path: Keypath, kind: str, outputs: Any, inputs: Any, *, init: bool) -> None:
+    def note(
+        self,
+        path: Keypath,
+        kind: str,
+        outputs: Any,
+        inputs: Any,
+        *,
+        init: bool,
+        inner: bool = False,
+    ) -> None:
         """Adds an event; the line is that of the innermost user code that runs."""
-        self.events.append(Event(path, kind, _values(outputs), _values(inputs), self._line(), init))
+        self.events.append(
+            Event(path, kind, _values(outputs), _values(inputs), self._line(), init, inner)
+        )
 
     def _line(self) -> str:
         frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to see callers
@@ -115,6 +127,11 @@ def _path(frame: Any) -> Keypath:
     return tuple(reversed(names))
 
 
+def _own(module: Any) -> bool:
+    """Whether a module is Flax's own, not the user's."""
+    return type(module).__module__.startswith("flax.linen")
+
+
 @contextlib.contextmanager
 def traced_linen(files: UserFiles) -> Iterator[Trace]:
     """Notes calls of Linen modules; a method that a module calls on itself is part of the call."""
@@ -140,7 +157,9 @@ def traced_linen(files: UserFiles) -> Iterator[Trace]:
         finally:
             running.pop()
         init = bool(module.is_initializing())
-        trace.note(scope.path, type(module).__name__, outputs, (args, kwargs), init=init)
+        inner = _own(module) and _own(module.parent)
+        kind = type(module).__name__
+        trace.note(scope.path, kind, outputs, (args, kwargs), init=init, inner=inner)
         return outputs
 
     with flax.linen.intercept_methods(interceptor):

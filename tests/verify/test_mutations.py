@@ -1,0 +1,69 @@
+"""The verifier is verified: wrong migrations are planted, each must be seen, and where."""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from linenify.verify.run import Job, run_jobs
+from linenify.verify.verdict import Outcome
+
+pytestmark = [pytest.mark.numeric, pytest.mark.slow]
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+MUTATIONS = {
+    (fixture, name): mutation
+    for fixture, mutations in tomllib.loads(
+        Path(__file__).with_name("mutations.toml").read_text()
+    ).items()
+    for name, mutation in mutations.items()
+}
+
+
+def planted(fixture, mutation, folder):
+    """The job that runs one run of a fixture against its mutated Linen side."""
+    source = FIXTURES / fixture
+    case = re.split(r"^(?=\[\[run\]\])", (source / "case.toml").read_text(), flags=re.MULTILINE)
+    folder.mkdir()
+    (folder / "case.toml").write_text(case[mutation["run"]])
+    if (source / "linen").is_dir():
+        shutil.copytree(source / "linen", folder / "linen")
+        linen, file = folder / "linen", folder / "linen" / mutation["file"]
+        legacy = source / "legacy"
+    else:
+        shutil.copy(source / "linen.py", folder)
+        linen = file = folder / "linen.py"
+        legacy = source / "legacy.py"
+    text = file.read_text()
+    assert mutation["old"] in text, f"{fixture}: {mutation['old']!r} is not there any more"
+    file.write_text(text.replace(mutation["old"], mutation["new"], 1))
+    return Job(str(folder / "case.toml"), str(legacy), str(linen))
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    base = tmp_path_factory.mktemp("mutations")
+    jobs = [
+        planted(fixture, mutation, base / f"{fixture}-{name}")
+        for (fixture, name), mutation in MUTATIONS.items()
+    ]
+    return dict(zip(MUTATIONS, run_jobs(jobs), strict=True))
+
+
+def test_there_are_enough_of_them():
+    assert len(MUTATIONS) >= 40
+
+
+@pytest.mark.parametrize(("fixture", "name"), MUTATIONS)
+def test_a_wrong_migration_is_different(verdicts, fixture, name):
+    result = verdicts[fixture, name]
+    assert result.outcome is Outcome.DIFFERENT, result
+
+
+@pytest.mark.parametrize(("fixture", "name"), MUTATIONS)
+def test_the_first_submodule_that_departs_is_named(verdicts, fixture, name):
+    [run] = verdicts[fixture, name].runs
+    assert run.first is not None
+    assert run.first.linen == MUTATIONS[fixture, name]["first"]
