@@ -136,7 +136,7 @@ def _momentum(values: Values) -> Form:
         return Form("optax.sgd", arguments)
     return Form(
         steps=(_decay_step(values), _call("optax.sgd", arguments)),
-        notes="legacy Momentum adds the decay to the gradient, before the momentum",
+        notes="legacy Momentum decays the gradient, before the momentum",
     )
 
 
@@ -178,7 +178,7 @@ def _adadelta(values: Values) -> Form:
             _decay_step(values),
             _rate_step(values),
         ),
-        notes="legacy Adadelta decays the weights after scaling, optax.adadelta before",
+        notes="optax.adadelta adds the decay before scaling, legacy after it",
     )
 
 
@@ -186,7 +186,7 @@ def _adagrad(values: Values) -> Form:
     return Form(
         steps=(_call("scale_by_adagrad", _picked(values, "eps")), _rate_step(values)),
         support=("scale_by_adagrad",),
-        notes="legacy Adagrad starts from 0 and adds eps to the root; optax.adagrad does neither",
+        notes="legacy Adagrad starts from 0 and adds its eps to the root",
     )
 
 
@@ -242,7 +242,7 @@ def _adafactor_chain(values: Values) -> Form:
         steps.append(f"optax.add_decayed_weights({values['weight_decay_rate'].code})")
     return Form(
         steps=(*steps, "optax.scale(-1)"),
-        notes="this is optax.adafactor with its own epsilon2, which the alias fixes at 1e-3",
+        notes="optax.adafactor, but with an epsilon2 other than 1e-3",
     )
 
 
@@ -252,7 +252,7 @@ def _lamb(values: Values) -> Form:
     return Form(
         steps=(scaling, *decay, "scale_by_lamb_trust_ratio()", _rate_step(values)),
         support=("scale_by_lamb_trust_ratio",),
-        notes="legacy LAMB leaves parameters alone that are all zeros; optax.lamb trains them",
+        notes="legacy LAMB never moves parameters that are all zeros",
     )
 
 
@@ -269,7 +269,7 @@ def _lars(values: Values) -> Form:
             _call("optax.trace", trace),
         ),
         support=("scale_by_lars_trust_ratio",),
-        notes="legacy LARS adds the norm of the decay to that of the gradient; optax.lars does not",
+        notes="optax.lars takes the norm of the sum of gradient and decay, legacy that of each",
     )
 
 
