@@ -82,11 +82,11 @@ def objection(plan: Plan, node: ast.ClassDef) -> str | None:
     hierarchy = plan.flow.hierarchy
     for each in hierarchy.mro(node):
         info = hierarchy.infos[each]
+        if len(each.bases) != 1 or each.keywords or each.decorator_list:
+            return f"`{each.name}` is more than a subclass of OptimizerDef"
         foreign = [a for value in info.bases for a in value if isinstance(a, External)]
         if any(a.path not in OPTIMIZER_BASES for a in foreign):
             return f"`{each.name}` derives from `{text(each.bases[0])}`"
-        if len(each.bases) != 1 or each.keywords or each.decorator_list:
-            return f"`{each.name}` is more than a subclass of OptimizerDef"
         reserved = sorted(_RESERVED & info.methods.keys())
         if reserved:
             return f"`{each.name}` defines `{reserved[0]}`, which no rule for one parameter needs"
