@@ -72,7 +72,7 @@ from linenify.facts.sites import (
     Reordered,
     Reshaped,
 )
-from linenify.facts.stated import context_key
+from linenify.facts.stated import context_key, splits
 from linenify.facts.training import Training
 from linenify.project.source import Source
 
@@ -486,14 +486,10 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
 def _emit_key(plan: Plan, source: Source, call: ast.Call) -> None:
     """`nn.make_rng()` outside of any module: a key of its own, from that of the context."""
     around = _training(plan).contexts.around(call)
-    if around.threaded:
-        fold = "{spell:jax.random.fold_in}(rngs['dropout'], %d)" % (around.draw + 1)
-        plan.at(source, call, Reshaped(fold, "LN502"))
-        return
-    if around.rng is None:
+    if around.rng is None and not around.threaded:
         raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
     key = context_key(plan, source, replace(around, draw=around.draw + 1))
-    plan.at(source, call, Reshaped(key or "", "LN502"))
+    plan.at(source, call, Reshaped(key or "", "LN502", before=splits(around)))
 
 
 def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:

@@ -20,6 +20,7 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
+from linenify.facts.places import can_go_before
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
@@ -52,6 +53,7 @@ class Around:
     rng: Item | None = None
     draw: int = 0  # how many runs have drawn from the key before
     threaded: bool = False  # the callers pass the key on, as the argument `rngs`
+    split: tuple[str, str] | None = None  # the key is split before each run: its name, and the new
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Contexts:
         self.items: dict[ast.With, list[Item]] = {}
         self._uses: dict[ast.With, _Use] = defaultdict(_Use)
         self._around: dict[ast.Call, Around | Unclear] = {}
+        self.splits: dict[ast.With, tuple[str, str]] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
@@ -87,7 +90,16 @@ class Contexts:
         found = self._around.get(call, Around())
         if isinstance(found, Unclear):
             raise found
-        return found
+        if found.rng is None or found.rng.statement not in self.splits:
+            return found
+        if self._home(call) is not self._home(found.rng.statement) or not can_go_before(
+            self._plan, call
+        ):
+            why = "it draws in a loop, and also where no statement can go before"
+            use = self._uses[found.rng.statement]
+            use.failed = use.failed or why
+            raise Unclear("LN590", why)
+        return replace(found, split=self.splits[found.rng.statement])
 
     def fail(self, call: ast.Call, why: str) -> None:
         """A run could not be rewritten: the contexts that it needs stay."""
@@ -116,9 +128,14 @@ class Contexts:
                 self._plan.refuse(source, statement, "LN590", f"`with {call}`: {failed}")
                 continue
             dropped = tuple(item.place for item in items)
+            before: tuple[str, ...] = ()
+            for item in items:
+                if item.kind == "rng" and statement in self.splits and item.argument is not None:
+                    key = rendered(self._plan, source, item.argument)
+                    before = (f"{self.splits[statement][0]} = {key}",)
             kinds = {item.kind for item in items}
             rule = "LN511" if kinds == {"rng"} else "LN510"
-            self._plan.define(source, statement, ContextSite(dropped, (), rule))
+            self._plan.define(source, statement, ContextSite(dropped, before, rule))
 
     # --- what is there -----------------------------------------------------------------
 
@@ -205,8 +222,13 @@ class Contexts:
             return True
         return any(effects(self._plan, module).keys for module in run_modules(callee))
 
-    def _of(self, node: ast.AST, run: ast.Call, seen: set[FunctionNode]) -> Around:
-        """The contexts around `node`, for the sake of `run` in it."""
+    def _of(
+        self, node: ast.AST, run: ast.Call, seen: set[FunctionNode], *, keyed: bool = False
+    ) -> Around:
+        """The contexts around `node`, for the sake of `run` in it.
+
+        With `keyed`, the key is known already and only the state is looked for.
+        """
         state: Item | None = None
         rng: Item | None = None
         inner: ast.AST = node
@@ -221,37 +243,62 @@ class Contexts:
                 for item in reversed(self.items.get(ancestor, ())):
                     if item.kind == "state" and state is None:
                         state = item
-                    elif item.kind == "rng" and rng is None:
+                    elif item.kind == "rng" and rng is None and not keyed:
                         rng = item
                     else:
                         continue
                     self._uses[ancestor].runs.append(run) if run not in self._uses[
                         ancestor
                     ].runs else None
-                    if looped and (item.kind == "rng" or (item.mutable and item.captured)):
+                    if looped and item.kind == "state" and item.mutable and item.captured:
                         self._fail(ancestor, "a loop inside of it runs a module")
+                    if looped and item.kind == "rng" and self.draws(run):
+                        self._splitting(item)
             inner = ancestor
-        if function is None or (state is not None and rng is not None):
+        keyed = keyed or rng is not None
+        if function is None or (state is not None and keyed):
             return Around(state, rng)
-        threaded = rng is None and self._threads(function)
-        if threaded:
+        if not keyed and self.draws(run) and self._threads(function):
             return Around(state, None, threaded=True)
-        outer = self._of_callers(function, run, seen)
+        outer = self._of_callers(function, run, seen, keyed=keyed)
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
+
+    def _splitting(self, item: Item) -> None:
+        """A loop draws again and again: the key is split before each run."""
+        if item.statement in self.splits:
+            return
+        home = self._home(item.statement)
+        used = {n.id for n in ast.walk(home) if isinstance(n, ast.Name)}
+        used |= {n.arg for n in ast.walk(home) if isinstance(n, ast.arg)}
+        names = [
+            next((n for n in candidates if n not in used), None)
+            for candidates in (("rng", "stream", "next_rng"), ("key", "subkey", "next_key"))
+        ]
+        if names[0] is None or names[1] is None or item.argument is None:
+            self._fail(item.statement, "a loop inside of it runs a module")
+        self.splits[item.statement] = (str(names[0]), str(names[1]))
+
+    def _home(self, node: ast.AST) -> ast.AST:
+        code = self._plan.code(node)
+        return code.node if code is not None else self._source(node).tree
 
     def _fail(self, statement: ast.With, why: str) -> None:
         use = self._uses[statement]
         use.failed = use.failed or why
         raise Unclear("LN590", why)
 
-    def _of_callers(self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode]) -> Around:
+    def _of_callers(
+        self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode], *, keyed: bool
+    ) -> Around:
         """The contexts that the callers of a function agree on."""
         if function in seen:
             return Around()
         seen = {*seen, function}
-        found = {self._of(call, run, seen) for call in self._calls(function)}
+        found = {self._of(call, run, seen, keyed=keyed) for call in self._calls(function)}
         if not found:
             return Around()
+        if not self.draws(run):  # whatever key there may be, it is not for this run
+            found = {replace(each, rng=None, threaded=False) for each in found}
         around = found.pop()
         if found:
             for each in (around, *found):
@@ -321,12 +368,23 @@ class Contexts:
                 if item is None or item.argument is None:
                     continue
                 place = self._plan.source(call)
+                if item.statement in self.splits:
+                    self._emit_split(place, call, item.statement)
+                    continue
                 key = rendered(self._plan, place, item.argument)
                 draw = seen[item.statement]
                 seen[item.statement] += 1
                 key = f"{{spell:jax.random.fold_in}}({key}, {draw})" if draw else key
                 site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
                 self._plan.at(place, call, site)
+
+    def _emit_split(self, source: Source, call: ast.Call, statement: ast.With) -> None:
+        rng, key = self.splits[statement]
+        if not can_go_before(self._plan, call):
+            self._uses[statement].failed = "it draws where no statement can go before"
+            return
+        site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
+        self._plan.at(source, call, replace(site, before=(split_line(rng, key),)))
 
     def _calls(self, function: FunctionNode) -> list[ast.Call]:
         found = []
@@ -365,6 +423,11 @@ class Contexts:
         if code is not None:
             return code.scope
         return self._plan.flow.scopes[self._source(node).name].module
+
+
+def split_line(rng: str, key: str) -> str:
+    """The statement that takes a new key from a stream."""
+    return f"{rng}, {key} = {{spell:jax.random.split}}({rng})"
 
 
 def run_modules(callee: Value) -> list[Module]:

@@ -15,7 +15,7 @@ from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
-from linenify.facts.stated import context_key, context_text, handed_out
+from linenify.facts.stated import context_key, context_text, handed_out, splits
 from linenify.facts.training import OBJECT, Training
 from linenify.project.source import Source
 
@@ -32,12 +32,12 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     found = models(value)
     if rivals(value):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
-    splits = {
+    sites = {
         split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
     }
-    if len(splits) != 1:
+    if len(sites) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be Models with different arguments")
-    site = splits.pop()
+    site = sites.pop()
     method = found[0].method
     node = call.func
     if method != "apply":
@@ -50,7 +50,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     extra: list[Argument] = []
     if method != "apply":
         extra.append(Added("method", repr(method)))
-    rngs = context_key(plan, source, around) if touched.keys else None
+    rngs = context_key(plan, source, around) if touched.keys and not around.threaded else None
     if rngs is not None:
         extra.append(Added("rngs", "{'dropout': %s}" % rngs))
     elif around.threaded and touched.keys:
@@ -73,6 +73,8 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
             first.append(Added(None, state if state is not None else "{}"))
             callee = f"{hole}.apply"
     made = ModuleCall(None, (*first, *site.call, *extra), callee=callee, rule="LN612")
+    if rngs is not None:
+        made = replace(made, before=splits(around))
     if mutable:
         captured = around.state.captured if around.state is not None else None
         made = handed_out(plan, source, call, made, captured)

@@ -88,6 +88,7 @@ class Reordered:
     arguments: tuple[Argument, ...]
     rule: str
     attribute: str | None = None
+    before: tuple[str, ...] = ()  # statements put before its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import RUNS, Around
 from linenify.facts.effects import Effects, effects, joined
 from linenify.facts.kinds import Array, Container, External, Model, Module, Static, Value, modules
+from linenify.facts.places import in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
@@ -28,7 +29,7 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
-from linenify.facts.stated import context_key, context_text, handed_out, in_block, is_read
+from linenify.facts.stated import context_key, context_text, handed_out, splits
 from linenify.facts.training import OBJECT
 from linenify.project.source import Source
 
@@ -65,8 +66,6 @@ def emit(
     if inside:
         construct = (*construct, Added("parent", "None"))
     around = plan.training.contexts.around(call) if plan.training is not None else Around()
-    if around.threaded and touched.keys:
-        raise Unclear("LN590", f"`{text(call.func)}` draws from a key of its callers")
     key = context_key(plan, source, around) if touched.keys else None
     if name == "call":
         _emit_apply(plan, source, call, construct, inputs, around, touched, key)
@@ -84,6 +83,8 @@ def emit(
     if method == PARAMS:
         method, after = "init", "{result}['params']"
     made = replace(_method(construct, (given, *inputs), method), after=after)
+    if key is not None:
+        made = replace(made, before=splits(around))
     names = _traced(plan, call, inputs)
     if by_shape and not inside and names is not None:
         option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
@@ -130,6 +131,8 @@ def _emit_apply(
     if mutable:
         extra.append(Added("mutable", repr(list(touched.collections))))
     made = _method(construct, (variables, *inputs, *extra), "apply")
+    if key is not None:
+        made = replace(made, before=splits(around))
     if mutable:
         captured = state.captured if state is not None else None
         made = handed_out(plan, source, call, made, captured)

@@ -22,10 +22,10 @@ from linenify.facts.kinds import (
     models,
 )
 from linenify.facts.models import known, rivals
+from linenify.facts.places import can_go_before, free_name, in_block
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Reshaped, StatementSite
-from linenify.facts.stated import can_go_before, free_name, in_block
 from linenify.facts.support import require
 from linenify.facts.training import Training
 from linenify.project.scopes import FunctionNode

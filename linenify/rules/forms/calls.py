@@ -159,7 +159,9 @@ def reorder(call: cst.Call, site: Reordered, context: Context) -> Rewrite:
             func = func.with_changes(attr=name)
         else:
             func = with_parentheses_of(name, func)
-    return Rewrite(with_arguments(call.with_changes(func=func), listing), imports)
+    before, more = statements(site.before, _holes(call, context), context)
+    made = with_arguments(call.with_changes(func=func), listing)
+    return Rewrite(made, imports | more, before=before)
 
 
 def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:

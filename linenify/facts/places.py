@@ -1,0 +1,65 @@
+"""Statements: where others can stand around them, and which names are free."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from linenify.facts.arguments import Unclear
+from linenify.facts.plan import Plan
+
+
+def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
+    """Whether the function around `place` reads a variable."""
+    return any(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+        for n in ast.walk(_home(plan, place))
+    )
+
+
+def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
+    """The first of `names` that the function around `place` does not use."""
+    used = {n.id for n in ast.walk(_home(plan, place)) if isinstance(n, ast.Name)}
+    used |= {n.arg for n in ast.walk(_home(plan, place)) if isinstance(n, ast.arg)}
+    for name in names:
+        if name not in used:
+            return name
+    raise Unclear("LN690", f"the names {', '.join(names)} are all taken")
+
+
+def _home(plan: Plan, place: ast.AST) -> ast.AST:
+    code = plan.code(place)
+    if code is not None:
+        return code.node
+    return next(a for a in reversed([*plan.ancestors(place)]))
+
+
+def in_block(plan: Plan, statement: ast.stmt) -> bool:
+    """Whether a statement has its line to itself, so that others can stand around it."""
+    parent = plan.parents.get(statement)
+    header = 0 if isinstance(parent, ast.Module) else getattr(parent, "lineno", 0)
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    siblings = [s for block in blocks if isinstance(block, list) for s in block]
+    alone = sum(getattr(s, "lineno", 0) == statement.lineno for s in siblings) == 1
+    return alone and header != statement.lineno
+
+
+def can_go_before(plan: Plan, node: ast.expr) -> bool:
+    """Whether `node` may be computed in a statement of its own before the present one."""
+    for ancestor in plan.ancestors(node):
+        match ancestor:
+            case (
+                ast.Lambda()
+                | ast.ListComp()
+                | ast.SetComp()
+                | ast.DictComp()
+                | ast.GeneratorExp()
+                | ast.IfExp()
+                | ast.BoolOp()
+            ):
+                return False
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Return() | ast.Expr():
+                return in_block(plan, ancestor)
+            case ast.stmt():
+                return False
+    return False
