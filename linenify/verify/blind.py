@@ -18,6 +18,7 @@ of different shapes.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import hashlib
 import inspect
@@ -41,9 +42,26 @@ _HOMES = (jax.random, jax_random, jax_random_core)
 _OPEN = 2.0**-54  # keeps logarithms and quantiles finite
 
 
+_nudge: contextvars.ContextVar[int | None] = contextvars.ContextVar("nudge", default=None)
+
+
 @contextlib.contextmanager
-def blindfolded() -> Iterator[None]:
-    """Replaces the samplers of `jax.random`; those without a blind form raise."""
+def blindfolded(nudge: int | None = None) -> Iterator[None]:
+    """Replaces the samplers of `jax.random`; those without a blind form raise.
+
+    With `nudge`, a seed, every real number that is drawn is off by one unit in
+    its last place: what such invisible changes do to a program is its noise.
+    """
+    token = _nudge.set(nudge)
+    try:
+        with _replaced():
+            yield
+    finally:
+        _nudge.reset(token)
+
+
+@contextlib.contextmanager
+def _replaced() -> Iterator[None]:
     replacements = {name: _refusal(name) for name in _sampler_names()} | {
         name: _without_key(sampler) for name, sampler in _SAMPLERS.items()
     }
@@ -113,7 +131,13 @@ def _array(values: Any, dtype: Any, default: type = float) -> jax.Array:
     wanted = jax.dtypes.canonicalize_dtype(default if dtype is None else dtype)
     if jnp.issubdtype(wanted, jnp.complexfloating):
         raise NotImplementedError("complex numbers cannot be drawn without looking at the key")
-    return jnp.asarray(np.asarray(values).astype(wanted))
+    numbers = np.asarray(values)
+    seed = _nudge.get()
+    if seed is not None and jnp.issubdtype(wanted, jnp.floating):
+        step = float(jnp.finfo(wanted).eps)  # type: ignore[no-untyped-call]
+        signs = np.random.default_rng(seed).choice([-step, step], numbers.shape)
+        numbers = numbers * (1 + signs)
+    return jnp.asarray(numbers.astype(wanted))
 
 
 def _normal(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:

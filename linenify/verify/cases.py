@@ -12,6 +12,7 @@ from linenify.verify.programs import compared_programs
 from linenify.verify.verdict import (
     CaseResult,
     Comparison,
+    Curve,
     Departure,
     Outcome,
     RunResult,
@@ -38,12 +39,16 @@ def _run(pair: RunPair, legacy: World, linen: World) -> RunResult:
     failure = None
     comparisons: tuple[Comparison, ...] = ()
     first: Departure | None = None
+    curves: tuple[Curve, ...] = ()
     try:
-        compared = compared_programs if pair.legacy.function else compared_modules
-        comparisons, first = compared(pair, legacy, linen)
+        if pair.legacy.function:
+            comparisons, first, curves = compared_programs(pair, legacy, linen)
+        else:
+            comparisons, first = compared_modules(pair, legacy, linen)
     except UserCodeError as error:
         failure = error.failure
     outcome = worst_outcome(comparison.outcome for comparison in comparisons)
     if failure is not None:
         outcome = Outcome.ERROR
-    return RunResult(pair.name, outcome, comparisons, failure, time.monotonic() - start, first)
+    seconds = time.monotonic() - start
+    return RunResult(pair.name, outcome, comparisons, failure, seconds, first, curves)

@@ -24,11 +24,13 @@ class Tolerance:
 
     `relative` is measured against the largest element of the leaf, `floor`
     against the largest of all leaves: a gradient that is zero in exact
-    arithmetic is rounding noise of the others.
+    arithmetic is rounding noise of the others.  `least` may always be lost, of
+    the largest element, whatever was measured.
     """
 
     relative: float
     floor: float = 0.0
+    least: float = 0.0
 
 
 # The largest of a few samples of the noise is a fraction of what may come: among
@@ -84,8 +86,8 @@ def compare_leaves(
     if noise is not None and any(gap.absolute for gap in judged):
         known = noise()
         judged = [
-            _weighed(gap, known[gap.keypath], _magnitude(old), np.asarray(old).dtype)
-            if gap.absolute
+            _weighed(gap, known[gap.keypath], _magnitude(old), np.asarray(old).dtype, tolerance)
+            if gap.absolute and gap.keypath in known
             else gap
             for gap, (_, old, _) in zip(judged, leaves, strict=True)
         ]
@@ -96,9 +98,9 @@ def compare_leaves(
     return Comparison(what, outcome, len(leaves), tuple(shown[:_SHOWN]), tuple(gaps))
 
 
-def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype) -> Gap:
+def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: Tolerance) -> Gap:
     """A difference against the measured noise of its leaf."""
-    steps = _rounding(dtype, 0.0) * scale
+    steps = _rounding(dtype, tolerance.least) * scale
     allowed = max(_ABOVE_FLOOR * noise.floor, steps)
     within = gap.absolute <= allowed
     note = "zero in exact arithmetic: this is its rounding noise" if noise.vanishes else ""

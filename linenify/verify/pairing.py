@@ -44,9 +44,28 @@ def pairings(legacy: Sequence[Place], linen: Sequence[Place]) -> Iterator[Pairin
     seen: set[Pairing] = set()
     for reading in (_in_order, _by_structure, _by_keypath, _in_order_renamed):
         pairing = reading(legacy, linen)
-        if pairing is not None and pairing not in seen:
-            seen.add(pairing)
+        if pairing is None or pairing in seen:
+            continue
+        seen.add(pairing)
+        if _names_kept(legacy, linen, pairing):
             yield pairing
+
+
+def _names_kept(legacy: Sequence[Place], linen: Sequence[Place], pairing: Pairing) -> bool:
+    """Whether names that somebody gave stay with what they name.
+
+    A checkpoint finds `query` under `query`: that its weights would do as well
+    for a `key` that was made in its place must not pass for equal.
+    """
+    known = {place.keypath[:depth] for place in linen for depth in range(1, len(place.keypath) + 1)}
+    for place, index in zip(legacy, pairing, strict=True):
+        other = linen[index].keypath
+        for depth, (name, new) in enumerate(zip(place.keypath, other, strict=False)):
+            if name != new:
+                if not _automatic(name) and (*other[:depth], name) in known:
+                    return False
+                break
+    return True
 
 
 def relayout(

@@ -28,7 +28,7 @@ def traced(
     numbers: Numbers,
 ) -> tuple[list[Event], list[Event], list[list[Event]]] | None:
     """The events of the call on both sides, and of legacy runs that are off by a last bit."""
-    legacy, linen = (World(world.files.fresh(), world.overlay) for world in worlds)
+    legacy, linen = (world.anew() for world in worlds)
     overlay = legacy.overlay
     assert overlay is not None
     moved: list[list[Event]] = []
@@ -55,7 +55,7 @@ def traced(
 
 def parted_at_init(pair: RunPair, *worlds: World) -> Departure | None:
     """Where the sides part while they initialise: their parameters do not match."""
-    legacy, linen = (World(world.files.fresh(), world.overlay) for world in worlds)
+    legacy, linen = (world.anew() for world in worlds)
     overlay = legacy.overlay
     assert overlay is not None
     try:

@@ -7,6 +7,8 @@ after the last step.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,59 +18,135 @@ import jax.numpy as jnp
 import numpy as np
 
 from linenify.verify.case import Run, RunPair
-from linenify.verify.compare import Tolerance, compare_leaves
-from linenify.verify.creation import watched_legacy, watched_linen
+from linenify.verify.compare import Tolerance, compare_leaves, mismatch
+from linenify.verify.creation import Creation, watched_legacy, watched_linen
+from linenify.verify.departing import departure_in_order
 from linenify.verify.inputs import Inputs
+from linenify.verify.leaves import Keypath
+from linenify.verify.noise import Noise, Row, measured
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
-from linenify.verify.verdict import Comparison, Departure, Gap, Outcome
-from linenify.verify.worlds import World, found, inside
+from linenify.verify.tracing import Event, traced_legacy, traced_linen
+from linenify.verify.verdict import Comparison, Curve, Departure, Gap
+from linenify.verify.worlds import UserCodeError, World, found, inside
 
-Row = tuple[str, Any, Any]
+Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...]]
 
 
-def compared_programs(
-    pair: RunPair, legacy: World, linen: World
-) -> tuple[tuple[Comparison, ...], Departure | None]:
-    """What the function returned, the variables in it apart from the rest."""
+def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
+    """What the function returned, the variables in it apart from the rest.
+
+    Raises:
+        UserCodeError: a side did not run.
+    """
     old = _returned(pair.legacy, legacy)
     new = _returned(pair.linen, linen)
-    matched = _Match(Tolerance(pair.rtol or 1e-6))
+    tolerance = Tolerance(pair.rtol or _LEAST, least=_LEAST)
+    matched = _Match(tolerance)
     matched.walk("", old, new)
+
+    @functools.cache
+    def noise() -> Mapping[str, Noise]:
+        return _noise(pair.legacy, legacy, old)
+
+    measure = noise if pair.rtol is None else None
     verdict = []
     if matched.rows or matched.gaps or not matched.variables:
-        verdict.append(_with_gaps("outputs", matched.rows, matched.gaps, matched.tolerance))
+        verdict.append(compare_leaves("outputs", matched.rows, tolerance, measure))
+    if matched.gaps:
+        verdict[0] = mismatch("outputs", matched.gaps, verdict[0].leaves)
     if matched.variables:
-        verdict.append(compare_leaves("variables", matched.variables, matched.tolerance))
-    return tuple(verdict), None
+        verdict.append(compare_leaves("variables", matched.variables, tolerance, measure))
+    first = None
+    if not all(each.outcome.passed for each in verdict):
+        first = _departure(pair, legacy, linen)
+    return tuple(verdict), first, tuple(_curves(matched.rows))
+
+
+# A program sums up the rounding of many steps in an order that compilers choose.
+_LEAST = 1e-6
+_PERTURBATIONS = 2
+_CURVES = 6
 
 
 def _returned(run: Run, world: World) -> Any:
-    with inside(world, "run"):
-        namespace = vars(world.files.load(run.file))
-        make = Inputs(namespace)
-        inputs = make.positional(run.inputs)
-        named = make.named(run.named_inputs, inputs) | make.literals(run.call)
-        named |= make.literals(run.hyperparameters)
-        function = found(run.function, namespace, make)
-        if world.overlay is not None:
-            with watched_legacy(world.overlay.nn) as (params, state):
-                result = function(*inputs, **named)
-            created = {"params": params, "state": state}
-        else:
-            with watched_linen() as created:
-                result = function(*inputs, **named)
-        return canonical(result, names_of(created), world.overlay)
+    with inside(world, "run"), _watched(world) as created:
+        return canonical(_called(run, world), names_of(created), world.overlay)
 
 
-def _with_gaps(what: str, rows: list[Row], gaps: list[Gap], tolerance: Tolerance) -> Comparison:
-    compared = compare_leaves(what, rows, tolerance)
-    if not gaps:
-        return compared
-    return Comparison(what, Outcome.DIFFERENT, compared.leaves, tuple(gaps[:_SHOWN]))
+def _called(run: Run, world: World) -> Any:
+    namespace = vars(world.files.load(run.file))
+    make = Inputs(namespace)
+    inputs = make.positional(run.inputs)
+    named = make.named(run.named_inputs, inputs) | make.literals(run.call)
+    named |= make.literals(run.hyperparameters)
+    return found(run.function, namespace, make)(*inputs, **named)
 
 
-_SHOWN = 8
+@contextlib.contextmanager
+def _watched(world: World) -> Iterator[Mapping[str, Creation]]:
+    if world.overlay is None:
+        with watched_linen() as created:
+            yield created
+    else:
+        with watched_legacy(world.overlay.nn) as (params, state):
+            yield {"params": params, "state": state}
+
+
+def _noise(run: Run, world: World, old: Any) -> Mapping[str, Noise]:
+    """What numbers that are off by a last bit do to the legacy program."""
+    rows = _numeric(old)
+    moved = []
+    for seed in range(_PERTURBATIONS):
+        try:
+            moved.append(_numeric(_returned(run, world.anew(nudge=seed))))
+        except UserCodeError:
+            continue
+    return measured(rows, moved, lambda: None)
+
+
+def _numeric(tree: Any) -> list[Row]:
+    leaves = [("/".join(path) or "(all)", leaf) for path, leaf in _leaves(tree)]
+    numbers = (bool, int, float, complex, np.generic, np.ndarray, jax.Array)
+    return [(name, leaf, leaf) for name, leaf in leaves if isinstance(leaf, numbers)]
+
+
+def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
+    """The first call of a submodule that differs, without compilation, in both programs."""
+    try:
+        old, owners = _traced(pair.legacy, legacy.anew())
+        moved, _ = _traced(pair.legacy, legacy.anew(nudge=0))
+        new, others = _traced(pair.linen, linen.anew())
+    except UserCodeError:
+        return None
+    return departure_in_order(old, new, (owners, others), [moved])
+
+
+def _traced(run: Run, world: World) -> tuple[list[Event], dict[Keypath, Any]]:
+    if world.overlay is None:
+        tracing: Any = traced_linen(world.files)
+    else:
+        tracing = traced_legacy(world.overlay, world.files)
+    with inside(world, "run"), _watched(world) as created, tracing as trace, jax.disable_jit():
+        _called(run, world)
+    owners = {path[:-1]: () for each in created.values() for path in each.keypaths}
+    concrete = [
+        event
+        for event in trace.events
+        if not event.initializing and any(value is not None for value in event.outputs)
+    ]
+    return concrete, owners
+
+
+def _curves(rows: list[Row]) -> Iterator[Curve]:
+    """Rows of numbers, such as the losses of all steps."""
+    count = 0
+    for name, old, new in rows:
+        if np.ndim(old) == 1 and np.shape(old) == np.shape(new) and np.size(old) > 1:
+            values = [np.asarray(side) for side in (old, new)]
+            if values[0].dtype.kind == "f" and count < _CURVES:
+                count += 1
+                yield Curve(name, *(tuple(map(float, side)) for side in values))
 
 
 @dataclass

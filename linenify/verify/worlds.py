@@ -31,6 +31,12 @@ class World:
     files: UserFiles
     overlay: Overlay | None
     double: bool = False
+    nudge: int | None = None
+    """A seed: random numbers are off by a last bit."""
+
+    def anew(self, nudge: int | None = None) -> World:
+        """The same world before its files were imported; functions are compiled anew."""
+        return World(self.files.fresh(), self.overlay, nudge=nudge)
 
     def in_double_precision(self) -> World:
         """The same world, where `float32` means `float64`; files are imported anew."""
@@ -50,7 +56,7 @@ class World:
             if self.double:
                 stack.enter_context(doubled(self.overlay))
             stack.enter_context(self.files.active())
-            stack.enter_context(blindfolded())
+            stack.enter_context(blindfolded(self.nudge))
             # Samplers outside of JAX have a state, which both sides begin with.
             random.seed(0)
             np.random.seed(0)
