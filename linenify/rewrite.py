@@ -17,6 +17,7 @@ from linenify.facts.sites import (
     FunctionModuleSite,
     ImportSite,
     ModuleClassSite,
+    Reshaped,
     Site,
 )
 from linenify.facts.support import missing
@@ -288,11 +289,23 @@ class _Engine(cst.CSTTransformer):
             indent=self._columns[-1] if self._columns else 0,
             step=self._parsed.module.default_indent,
             alone=bool(self._path) and _stands_alone_in(self._path[-1]),
+            nested=any(self._is_made_anew(each) for each in self._path),
             children=frame.children if frame is not None else {},
             parameters=self._parameters,
             consumed=self._consumed.get(place, frozenset()),
             taken=self._taken,
         )
+
+    def _is_made_anew(self, node: cst.CSTNode) -> bool:
+        """Whether a node around becomes another expression, of parts that are one line each."""
+        if not isinstance(node, cst.Call) or not isinstance(self._site(node), Reshaped):
+            return False
+        parts = [node.func]
+        for value in (arg.value for arg in node.args):
+            elements = value.elements if isinstance(value, cst.Tuple) else ()
+            parts += [each.value for each in elements] or [value]
+        spans = [self._parsed.span(part) for part in parts]
+        return all(span.line == span.end_line for span in spans)
 
     def _place(self, node: cst.CSTNode) -> tuple[int, int]:
         span = self._parsed.span(node)

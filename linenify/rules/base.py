@@ -108,6 +108,7 @@ class Context:
         indent: column of the statement around the node.
         step: one level of indentation.
         alone: whether the node needs no parentheses where it stands.
+        nested: whether what is made around the node will break its lines, too.
         children: constructors handed up for `setup`.
         parameters: parameters handed up, by the place of their `def`.
         consumed: parameters of this method that become fields of this class.
@@ -123,6 +124,7 @@ class Context:
     indent: int = 0
     step: str = "    "
     alone: bool = False
+    nested: bool = False
     children: Mapping[str, cst.BaseExpression] = field(default_factory=dict)
     parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(default_factory=dict)
     consumed: frozenset[str] = frozenset()

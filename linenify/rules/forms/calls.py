@@ -21,6 +21,7 @@ from linenify.syntax.build import (
     statement_from_template,
     with_parentheses_of,
 )
+from linenify.syntax.layout import Place, laid_out
 from linenify.syntax.listing import SPACE, Listing, Slot, of_arguments, with_arguments, wrapped_call
 
 
@@ -174,8 +175,10 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     before, more = statements(site.before, holes, context)
     imports |= more
     node: cst.BaseExpression = made
-    if isinstance(made, cst.Call):
-        node = _wrapped(made, context.place(context.original)[1], context)
+    if not context.nested:
+        step = "\t" if context.step == "\t" else "    "
+        column = context.place(context.original)[1]
+        node = laid_out(made, Place(column, context.indent, step, step))
     if call.lpar:
         node = with_parentheses_of(node, call)
     elif is_atomic(node) or context.alone:
