@@ -146,7 +146,9 @@ class Contexts:
                 continue
             callee = self._plan.flow.values.get(call.func, frozenset())
             given = {k.arg: k.value for k in call.keywords}
-            captured = item.optional_vars.id if isinstance(item.optional_vars, ast.Name) else None
+            captured = None
+            if isinstance(item.optional_vars, ast.Name | ast.Attribute):
+                captured = ast.unparse(item.optional_vars)
             if _STOCHASTIC in callee:
                 key = call.args[0] if call.args else given.get("init_rng")
                 yield Item(statement, place, "rng", key, captured)

@@ -173,9 +173,9 @@ class Interpreter:
                 else:
                     receiver = frozenset({Self(owner.node)})
             else:
-                receiver = frozenset(
-                    {Class(owner.node) if kind == "class" else Instance(owner.node)}
-                )
+                lines = [owner.node, *self.hierarchy.descendants(owner.node)]
+                made = Class if kind == "class" else Instance
+                receiver = frozenset(made(node) for node in lines)
             self.assign(scope, positional[0].arg, receiver)
         if isinstance(code.node, ast.Lambda):
             self._return(code.node, self.eval(code.node.body, scope))
@@ -473,6 +473,8 @@ class Interpreter:
                             | Module(definition=ast.ClassDef() as node)
                         ):
                             self.join(self.attributes, (node, name), value)
+                        case Function(node=ast.FunctionDef() as function):
+                            self.join(self.items, (function, name), value)
                         case Container(node=made, type="namespace"):
                             self.join(self.items, (made, name), value)
             case ast.Subscript(value=owner, slice=index):

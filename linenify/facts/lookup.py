@@ -82,6 +82,8 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
             return ARRAY if name == "step" else NOTHING
         case Class(node=node) | Instance(node=node):
             return object_attribute(flow, atom, node, name)
+        case Function(node=function):
+            return flow.items.get((function, name), NOTHING)
         case Container(node=made, type="namespace"):
             return flow.items.get((made, name), NOTHING) or frozenset({Api(atom, name)})
         case Api(receiver=Api()):

@@ -15,7 +15,7 @@ from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.support import require
 from linenify.facts.training import OBJECT
 from linenify.project.scopes import Scope
-from linenify.project.source import Source
+from linenify.project.source import Source, Span
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
@@ -321,7 +321,8 @@ class _File:
 
     def _refuse_once(self, link: ast.expr, code: str, why: str) -> None:
         line = self.plan.statement(link).lineno
-        if not any(f.statement == line for f in self.facts.refusals):
+        place = self.plan.span(self.source, link)
+        if not any(f.statement == line and _holds(f.span, place) for f in self.facts.refusals):
             self.plan.refuse(self.source, link, code, why)
 
     def _quote(self, link: ast.expr) -> None:
@@ -388,3 +389,9 @@ class _File:
         if training is not None and training.contexts.opens(parent):
             return True  # flagged there, if need be
         return self.plan.site_at(self.source, parent) is not None
+
+
+def _holds(outer: Span, inner: Span) -> bool:
+    """Whether one extent encloses the other."""
+    starts = (outer.line, outer.column) <= (inner.line, inner.column)
+    return starts and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)

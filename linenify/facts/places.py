@@ -10,8 +10,8 @@ from linenify.facts.plan import Plan
 
 
 def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
-    """Whether the function around `place` reads a variable."""
-    return any(
+    """Whether the function around `place` reads a variable; attributes are read elsewhere."""
+    return "." in name or any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
         for n in ast.walk(_home(plan, place))
     )

@@ -15,7 +15,7 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import RUNS, Around
 from linenify.facts.effects import Effects, effects, joined
 from linenify.facts.kinds import Array, Container, External, Model, Module, Static, Value, modules
-from linenify.facts.places import in_block, is_read
+from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
@@ -80,16 +80,30 @@ def emit(
         method, after = _emit_created(plan, source, call, found, captured)
     else:
         method, after = _emit_targets(plan, source, call, captured), None
+    popped: tuple[str, ...] = ()
     if method == PARAMS:
         method, after = "init", "{result}['params']"
+        if captured is not None and is_read(plan, call, captured):
+            popped, after = _popped(plan, call, captured)
     made = replace(_method(construct, (given, *inputs), method), after=after)
+    made = replace(made, before=popped)
     if key is not None:
-        made = replace(made, before=splits(around))
+        made = replace(made, before=(*splits(around), *popped))
     names = _traced(plan, call, inputs)
     if by_shape and not inside and names is not None:
         option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
         made = replace(made, wrap="{spell:jax.jit}({func}%s)" % option)
     plan.at(source, call, made)
+
+
+def _popped(plan: Plan, call: ast.Call, captured: str) -> tuple[tuple[str, ...], str]:
+    """Statements that part the params from the other collections, and what is left."""
+    if not can_go_before(plan, call):
+        raise Unclear("LN590", f"the new state of `{text(call.func)}` cannot be taken here")
+    variables = free_name(plan, call, ("variables", "init_variables"))
+    params = free_name(plan, call, ("params", "init_params"))
+    parted = f"{captured}, {params} = {{spell:flax.core.pop}}({variables}, 'params')"
+    return (f"{variables} = {{result}}", parted), params
 
 
 def _traced(plan: Plan, call: ast.Call, inputs: Sequence[Argument]) -> list[str] | None:
@@ -98,6 +112,9 @@ def _traced(plan: Plan, call: ast.Call, inputs: Sequence[Argument]) -> list[str]
     values = {k.arg: k.value for k in call.keywords}
     for argument in inputs:
         if argument.keyword is None:
+            continue
+        if isinstance(argument, Added):  # a plain value that a partial had bound
+            static.append(argument.keyword)
             continue
         node = values.get(argument.keyword)
         value = plan.flow.values.get(node, frozenset()) if node is not None else frozenset()
@@ -254,9 +271,7 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | No
     """
     statement = plan.parents.get(call)
     match statement:
-        case ast.Subscript(value=value, slice=ast.Constant(value=1)) if (
-            value is call and captured is None
-        ):
+        case ast.Subscript(value=value, slice=ast.Constant(value=1)) if value is call:
             plan.at(source, statement, AttributeSite(1, None, "LN310"))
             return PARAMS
         case ast.Expr() if captured is None or not is_read(plan, call, captured):

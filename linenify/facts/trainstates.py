@@ -310,9 +310,13 @@ def _emit_gradient(
     plan = training.plan
     place = _place(call, "loss_fn")
     statement = plan.parents.get(call)
+    returned = False
     match statement:
         case ast.Assign(targets=[ast.Tuple(elts=targets)]) if in_block(plan, statement):
             shown = [rendered(plan, source, target) for target in targets]
+        case ast.Return() if name == "optimize" and in_block(plan, statement):
+            shown = _shown(plan, call)
+            returned = True
         case _:
             raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
     aux = len(shown) == 3
@@ -340,8 +344,20 @@ def _emit_gradient(
         )
         step = f"{state} = {owner}.apply_gradients(grads={given % grads})"
         lines = [_unpacked(values, grads), step]
+        if returned:
+            lines.append(f"return {', '.join(shown)}")
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN606", lines=(*lines,))
     plan.at(source, call, Reshaped(template, "LN606", before=before))
+
+
+def _shown(plan: Plan, call: ast.Call) -> list[str]:
+    """Names for what `optimize` gives: the optimizer, the loss, and what else it computes."""
+    made = plan.flow.values.get(call, frozenset())
+    sizes = {len(plan.flow.keys.get(a.node, ())) for a in made if isinstance(a, Container)}
+    if len(sizes) != 1:
+        raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
+    names = (("state", "new_state"), ("loss", "value"), ("aux", "outputs"))
+    return [free_name(plan, call, names[place]) for place in range(sizes.pop())]
 
 
 def _unpacked(values: list[str], grads: str) -> str:
