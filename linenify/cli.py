@@ -35,7 +35,7 @@ STDIN = Path("-")
 # Commands that live beside what they command: where, and their line of help.
 ELSEWHERE = {
     "verify": ("linenify.cli_verify", "Run both sides and compare what they compute."),
-    "remap": ("linenify.checkpoint.cli", "Convert a legacy checkpoint to its Linen names."),
+    "remap": ("linenify.cli_remap", "Carry a legacy checkpoint over to the migrated model."),
 }
 
 

@@ -98,6 +98,10 @@ class Leaf:
         """The negative."""
         return replace(self, steps=(*self.steps, Step("negate", self.shape)))
 
+    def swap(self) -> Leaf:
+        """The same numbers, their bytes in the other order."""
+        return replace(self, steps=(*self.steps, Step("swap bytes", self.shape)))
+
     def repeat(self, times: int) -> Leaf:
         """`times` copies along a new leading axis."""
         shape = (times, *self.shape)

@@ -1,0 +1,381 @@
+"""Which legacy leaf is which Linen leaf: read off a traced module, checked leaf by leaf."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
+from linenify.checkpoint.reading import Tree
+from linenify.checkpoint.scopes import Scope, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One leaf on both sides.
+
+    Attributes:
+        legacy: `("params", "Dense_1", "kernel")` or `("state", "/Block_0/BatchNorm_2", "mean")`.
+        linen: `("batch_stats", "Block_0", "BatchNorm_0", "mean")`.
+        shape: in legacy.
+        linen_shape: in Linen.
+        dtype: the name of its dtype.
+        axes: the legacy axes in the order of Linen; empty where they are the same.
+    """
+
+    legacy: Keypath
+    linen: Keypath
+    shape: tuple[int, ...]
+    linen_shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Renames:
+    """A one-to-one map of leaves.
+
+    Attributes:
+        rows: the leaves.
+        notes: scopes whose children have other names than the trace predicts, and
+            were matched by their order.
+
+    Raises:
+        CheckpointError: two rows name the same leaf.
+    """
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for side in ("legacy", "linen"):
+            seen: set[Keypath] = set()
+            for row in self.rows:
+                keypath = getattr(row, side)
+                if keypath in seen:
+                    raise CheckpointError(f"two leaves map to this {side} leaf", keypath=keypath)
+                seen.add(keypath)
+
+    def to_linen(self) -> dict[Keypath, Keypath]:
+        """Legacy keypaths to Linen keypaths."""
+        return {row.legacy: row.linen for row in self.rows}
+
+
+def predicted(scope: Scope) -> Renames:
+    """The map by the rules of legacy naming alone, without a checkpoint to check it against."""
+    return Renames(tuple(_predicted(scope, (), ())))
+
+
+def matched(scope: Scope, params: Tree, state: Mapping[str, Tree] | None = None) -> Renames:
+    """The map between a traced module and the trees of a checkpoint.
+
+    Args:
+        scope: the traced module.
+        params: nested dicts of leaves (anything with a `shape` and a `dtype`).
+        state: the flat legacy collection, `{"/Block_0/BatchNorm_1": {"mean": ...}}`;
+            None when there is none, then collections are left out.
+
+    Raises:
+        CheckpointError: leaves are left over on a side, or do not fit; names the scope.
+    """
+    root = _legacy_root(params, state, {child.name for child in scope.children})
+    matcher = _Matcher(only_params=state is None)
+    rows = matcher.rows(scope, root, ())
+    if isinstance(rows, _Mismatch):
+        raise CheckpointError(
+            f"the module does not fit the checkpoint: {rows.why}", keypath=rows.at
+        )
+    return Renames(tuple(rows), tuple(dict.fromkeys(matcher.notes)))
+
+
+# --- the legacy side -------------------------------------------------------------------------
+
+
+@dataclass
+class _Node:
+    """A legacy scope: its params, of which some are children, and its state."""
+
+    params: Mapping[str, Tree] = field(default_factory=dict)
+    state: Mapping[str, Tree] = field(default_factory=dict)
+    state_key: str = "/"
+    below: dict[str, _Node] = field(default_factory=dict)
+
+
+def _legacy_root(params: Tree, state: Mapping[str, Tree] | None, children: set[str]) -> _Node:
+    root = _Node(params if isinstance(params, Mapping) else {})
+    paths = {key: tuple(filter(None, key.split("/"))) for key in state or {}}
+    firsts = {path[0] for path in paths.values() if path}
+    named_root = (
+        "/" not in paths and len(firsts) == 1 and not firsts & (set(root.params) | children)
+    )
+    for key, path in paths.items():
+        node = root
+        for name in path[1:] if named_root else path:
+            node = node.below.setdefault(name, _Node())
+        own = (state or {})[key]
+        node.state = own if isinstance(own, Mapping) else {}
+        node.state_key = key
+    _graft(root)
+    return root
+
+
+def _graft(node: _Node) -> None:
+    """Puts the params of children beside their state."""
+    for name, child in node.below.items():
+        own = node.params.get(name)
+        child.params = own if isinstance(own, Mapping) else {}
+        _graft(child)
+
+
+def _children(node: _Node, own: set[str]) -> dict[str, _Node]:
+    """The children of a legacy scope that have leaves, in the order of their numbers."""
+    found = dict(node.below)
+    for name, value in node.params.items():
+        if name not in own and name not in found and isinstance(value, Mapping):
+            child = _Node(value)
+            found[name] = child
+    return {name: child for name, child in found.items() if _bears(child)}
+
+
+def _bears(node: _Node) -> bool:
+    return (
+        any(True for _ in flat(node.params))
+        or any(True for _ in flat(node.state))
+        or any(map(_bears, node.below.values()))
+    )
+
+
+def flat(tree: Tree, above: Keypath = ()) -> Iterator[tuple[Keypath, Any]]:
+    """The leaves of nested dicts with their keypaths; None is a leaf of no array."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from flat(value, (*above, key))
+    elif hasattr(tree, "shape"):
+        yield above, tree
+
+
+# --- names -----------------------------------------------------------------------------------
+
+_NUMBERED = re.compile(r"(?:(?P<stem>.*)_)?(?P<number>\d+)")
+
+
+def _legacy_names(scope: Scope, *, shared: bool) -> dict[str, str]:
+    """Linen names of the children to legacy names.
+
+    Args:
+        scope: whose children.
+        shared: whether those that are called more often than it is were legacy's
+            shared modules, which take their number when they are constructed.
+    """
+    children = scope.children
+    names = {child.name: child.name for child in children if child.given}
+    events = []
+    for child in children:
+        if child.given or not child.counts:
+            continue
+        bare = shared and child.calls > max(scope.calls, 1)
+        when = child.created if bare or child.called < 0 else child.called
+        events.append((when, child, bare))
+    events.sort(key=lambda event: event[0])
+    for number, (_, child, bare) in enumerate(events):
+        names[child.name] = str(number) if bare else f"{_stem(child)}_{number}"
+    for child in children:
+        names.setdefault(child.name, child.name)
+    return names
+
+
+def _stem(child: Scope) -> str:
+    return child.stems[0] if child.stems else child.name.rpartition("_")[0]
+
+
+def _by_order(children: Iterable[Scope]) -> list[Scope]:
+    return sorted(children, key=lambda c: c.called if c.called >= 0 else c.created)
+
+
+def _by_number(names: Iterable[str]) -> list[str]:
+    def rank(name: str) -> tuple[float, str]:
+        found = _NUMBERED.fullmatch(name)
+        return (int(found["number"]) if found else math.inf, name)
+
+    return sorted(names, key=rank)
+
+
+def _predicted(scope: Scope, legacy: Keypath, linen: Keypath) -> Iterator[Row]:
+    for variable in scope.variables:
+        yield _row(variable, legacy, linen, _legacy_shape(variable))
+    names = _legacy_names(scope, shared=True)
+    for child in scope.children:
+        yield from _predicted(child, (*legacy, names[child.name]), (*linen, child.name))
+
+
+def _legacy_shape(variable: Variable) -> tuple[int, ...]:
+    shape = [0] * len(variable.shape)
+    for place, axis in enumerate(variable.axes or range(len(shape))):
+        shape[axis] = variable.shape[place]
+    return tuple(shape)
+
+
+def _row(
+    variable: Variable, legacy: Keypath, linen: Keypath, shape: tuple[int, ...], key: str = ""
+) -> Row:
+    if variable.collection == "params":
+        place: Keypath = ("params", *legacy, *variable.keypath)
+    else:
+        place = ("state", key or "/" + "/".join(legacy), *variable.keypath)
+    return Row(
+        place,
+        (variable.collection, *linen, *variable.keypath),
+        shape,
+        variable.shape,
+        variable.dtype,
+        variable.axes,
+    )
+
+
+# --- both sides ------------------------------------------------------------------------------
+
+
+_Pair = tuple[Scope, str]
+"""A Linen child and the name of the legacy child that it is."""
+
+
+@dataclass(frozen=True)
+class _Mismatch:
+    at: Keypath
+    why: str
+
+
+@dataclass
+class _Matcher:
+    only_params: bool
+    notes: list[str] = field(default_factory=list)
+
+    def rows(
+        self, scope: Scope, node: _Node, legacy: Keypath, linen: Keypath = ()
+    ) -> list[Row] | _Mismatch:
+        """The rows of a scope and of all below, or why there are none."""
+        rows: list[Row] = []
+        expected: set[tuple[bool, Keypath]] = set()
+        for variable in scope.variables:
+            if variable.collection != "params" and self.only_params:
+                continue
+            tree = node.params if variable.collection == "params" else node.state
+            leaf = _at(tree, variable.keypath)
+            if leaf is None:
+                return _Mismatch(
+                    (*legacy, *variable.keypath),
+                    f"Linen has {spelled((variable.collection, *linen, *variable.keypath))}, "
+                    "which the checkpoint lacks here",
+                )
+            shape = tuple(leaf.shape)
+            if not _fits(shape, variable):
+                return _Mismatch(
+                    (*legacy, *variable.keypath),
+                    f"the shape is {list(shape)} and in Linen {list(variable.shape)}",
+                )
+            expected.add((variable.collection == "params", variable.keypath))
+            rows.append(_row(variable, legacy, linen, shape, node.state_key))
+        own = {variable.keypath[0] for variable in scope.variables}
+        if left := self._left_over(node, own, expected):
+            return _Mismatch((*legacy, *left), "the module has no such variable")
+        below = self._below(scope, node, own, legacy, linen)
+        return below if isinstance(below, _Mismatch) else [*rows, *below]
+
+    def _left_over(
+        self, node: _Node, own: set[str], expected: set[tuple[bool, Keypath]]
+    ) -> Keypath | None:
+        for in_params, tree in ((True, node.params), (False, node.state)):
+            for keypath, _ in flat(tree):
+                mine = len(keypath) == 1 or keypath[0] in own or not in_params
+                if mine and (in_params, keypath) not in expected:
+                    return keypath
+        return None
+
+    def _below(
+        self, scope: Scope, node: _Node, own: set[str], legacy: Keypath, linen: Keypath
+    ) -> list[Row] | _Mismatch:
+        olds = _children(node, own)
+        news = [child for child in scope.children if child.holds(only_params=self.only_params)]
+        if len(olds) != len(news):
+            return _Mismatch(
+                legacy,
+                f"{len(olds)} submodules with variables ({', '.join(olds) or 'none'}), "
+                f"in Linen {len(news)} ({', '.join(c.name for c in news) or 'none'})",
+            )
+        first: _Mismatch | None = None
+        for by_order, pairs in self._readings(scope, news, olds):
+            before = len(self.notes)
+            rows = self._paired(pairs, olds, legacy, linen)
+            if isinstance(rows, list):
+                if by_order:
+                    self.notes.append(_note(legacy, pairs))
+                return rows
+            del self.notes[before:]
+            first = first or rows
+        return first or _Mismatch(legacy, self._names(scope, news, olds))
+
+    def _paired(
+        self, pairs: Sequence[_Pair], olds: Mapping[str, _Node], legacy: Keypath, linen: Keypath
+    ) -> list[Row] | _Mismatch:
+        rows: list[Row] = []
+        for child, name in pairs:
+            inner = self.rows(child, olds[name], (*legacy, name), (*linen, child.name))
+            if isinstance(inner, _Mismatch):
+                return inner
+            rows += inner
+        return rows
+
+    def _readings(
+        self, scope: Scope, news: Sequence[Scope], olds: Mapping[str, _Node]
+    ) -> Iterator[tuple[bool, list[_Pair]]]:
+        """Ways to pair the children, the likeliest first: by name, then by order."""
+        for shared in (True, False):
+            names = _legacy_names(scope, shared=shared)
+            if {names[child.name] for child in news} == set(olds):
+                yield False, [(child, names[child.name]) for child in news]
+        fixed = {child.name for child in news if child.given and child.name in olds}
+        left = _by_order(child for child in news if child.name not in fixed)
+        free = _by_number(name for name in olds if name not in fixed)
+        known = {stem for child in left for stem in child.stems}
+        pairs = list(zip(left, free, strict=True))
+        if all(_of_class(child, name, known) for child, name in pairs):
+            yield True, [*((child, child.name) for child in news if child.name in fixed), *pairs]
+
+    def _names(self, scope: Scope, news: Sequence[Scope], olds: Iterable[str]) -> str:
+        names = _legacy_names(scope, shared=True)
+        wanted = ", ".join(names[child.name] for child in news)
+        return f"the checkpoint has {', '.join(olds)}, the trace predicts {wanted}"
+
+
+def _of_class(child: Scope, name: str, known: set[str]) -> bool:
+    """Whether an automatic legacy name does not speak of another of the classes here."""
+    stem = name.rpartition("_")[0]
+    return stem in child.stems or stem not in known
+
+
+def _note(legacy: Keypath, pairs: Sequence[tuple[Scope, str]]) -> str:
+    listed = ", ".join(f"{name} = {child.name}" for child, name in pairs)
+    return f"{spelled(legacy)}: matched by order, not by predicted names: {listed}"
+
+
+def _at(tree: Tree, keypath: Keypath) -> Any:
+    for key in keypath:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return None
+        tree = tree[key]
+    return tree if hasattr(tree, "shape") else None
+
+
+def _fits(shape: tuple[int, ...], variable: Variable) -> bool:
+    """Whether a legacy leaf of this shape is the variable in legacy's layout.
+
+    GroupNorm dropped its leading axes of size one, DenseGeneral sorts what it contracts.
+    """
+    if variable.axes and len(variable.axes) == len(shape):
+        return tuple(shape[axis] for axis in variable.axes) == variable.shape
+    return shape == variable.shape or (
+        [n for n in shape if n != 1] == [n for n in variable.shape if n != 1]
+    )

@@ -1,0 +1,112 @@
+"""The user's module class, and what to call it with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from linenify.checkpoint.errors import CheckpointError
+from linenify.verify.inputs import Inputs
+from linenify.verify.loading import UserFiles
+
+if TYPE_CHECKING:
+    from linenify.checkpoint.worker import Request
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<spec>.*)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def user_module(request: Request) -> Iterator[tuple[Any, list[Any], dict[str, Any]]]:
+    """The module instance with its positional and named inputs; valid inside."""
+    with named_object(request.module) as found:
+        namespace = vars(sys.modules[getattr(found, "__module__", "builtins")])
+        make = Inputs(namespace)
+        fields = make.literals(request.fields)
+        args, kwargs = arguments(request, make)
+        if inspect.isclass(found):
+            fields, call = _placed(found, fields, request.method or "__call__")
+            yield found(**fields), args, {**kwargs, **call}
+        else:  # an instance, or a function or partial that makes one
+            instance = found(**fields) if callable(found) and not hasattr(found, "scope") else found
+            yield instance, args, kwargs
+
+
+def arguments(request: Request, make: Inputs) -> tuple[list[Any], dict[str, Any]]:
+    """Inputs in a row and by name."""
+    row, named = [], {}
+    for text in request.inputs:
+        found = _NAMED.fullmatch(text)
+        if found is not None:
+            named[found["name"]] = found["spec"]
+        else:
+            row.append(text)
+    args = make.positional(row)
+    return args, make.named(named, args)
+
+
+@contextlib.contextmanager
+def named_object(name: str) -> Iterator[Any]:
+    """What `pkg.file:name` or `path/file.py:name` stands for.
+
+    Raises:
+        CheckpointError: there is no such thing.
+    """
+    place, separator, attribute = name.rpartition(":")
+    if not separator:
+        place, _, attribute = name.rpartition(".")
+    if not place or not attribute:
+        raise CheckpointError(f"{name!r} is neither pkg.file:Class nor path/file.py:Class")
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise CheckpointError(f"{place} does not exist")
+        root = _root(path)
+        files = UserFiles(root if root is not None else path)
+        with files.active():
+            loaded = files.load(path.resolve().relative_to(files.folder).as_posix())
+            yield _attribute(loaded, attribute, name)
+        return
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        try:
+            loaded = importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise CheckpointError(f"{place} cannot be imported: {error}") from error
+        yield _attribute(loaded, attribute, name)
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def _root(path: Path) -> Path | None:
+    """The top folder of the package that a file is in; None for a loose file."""
+    folder = path.resolve().parent
+    top = None
+    while (folder / "__init__.py").is_file():
+        top, folder = folder, folder.parent
+    return top
+
+
+def _attribute(loaded: Any, attribute: str, name: str) -> Any:
+    value = loaded
+    for part in attribute.split("."):
+        if not hasattr(value, part):
+            raise CheckpointError(f"{name}: there is no `{part}`")
+        value = getattr(value, part)
+    return value
+
+
+def _placed(
+    module_class: Any, fields: Mapping[str, Any], method: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords as fields, or as arguments of the call, wherever the class takes them."""
+    known = {each.name for each in dataclasses.fields(module_class) if each.init}
+    signature = inspect.signature(getattr(module_class, method)).parameters
+    call = {k: v for k, v in fields.items() if k not in known and k in signature}
+    return {k: v for k, v in fields.items() if k not in call}, call

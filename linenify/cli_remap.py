@@ -1,0 +1,258 @@
+"""`linenify remap`: reads its options, calls `linenify.checkpoint`, prints what came of it."""
+
+# The process that moves the bytes never imports JAX: it stays small.
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from linenify.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from linenify.checkpoint.conversion import Plan
+    from linenify.checkpoint.errors import Keypath
+    from linenify.checkpoint.run import Conversion
+    from linenify.checkpoint.worker import Request
+
+KINDS = ("train-state", "variables", "params")
+FORMATS = ("msgpack", "orbax", "safetensors")
+
+
+@click.command(short_help="Carry a legacy checkpoint over to the migrated model.")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path, exists=True))
+@click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
+@click.option("--module", metavar="FILE:CLASS", help="The migrated module class.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="SPEC", help='As "f32[8,32,32,3]" or name=SPEC.'
+)
+@click.option(
+    "--set", "fields", multiple=True, metavar="NAME=VALUE", help="A hyper-parameter of the class."
+)
+@click.option("--rng", "rngs", multiple=True, metavar="NAME", help="A stream besides dropout.")
+@click.option("--method", default="", metavar="NAME", help="Initialise by this method.")
+@click.option(
+    "--optimizer",
+    default="",
+    metavar="EXPR",
+    help='The legacy optimizer: "Adam(weight_decay=0.1)".',
+)
+@click.option(
+    "--per-step", multiple=True, metavar="NAME", help="A hyper-parameter that each step sets."
+)
+@click.option("--schedule", is_flag=True, help="The learning rate is an optax schedule.")
+@click.option("--tx", default="", metavar="FILE:NAME", help="The migrated optax transformation.")
+@click.option("--legacy", default="", metavar="FILE[:CLASS]", help="Confirm with legacy source.")
+@click.option("--legacy-flax", default="", metavar="VERSION", help="The Flax that it ran on.")
+@click.option("--at", default="", metavar="KEYPATH", help="The optimizer, model or params to take.")
+@click.option("--as", "kind", type=click.Choice(KINDS), help="What to write.")
+@click.option("--format", "style", type=click.Choice(FORMATS), help="How; told by DST's ending.")
+@click.option(
+    "--map", "map_file", type=click.Path(path_type=Path, exists=True), help="A saved map."
+)
+@click.option("--save-map", type=click.Path(path_type=Path), help="Write the map as JSON.")
+@click.option("--inverse", is_flag=True, help="From Linen back to legacy; needs --map.")
+@click.option("--dry-run", is_flag=True, help="Print the map as a table; write nothing.")
+@click.option("--force", is_flag=True, help="Replace a DST that is there.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds for tracing the module.")
+def remap(
+    source: Path,
+    destination: Path | None,
+    *,
+    module: str | None,
+    map_file: Path | None,
+    save_map: Path | None,
+    inverse: bool,
+    dry_run: bool,
+    force: bool,
+    style: str | None,
+    kind: str | None,
+    at: str,
+    timeout: float,
+    **traced: Any,
+) -> ExitCode:
+    r"""Carry a legacy checkpoint over to the migrated model.
+
+    SRC is a file that legacy Flax wrote, a folder of checkpoint_N, or an .npz archive.
+    DST gets params, collections and optimizer state under their Linen names.
+
+    \b
+    linenify remap ckpt/ new.msgpack --module model.py:ResNet --input "f32[1,224,224,3]" \
+        --set num_classes=1000 --optimizer "Momentum(beta=0.9)"
+
+    \b
+    Exit code:  0  done
+                1  --inverse or --map: SRC is not what the map was made for
+                2  wrong usage, or something cannot be read, matched or written
+                3  a bug in linenify
+    """
+    from linenify.checkpoint import run, sources
+
+    if destination is None and not dry_run:
+        raise click.UsageError("name DST, or ask for --dry-run")
+    if bool(module) == bool(map_file):
+        raise click.UsageError("name the migrated class with --module, or a saved map with --map")
+    if inverse and not map_file:
+        raise click.UsageError("--inverse goes by a map that --save-map wrote; name it with --map")
+    if destination is not None and not dry_run and destination.exists() and not force:
+        raise UsageError(f"{destination} exists; --force replaces it")
+    tree = sources.read(source)
+    conversion: Conversion | None = None
+    if map_file is not None:
+        plan = _saved(map_file)
+    else:
+        request = _request(module or "", traced)
+        conversion = run.convert(tree, request, _kind(kind), _keypath(at), timeout)
+        plan = conversion.plan
+        for note in conversion.notes:
+            click.echo(f"note: {note}", err=True)
+    made = run.checked(plan, tree, inverse=inverse)
+    if dry_run:
+        _print_table(plan, inverse=inverse)
+    if save_map is not None:
+        _save(plan, save_map)
+    if destination is not None and not dry_run:
+        _write(made, destination, style, inverse=inverse)
+        click.echo(_summary(conversion, plan, destination), err=True)
+    return ExitCode.DONE
+
+
+def _request(module: str, traced: dict[str, Any]) -> Request:
+    from linenify.checkpoint.worker import Request
+
+    return Request(
+        module=module,
+        inputs=traced["inputs"],
+        fields=dict(map(_assignment, traced["fields"])),
+        rngs=("dropout", *traced["rngs"]),
+        method=traced["method"],
+        optimizer=traced["optimizer"],
+        tx=traced["tx"],
+        per_step=traced["per_step"],
+        schedule=traced["schedule"],
+        legacy=traced["legacy"],
+        legacy_flax=traced["legacy_flax"],
+    )
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """`name=value`; the value as in TOML, or else a text as it stands."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.isidentifier():
+        raise click.UsageError(f"--set {text}: this is not NAME=VALUE")
+    literal = {"True": "true", "False": "false"}.get(value, value)
+    if value == "None":
+        return name, "=None"
+    try:
+        return name, tomllib.loads(f"value = {literal}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+def _kind(kind: str | None) -> Any:
+    from linenify.checkpoint.planning import Kind
+
+    return Kind(kind) if kind else None
+
+
+def _keypath(text: str) -> Keypath:
+    return tuple(filter(None, text.split("/")))
+
+
+def _saved(path: Path) -> Plan:
+    from linenify.checkpoint.conversion import loaded
+
+    return loaded(path.read_text())
+
+
+def _save(plan: Plan, path: Path) -> None:
+    from linenify.checkpoint.conversion import dumped
+    from linenify.checkpoint.writing import write_pieces
+
+    write_pieces(path, [dumped(plan).encode()])
+
+
+def _write(tree: Any, destination: Path, style: str | None, *, inverse: bool) -> None:
+    from linenify.checkpoint.outputs import Format, format_of, total, write
+
+    chosen = Format(style) if style else format_of(destination)
+    if inverse and chosen is not Format.MSGPACK:
+        raise UsageError("legacy Flax reads msgpack only")
+    try:
+        with _progress(total(tree, chosen)) as advance:
+            write(destination, tree, chosen, advance)
+    except OSError as error:
+        raise UsageError(f"{destination} cannot be written: {error}") from error
+
+
+@contextmanager
+def _bar(size: int) -> Iterator[Callable[[int], None]]:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("remap"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("remap", total=size)
+        yield lambda count: shown.advance(task, count)
+
+
+def _progress(size: int) -> AbstractContextManager[Callable[[int], None]]:
+    return _bar(size) if sys.stderr.isatty() else nullcontext(lambda _: None)
+
+
+def _summary(conversion: Conversion | None, plan: Plan, destination: Path) -> str:
+    from linenify.checkpoint.conversion import sources as taken
+
+    count = len(taken(plan.forward))
+    size = destination.stat().st_size if destination.is_file() else None
+    of = f" ({size / 2**20:.1f} MiB)" if size is not None else ""
+    state = f", optimizer {conversion.optimizer}" if conversion and conversion.optimizer else ""
+    return f"{destination}{of}: {count} leaves moved{state}"
+
+
+def _print_table(plan: Plan, *, inverse: bool) -> None:
+    rows = [("from", "to", "shape", "dtype", "change")]
+    rows += _table(plan.backward if inverse else plan.forward, ())
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*rows[0])
+        for row in rows[1:]:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _table(skeleton: Any, at: Keypath) -> list[tuple[str, str, str, str, str]]:
+    from linenify.checkpoint.conversion import Ref
+    from linenify.checkpoint.errors import spelled
+
+    if isinstance(skeleton, dict):
+        return [row for key, value in skeleton.items() for row in _table(value, (*at, key))]
+    if not isinstance(skeleton, Ref):
+        return [("-", spelled(at), "", "", "as new")] if skeleton.value is not None else []
+    shape = "" if skeleton.shape is None else str(list(skeleton.shape))
+    changes = ", ".join(_words(c.name, c.values) for c in skeleton.changes)
+    return [(spelled(skeleton.source), spelled(at), shape, skeleton.dtype, changes)]
+
+
+def _words(name: str, values: Sequence[int]) -> str:
+    return f"{name} {list(values)}" if values else name
