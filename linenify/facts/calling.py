@@ -285,6 +285,8 @@ def call_external(
     """A call of a function of another library."""
     if path.startswith(LEGACY + "."):
         return call_legacy(flow, path, node, positional, keywords)
+    if path == "flax.traverse_util.ModelParamTraversal":
+        return frozenset({External(path)})
     if path.startswith("flax.optim."):
         return call_optim(flow, path.removeprefix("flax.optim."), node, positional)
     if path == "builtins.super":

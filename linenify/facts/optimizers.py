@@ -342,7 +342,7 @@ def traversal(call: ast.Call) -> str:
     return "{0}"
 
 
-_NUMBERED = re.compile(r"(?<![a-z0-9])[A-Z]\w*_\d+|^/?\d+$|/\d+(/|$)")
+_NUMBERED = re.compile(r"(?<![a-z0-9])[A-Z]\w*_(?:\d|\\d|\[|$)|^/?\d+$|/\d+(?:/|$)")
 
 
 def check_predicate(node: ast.AST) -> None:

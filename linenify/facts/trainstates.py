@@ -17,6 +17,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Partial,
+    Static,
     Transformed,
     Value,
     models,
@@ -61,6 +62,27 @@ def emit_own_definition(
     own_optimizers.emit_definition(training.plan, source, call, node, passed)
 
 
+def check_parts(training: Training) -> None:
+    """An optimizer with a part that stays as it was stays as well."""
+    plan = training.plan
+    for call, scope in plan.flow.where.items():
+        assert isinstance(call, ast.Call)
+        if not _is_definition(plan, call):
+            continue
+        parts = [n for n in ast.walk(call) if isinstance(n, ast.Call) and n is not call]
+        if plan.site_at(scope.source, call) is not None and any(
+            _is_definition(plan, part) and plan.site_at(scope.source, part) is None
+            for part in parts
+        ):
+            plan.forget(scope.source, call)
+            plan.refuse(scope.source, call, "LN691", f"a part of `{text(call.func)}` stays")
+
+
+def _is_definition(plan: Plan, call: ast.Call) -> bool:
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(isinstance(a, External) and a.path.startswith("flax.optim.") for a in callee)
+
+
 def emit_traversal(training: Training, source: Source, call: ast.Call) -> None:
     """`ModelParamTraversal(f)` is the predicate, where only an optimizer asks for it."""
     template = optimizers.traversal(call)
@@ -75,7 +97,11 @@ def check_predicate(plan: Plan, node: ast.expr) -> None:
     Raises:
         Unclear: it does not, or its code is out of sight.
     """
-    for atom in plan.flow.values.get(node, frozenset()):
+    value = plan.flow.values.get(node, frozenset())
+    found = known(value)
+    if not found or any(isinstance(a, Static) and a.type == "None" for a in value):
+        raise Unclear("LN691", f"the predicate `{text(node)}` is not known, or may be None")
+    for atom in found:
         match atom:
             case Function(node=function) | Bound(node=function):
                 optimizers.check_predicate(function)

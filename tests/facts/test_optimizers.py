@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+from support import migration
 
 from linenify.facts.arguments import Unclear
 from linenify.facts.optimizers import (
@@ -250,12 +251,63 @@ def test_a_traversal_is_its_predicate():
             traversal(ast.parse(text, mode="eval").body)
 
 
-@pytest.mark.parametrize("text", ["Dense_0", "/encoder/BatchNorm_12/scale", "/0/kernel", "3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dense_0",
+        "/encoder/BatchNorm_12/scale",
+        "/0/kernel",
+        "3",
+        "Dense_",
+        "Block_[0-3]",
+        r"Conv_\d+",
+    ],
+)
 def test_predicates_by_number_are_refused(text):
     with pytest.raises(Unclear):
         check_predicate(ast.parse(f"lambda path, _: {text!r} in path"))
 
 
-@pytest.mark.parametrize("text", ["kernel", "/bias", "layer_0", "head", "conv1"])
+@pytest.mark.parametrize("text", ["kernel", "/bias", "layer_0", "head", "conv1", "Dense", "_"])
 def test_predicates_by_name_stay(text):
     check_predicate(ast.parse(f"lambda path, _: {text!r} in path"))
+
+
+SELECTED = """
+from flax import optim, traverse_util
+
+
+def build(params, predicate, focus=None):
+    kernels = traverse_util.ModelParamTraversal(predicate)
+    a = optim.MultiOptimizer((kernels, optim.Adam(0.1))).create(params)
+    return a, optim.Adam(0.1).create(params{focus})
+
+
+def is_kernel(path, _):
+    return {name!r} in path
+
+
+def main(params):
+    return build(params, is_kernel)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "focus", "why"),
+    [
+        ("kernel", "", None),
+        ("kernel", ", focus=None", None),
+        ("kernel", ", focus=optim.ModelParamTraversal(is_kernel)", None),
+        ("kernel", ", focus=focus", "the predicate `focus` is not known, or may be None"),
+        ("kernel", ", traverse_util.t_identity['a']", "is not known, or may be None"),
+        ("Dense_0", "", "`Dense_0` is numbered"),
+    ],
+)
+def test_predicates_are_followed_to_where_they_are_written(name, focus, why):
+    made = migration(SELECTED.format(name=name, focus=focus))
+    said = [f"{each.code} {each.message}" for each in made.diagnostics]
+    if why is None:
+        assert not said
+        assert "kernels = predicate" in made.changes[0].after
+    else:
+        assert any(line.startswith("LN691") and why in line for line in said), said
