@@ -280,9 +280,12 @@ class PerParamOptimizer:
         return PerParamState(step, param_states, hyperparams)
 
     def update(self, updates, state, params):
+        hyperparams = {
+            k: {spell:jax.numpy}.asarray(v, float) for k, v in state.hyperparams.items()
+        }
         hyper_params = self.hyper_params
-        if state.hyperparams:
-            hyper_params = hyper_params.replace(**state.hyperparams)
+        if hyperparams:
+            hyper_params = hyper_params.replace(**hyperparams)
         leaves, treedef = {spell:jax.tree.flatten}(params)
         states = treedef.flatten_up_to(state.param_states)
         grads = treedef.flatten_up_to(updates)
@@ -292,7 +295,6 @@ class PerParamOptimizer:
         ]
         updates = [new - old for (new, _), old in zip(made, leaves)]
         param_states = treedef.unflatten([each for _, each in made])
-        hyperparams = dict(state.hyperparams)
         new_state = PerParamState(state.step + 1, param_states, hyperparams)
         return treedef.unflatten(updates), new_state
 ''',
@@ -320,7 +322,7 @@ class BoundModel:
         """Runs the module with the other collections in `state`."""
         return self.module.apply({'params': self.params, **state}, *args, **kwargs)
 
-    def __contains__(self, name):
+    def __contains__(self, name):  # `TrainState.apply_gradients` asks its gradients
         return name in self.params
 ''',
 )

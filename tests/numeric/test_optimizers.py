@@ -361,3 +361,55 @@ def test_the_catalogue_is_complete(overlay):
     for name in definitions - {"OptimizerDef"}:
         assert any(call.startswith(f"{name}(") for call in CALLS)
         assert any(call.startswith(f"{name}(") for call, _ in OVERRIDDEN)
+
+
+class Hyper(flax.struct.PyTreeNode):
+    learning_rate: float | None
+
+
+@pytest.mark.parametrize("legacy", ["{tx}", "MultiOptimizer((KERNELS, {tx}))"])
+def test_an_own_rule_works_wherever_a_transformation_does(overlay, legacy):
+    """Compiled, scanned, and as one part of several; beside the same rule under legacy."""
+    params, grads = started(jnp.float32)
+    rates = jnp.linspace(0.1, 0.5, STEPS)
+
+    def rule(base: type) -> Any:
+        class Rule(base):
+            def init_param_state(self, param):
+                return (jnp.zeros_like(param),)
+
+            def apply_param_gradient(self, step, hyper_params, param, state, grad):
+                total = state[0] + grad / (1.0 + step)
+                return param - hyper_params.learning_rate * total, (total,)
+
+        return Rule(Hyper(None))
+
+    with overlay.visible():
+        from flax import traverse_util
+
+        kernels = traverse_util.ModelParamTraversal(accepts_kernels)
+        scope = {"tx": rule(overlay.optim.OptimizerDef), "KERNELS": kernels}
+        optimizer = eval(legacy.format(tx="tx"), {**vars(overlay.optim), **scope}).create(params)
+        for rate, each in zip(rates, grads, strict=True):
+            optimizer = optimizer.apply_gradient(each, learning_rate=rate)
+
+    migrated = Migrated("GradientDescent(0.1)", [])
+    migrated.support["Any"] = Any
+    migrated.define("PerParamOptimizer")
+    tx = rule(migrated.support["PerParamOptimizer"]).with_hyperparams("learning_rate")
+    if "Multi" in legacy:
+        made = focused("tx", "KERNELS")
+        migrated.define("label_params")
+        tx = eval(made.template, {**migrated.support, "tx": tx})
+
+    def step(carry, given):
+        params, state = carry
+        each, rate = given
+        state = optax.tree_utils.tree_set(state, learning_rate=rate * 1.0)
+        updates, state = tx.update(each, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *grads)
+    (ours, _), _ = jax.lax.scan(step, (params, tx.init(params)), (stacked, rates))
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(optimizer.target), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-6)
