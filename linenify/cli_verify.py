@@ -169,7 +169,12 @@ class _Options:
             os.environ[OVERRIDE] = str(self.legacy_wheel.resolve())
         memory = int(self.memory * (1 << 30))
         limits = Limits(self.timeout, memory, self.platform)
-        return Settings(limits, self.legacy_flax or "", cached=not self.no_cache)
+        return Settings(
+            limits,
+            self.legacy_flax or "",
+            cached=not self.no_cache,
+            isolated=self.oracle == "isolated",
+        )
 
 
 def _targets(paths: Sequence[Path], given: _Options) -> tuple[list[Target], list[str]]:

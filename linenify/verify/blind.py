@@ -31,14 +31,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax._src import random as jax_random
-from jax._src.random import core as jax_random_core
 from scipy import special  # type: ignore[import-untyped]
 
 from linenify.verify.patching import Patch, patched
 
 Shape: TypeAlias = int | Sequence[int]
 
-_HOMES = (jax.random, jax_random, jax_random_core)
+_HOMES = tuple(home for home in (jax.random, jax_random, getattr(jax_random, "core", None)) if home)
 _OPEN = 2.0**-54  # keeps logarithms and quantiles finite
 
 
@@ -122,6 +121,7 @@ def _dimensions(shape: Shape | None, *parameters: Any) -> tuple[int, ...]:
     """A shape as a tuple; the common shape of the parameters when none is given."""
     if shape is None:
         return np.broadcast_shapes(*(np.shape(parameter) for parameter in parameters))
+    shape = getattr(shape, "positional", shape)  # JAX of 2023 wraps shapes
     if isinstance(shape, Sequence):
         return tuple(operator.index(size) for size in shape)
     return (operator.index(shape),)

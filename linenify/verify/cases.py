@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 
 from linenify.verify.case import Case, CaseError, RunPair
 from linenify.verify.loading import UserFiles
 from linenify.verify.modules import compared_modules
 from linenify.verify.overlay import Overlay
 from linenify.verify.programs import compared_programs
+from linenify.verify.record import Record, compared_records
 from linenify.verify.verdict import (
     CaseResult,
     Comparison,
@@ -23,18 +26,29 @@ from linenify.verify.worlds import UserCodeError, World
 
 
 def run_case(
-    name: str, case: Case, legacy: UserFiles, linen: UserFiles, overlay: Overlay
+    name: str,
+    case: Case,
+    legacy: UserFiles,
+    linen: UserFiles,
+    overlay: Overlay,
+    records: Sequence[Record | str] = (),
 ) -> CaseResult:
-    """The verdict on all runs of a case; user errors are part of it."""
+    """The verdict on all runs of a case; user errors are part of it.
+
+    `records` are what another oracle computed for the runs, if it was asked.
+    """
     worlds = World(legacy, overlay), World(linen, None)
     try:
-        runs = tuple(_run(pair, *worlds) for pair in case.runs)
+        runs = tuple(
+            _run(pair, *worlds, other)
+            for pair, other in itertools.zip_longest(case.runs, records[: len(case.runs)])
+        )
     except CaseError as error:
         return failed_case(name, str(error))
     return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
 
 
-def _run(pair: RunPair, legacy: World, linen: World) -> RunResult:
+def _run(pair: RunPair, legacy: World, linen: World, other: Record | str | None) -> RunResult:
     start = time.monotonic()
     failure = None
     comparisons: tuple[Comparison, ...] = ()
@@ -45,6 +59,8 @@ def _run(pair: RunPair, legacy: World, linen: World) -> RunResult:
             comparisons, first, curves = compared_programs(pair, legacy, linen)
         else:
             comparisons, first = compared_modules(pair, legacy, linen)
+        if other is not None:
+            comparisons = (*comparisons, compared_records(pair.legacy, legacy.anew(), other))
     except UserCodeError as error:
         failure = error.failure
     outcome = worst_outcome(comparison.outcome for comparison in comparisons)

@@ -13,7 +13,7 @@ import numpy as np
 
 from linenify.verify.leaves import key_name
 from linenify.verify.noise import Noise, Row
-from linenify.verify.verdict import Comparison, Gap, Outcome, worst_outcome
+from linenify.verify.verdict import VANISHES, Comparison, Gap, Outcome, worst_outcome
 
 _SHOWN = 5
 
@@ -103,7 +103,7 @@ def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: T
     steps = _rounding(dtype, tolerance.least) * scale
     allowed = max(_ABOVE_FLOOR * noise.floor, steps)
     within = gap.absolute <= allowed
-    note = "zero in exact arithmetic: this is its rounding noise" if noise.vanishes else ""
+    note = VANISHES if noise.vanishes else ""
     if noise.double is not None and noise.double > max(
         _STAYS * noise.floor, _LAST_BIT * noise.size
     ):

@@ -54,7 +54,9 @@ def discovered(path: Path, linen: Path | None) -> Found:
     found = Found()
     cases = _case_files(path)
     for case in cases:
-        found.targets.append(_of_case(case, path, linen))
+        target = _of_case(case, path, linen)
+        if target is not None:
+            found.targets.append(target)
     covered = [case.parent.resolve() for case in cases]
     target = _of_pyproject(path, linen)
     if target is not None:
@@ -78,13 +80,15 @@ def _case_files(path: Path) -> list[Path]:
     )
 
 
-def _of_case(case: Path, path: Path, linen: Path | None) -> Target:
+def _of_case(case: Path, path: Path, linen: Path | None) -> Target | None:
+    """The target of a case file; `None` if it has no runs."""
     folder = case.parent
     legacy = _side(folder, "legacy") or folder
     given = linen or _side(folder, "linen")
     try:
         text = case.read_text()
-        tomllib.loads(text)
+        if not tomllib.loads(text).get("run"):
+            return None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{case}: {error}") from error
     name = str(folder) if folder != path else str(path)

@@ -12,7 +12,15 @@ from typing import Any
 
 from linenify.verify.rules_of import rules_of
 from linenify.verify.service import Verified
-from linenify.verify.verdict import Comparison, Departure, Gap, Outcome, RunResult, worst_outcome
+from linenify.verify.verdict import (
+    VANISHES,
+    Comparison,
+    Departure,
+    Gap,
+    Outcome,
+    RunResult,
+    worst_outcome,
+)
 
 JSON_VERSION = 1
 
@@ -132,5 +140,6 @@ def _largest(case: Mapping[str, Any]) -> float:
         for run in case["runs"]
         for comparison in run["comparisons"]
         for leaf in comparison["leaves"]
+        if leaf["note"] != VANISHES
     ]
     return max((error for error in errors if math.isfinite(error)), default=0.0)

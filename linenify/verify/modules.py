@@ -35,7 +35,7 @@ _PERTURBATIONS = 2
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What one side did under given variables."""
 
     outputs: Any
@@ -78,7 +78,7 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         (legacy, linen),
         (old, new),
         (legacy_params, legacy_state),
-        (_randomised(legacy_params), _randomised(legacy_state)),
+        (randomised(legacy_params), randomised(legacy_state)),
     )
     first: tuple[tuple[Comparison, ...], _Reading] | None = None
     for in_params, in_state in _attempts(params_readings, state_readings):
@@ -145,7 +145,7 @@ class _Paired:
         return self.rows(self.legacy.row(old), self.linen.row(new))
 
 
-def _randomised(leaves: Leaves) -> list[Any]:
+def randomised(leaves: Leaves) -> list[Any]:
     """Numbers of their own for every leaf, of the size that it had."""
     return [
         _random_like(value, generator(place.keypath, place.shape))
@@ -167,18 +167,23 @@ def _random_like(value: Any, draw: np.random.Generator) -> Any:
     return jnp.asarray(fresh, jnp.asarray(value).dtype)
 
 
-def _observed(module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any) -> _Seen:
+def observed(module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any) -> Seen:
+    """Outputs, collections and gradients of a side under given variables.
+
+    Raises:
+        UserCodeError: it did not run; for gradients alone, it is part of the result.
+    """
     with inside(world, "call"):
         outputs, after = module.call(params, state, module.arguments)
     if "gradients" not in pair.compare:
-        return _Seen(outputs, after, None)
+        return Seen(outputs, after, None)
     if not any(map(_differentiable, jax.tree_util.tree_leaves(outputs))):
-        return _Seen(outputs, after, None)
+        return Seen(outputs, after, None)
     try:
         with inside(world, "gradients"):
-            return _Seen(outputs, after, _gradients(module, params, state))
+            return Seen(outputs, after, _gradients(module, params, state))
     except UserCodeError as error:
-        return _Seen(outputs, after, error)
+        return Seen(outputs, after, error)
 
 
 def _differentiable(leaf: Any) -> bool:
@@ -243,12 +248,12 @@ class _Evidence:
     numbers: Numbers
 
     @functools.cached_property
-    def seen(self) -> _Seen:
+    def seen(self) -> Seen:
         """The legacy side."""
         return self._legacy(self.sides[0], self.worlds[0], self.numbers)
 
     @functools.cached_property
-    def perturbed(self) -> list[_Seen]:
+    def perturbed(self) -> list[Seen]:
         """The legacy side, its variables and inputs off by a last bit."""
         seen = []
         side = self.sides[0]
@@ -268,7 +273,7 @@ class _Evidence:
         return seen
 
     @functools.cached_property
-    def double(self) -> tuple[_Seen, ModuleSide, World] | None:
+    def double(self) -> tuple[Seen, ModuleSide, World] | None:
         """The legacy side in double precision, and the Linen side to run so."""
         legacy, linen = (world.in_double_precision() for world in self.worlds)
         sides = []
@@ -287,11 +292,11 @@ class _Evidence:
         except UserCodeError:
             return None  # not every program allows it
 
-    def _legacy(self, side: ModuleSide, world: World, numbers: Numbers) -> _Seen:
+    def _legacy(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
         params, state = (
             leaves.rebuild(values) for leaves, values in zip(self.legacy, numbers, strict=True)
         )
-        return _observed(side, world, self.pair, params, state)
+        return observed(side, world, self.pair, params, state)
 
 
 @dataclass(frozen=True)
@@ -365,7 +370,7 @@ class _Reading:
                     return found
         return first
 
-    def _kinds(self) -> Iterator[tuple[str, Callable[[_Seen, _Seen], list[Row] | tuple[Gap, ...]]]]:
+    def _kinds(self) -> Iterator[tuple[str, Callable[[Seen, Seen], list[Row] | tuple[Gap, ...]]]]:
         kinds = {
             "outputs": lambda old, new: rows_of_trees(old.outputs, new.outputs),
             "gradients": self._gradients,
@@ -373,17 +378,17 @@ class _Reading:
         }
         return ((what, kinds[what]) for what in kinds if what in self.pair.compare)
 
-    def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> _Seen:
+    def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
         params, state = self.params.moved(numbers[0]), self.state.moved(numbers[1])
-        return _observed(side, world, self.pair, params, state)
+        return observed(side, world, self.pair, params, state)
 
     def _noise(
         self,
         what: str,
         rows: list[Row],
         evidence: _Evidence,
-        new: _Seen,
-        double: Callable[[], tuple[_Seen, _Seen] | None],
+        new: Seen,
+        double: Callable[[], tuple[Seen, Seen] | None],
     ) -> Mapping[str, Noise]:
         rows_of = dict(self._kinds())[what]
         # Of the runs that are off by a last bit, the legacy column is looked at.
@@ -398,7 +403,7 @@ class _Reading:
 
         return measured(rows, moved, wide)
 
-    def _double(self, evidence: _Evidence) -> tuple[_Seen, _Seen] | None:
+    def _double(self, evidence: _Evidence) -> tuple[Seen, Seen] | None:
         """Both sides in double precision, if the program allows it."""
         if evidence.double is None:
             return None
@@ -410,7 +415,7 @@ class _Reading:
         except UserCodeError:
             return None
 
-    def _gradients(self, old: _Seen, new: _Seen) -> list[Row]:
+    def _gradients(self, old: Seen, new: Seen) -> list[Row]:
         if isinstance(old.gradients, UserCodeError) and isinstance(new.gradients, UserCodeError):
             return []  # there are none, on either side
         for gradients in (old.gradients, new.gradients):

@@ -76,7 +76,7 @@ class Overlay:
             return
         hidden = {name: sys.modules.get(name) for name in self._modules}
         sys.modules.update(self._modules)
-        patches = [*_era(), *(Patch(flax, name, module) for name, module in self._top().items())]
+        patches = [*era(), *(Patch(flax, name, module) for name, module in self._top().items())]
         if self._modules:
             patches.append(Patch(jax.core, "eval_context", _outside(self.nn.base)))
         with warnings.catch_warnings(), patched(patches):
@@ -170,7 +170,7 @@ def _outside(base: Any) -> Callable[[], Any]:
     return context
 
 
-def _era() -> list[Patch]:
+def era() -> list[Patch]:
     """Names of the JAX and NumPy of 2020 that legacy Flax and its users rely on."""
     tree = jax.tree_util
     missing: dict[Any, dict[str, Any]] = {

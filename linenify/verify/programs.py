@@ -105,6 +105,15 @@ def _noise(run: Run, world: World, old: Any) -> Mapping[str, Noise]:
     return measured(rows, moved, lambda: None)
 
 
+def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:
+    """The numbers that a program returns, by keypath.
+
+    Raises:
+        UserCodeError: it did not run.
+    """
+    return [(name, leaf) for name, leaf, _ in _numeric(_returned(run, world))]
+
+
 def _numeric(tree: Any) -> list[Row]:
     leaves = [("/".join(path) or "(all)", leaf) for path, leaf in _leaves(tree)]
     numbers = (bool, int, float, complex, np.generic, np.ndarray, jax.Array)

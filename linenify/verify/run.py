@@ -36,6 +36,7 @@ class Job:
     linen: str
     flax: str = ""  # a legacy version other than the one the case names
     base: str = ""  # where relative paths in the case start, if not at its folder
+    independent: str = ""  # a file with what another oracle computed
 
 
 def job_of(folder: Path) -> Job:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from linenify.errors import UsageError
 from linenify.verify.case import CaseError, read_case
+from linenify.verify.isolated import recorded
 from linenify.verify.run import Job, Limits, environment, run_jobs
 from linenify.verify.target import Target
 from linenify.verify.verdict import CaseResult, Outcome, from_json, to_json
@@ -34,11 +35,13 @@ class Settings:
         limits: of time, memory and devices.
         flax: a legacy version for all of them; "" for what their cases say.
         cached: whether a verdict on the same files may be taken from the cache.
+        isolated: whether the independent oracle is asked, too.
     """
 
     limits: Limits = field(default_factory=Limits)
     flax: str = ""
     cached: bool = True
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _results(
         zip(
             new,
             run_jobs(
-                [jobs[index] for index in new],
+                _asked([jobs[index] for index in new], settings),
                 limits=settings.limits,
                 progress=lambda: progress(1),
             ),
@@ -111,6 +114,13 @@ def _results(
         (known[index], True) if index in known else (fresh[index], False)
         for index in range(len(jobs))
     ]
+
+
+def _asked(jobs: Sequence[Job], settings: Settings) -> Sequence[Job]:
+    """The jobs with what the independent oracle says, if it is to be asked."""
+    if not (settings.isolated and jobs):
+        return jobs
+    return recorded(jobs, Path(jobs[0].case).parent, settings.limits)
 
 
 def _check_platform(platform: str) -> None:
@@ -150,6 +160,7 @@ def _place(sides: Sides, settings: Settings) -> Path:
         _environment(),
         sides.digest(),
         settings.flax,
+        str(settings.isolated),
         os.environ.get(OVERRIDE, ""),
         repr(settings.limits.platform),
     ):

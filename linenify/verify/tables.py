@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from linenify.verify.document import WORDS
 from linenify.verify.rules_of import rules_of
 from linenify.verify.service import Verified
-from linenify.verify.verdict import Comparison, Departure, Gap, Outcome, RunResult, worst_outcome
+from linenify.verify.verdict import (
+    VANISHES,
+    Comparison,
+    Departure,
+    Gap,
+    Outcome,
+    RunResult,
+    worst_outcome,
+)
 
 _SHOWN = 12
 
@@ -112,7 +120,7 @@ def _summary(done: Sequence[Verified]) -> Iterator[str]:
             for run in each.result.runs
             for comparison in run.comparisons
             for gap in comparison.every
-            if gap.outcome is Outcome.CLOSE
+            if gap.outcome is Outcome.CLOSE and gap.note != VANISHES
         ),
         default=0.0,
     )

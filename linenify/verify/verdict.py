@@ -34,6 +34,9 @@ def worst_outcome(outcomes: typing.Iterable[Outcome]) -> Outcome:
     return max(outcomes, key=order.index, default=Outcome.SKIPPED)
 
 
+VANISHES = "zero in exact arithmetic: this is its rounding noise"
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """How far one leaf is off."""

@@ -27,6 +27,7 @@ import argparse
 import dataclasses
 import json
 import os
+import pickle
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -114,7 +115,8 @@ def _result(job: Job, overlay: Callable[[str], Overlay]) -> CaseResult:
 
     case = read_case(Path(job.case), Path(job.base) if job.base else None)
     sides = UserFiles(Path(job.legacy)), UserFiles(Path(job.linen))
-    return run_case(job.case, case, *sides, overlay(job.flax or case.flax))
+    records = pickle.loads(Path(job.independent).read_bytes()) if job.independent else ()  # noqa: S301 - our own
+    return run_case(job.case, case, *sides, overlay(job.flax or case.flax), records)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every fixture computes the same on both sides, as committed."""
+"""Every fixture computes the same on both sides, as committed and as the command verifies it."""
 
 import fcntl
 import hashlib
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from linenify.verify.case import read_case
-from linenify.verify.run import run_cases
+from linenify.verify.discovery import discovered
+from linenify.verify.service import Settings, verified
 from linenify.verify.verdict import CaseResult, from_json, lines, to_json
 
 pytestmark = [pytest.mark.numeric, pytest.mark.slow]
@@ -59,9 +60,16 @@ def run_chunk(place, cases, *, wait):
         except BlockingIOError:
             return
         if not place.exists():
-            results = run_cases([FIXTURES / case for case in cases])
-            named = zip(cases, map(to_json, results), strict=True)
-            place.write_text(json.dumps(dict(named)))
+            targets = [
+                target for case in cases for target in discovered(FIXTURES / case, None).targets
+            ]
+            with verified(targets, migrated_by_nobody, Settings(cached=False)) as done:
+                results = [to_json(each.result) for each in done]
+            place.write_text(json.dumps(dict(zip(cases, results, strict=True))))
+
+
+def migrated_by_nobody(path):
+    raise AssertionError(f"{path} has a Linen side of its own")
 
 
 def chunk_of(case):
