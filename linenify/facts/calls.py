@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from linenify.facts import (
     attention,
+    caches,
     catalogue,
     jaxcalls,
     recurrent,
@@ -30,6 +31,7 @@ from linenify.facts.catalogue import Slot
 from linenify.facts.classes import MODULE_BASES
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
+from linenify.facts.instances import promote_partials
 from linenify.facts.kinds import (
     Api,
     Atom,
@@ -83,6 +85,7 @@ from linenify.project.source import Source
 def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
+    promote_partials(plan)
     toplevel.emit_models(plan, _split)
     training = Training(plan)
     plan.training = training
@@ -107,13 +110,18 @@ def emit_calls(plan: Plan) -> None:
             plan.forget(scope.source, call)
             plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
             training.contexts.fail(call, "a run inside an f-string")
+    trainstates.check_parts(training)
     training.contexts.finish()
+    training.caches.finish()
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     found = [_normal(plan, module) for module in modules(callee)]
     if found:
         _emit_module_call(plan, source, call, callee, found)
+        return
+    if caches.is_method(call, callee):
+        caches.emit_method(plan, source, call)
         return
     _check_unmixed(call, callee)
     for atom in sorted(callee, key=_order):
@@ -164,8 +172,6 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path=path) if path.startswith("flax.optim."):
                 trainstates.emit_definition(_training(plan), source, call)
                 return
-            case Api(receiver=Legacy(type="Cache" | "CacheEntry")):
-                raise Unclear("LN490", f"`{text(call.func)}(...)` uses the legacy cache")
             case External(path=path) if path.startswith(LEGACY + "."):
                 _emit_function(plan, source, call, path[len(LEGACY) + 1 :])
                 return
@@ -472,7 +478,9 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
         case "Model":
             runs.emit_model(_training(plan), source, call)
-        case "Collection" if not call.args and not call.keywords:
+        case "Cache" if _training(plan).caches.opens(call):
+            return  # judged with the runs inside
+        case "Collection" | "Cache" if not call.args and not call.keywords:
             plan.at(source, call, Reshaped("{}", "LN403"))
         case "stateful" | "stochastic" if _training(plan).contexts.opens(call):
             return  # judged with the runs inside

@@ -168,6 +168,7 @@ def same_tree(value: Value) -> Value:
         Array() if isinstance(atom, Array | Parameter) and not isinstance(atom, Params) else atom
         for atom in value
         if isinstance(atom, Array | Parameter | Model | Optimizer | Container | Instance)
+        or atom == Legacy("Cache")
     )
     return kept if kept or not value else ARRAY
 

@@ -460,9 +460,12 @@ class Interpreter:
                 starred = [i for i, e in enumerate(elements) if isinstance(e, ast.Starred)]
                 for index, element in enumerate(elements):
                     fixed = not starred or index < starred[0]
-                    part = self.item(value, index) if fixed else self.iterate(value)
-                    whole = isinstance(element, ast.Starred)  # takes its elements by itself
-                    self.bind(element, value if whole else part, scope)
+                    part = self.item(value, index) if fixed else self._from(value, starred[0])
+                    if isinstance(element, ast.Starred):
+                        rest = operators.make(self, element, "list", [part])
+                        self.bind(element.value, rest, scope)
+                        continue
+                    self.bind(element, part, scope)
             case ast.Attribute(value=owner, attr=name):
                 for atom in self.eval(owner, scope):
                     match atom:
@@ -482,6 +485,19 @@ class Interpreter:
                 for atom in self.eval(owner, scope):
                     if isinstance(atom, Container):
                         self.join(self.items, (atom.node, operators.literal(index)), value)
+
+    def _from(self, value: Value, place: int) -> Value:
+        """Any element of a tuple from a place on."""
+        result: set[Atom] = set()
+        for atom in value:
+            if isinstance(atom, Container):
+                self.readers.read((id(self.keys), atom.node))
+                for key in self.keys[atom.node]:
+                    if not isinstance(key, int) or key >= place:
+                        result |= self.items[atom.node, key]
+            else:
+                result |= self.item(frozenset({atom}), "*")
+        return frozenset(result)
 
     def test(self, node: ast.expr, scope: Scope) -> None:
         """Evaluates a condition: what it needs must be known when it is traced."""
@@ -503,7 +519,8 @@ class Interpreter:
         result: set[Atom] = set()
         for atom in value:
             if isinstance(atom, Legacy | Api):
-                result.add(Legacy("Collection"))
+                cache = isinstance(atom, Legacy) and atom.type == "Cache"
+                result.add(atom if cache else Legacy("Collection"))
             elif isinstance(atom, Container):  # what a @contextmanager yields
                 result |= self.iterate(frozenset({atom}))
         return frozenset(result)

@@ -45,8 +45,8 @@ _NUMPY = {
 
 GONE: Mapping[str, str] = MappingProxyType(
     {
-        **{f"jax.{name}": f"jax.tree_util.{name}" for name in _TREE},
-        "jax.tree_multimap": "jax.tree_util.tree_map",
+        **{f"jax.{name}": f"jax.tree.{name.removeprefix('tree_')}" for name in _TREE},
+        "jax.tree_multimap": "jax.tree.map",
         "jax.tree_util.tree_multimap": "jax.tree_util.tree_map",
         "jax.partial": "functools.partial",
         "jax.util.partial": "functools.partial",
@@ -62,6 +62,14 @@ GONE: Mapping[str, str] = MappingProxyType(
         **{f"numpy.{name}": name for name in ("int", "float", "object", "str")},
     }
 )
+
+
+def imported(path: str) -> str | None:
+    """What an import of a gone name binds instead: a name that reads well alone."""
+    found = GONE.get(path)
+    if found is not None and found.startswith("jax.tree."):
+        return f"jax.tree_util.tree_{found.removeprefix('jax.tree.')}"
+    return found
 
 
 def replacement(path: str) -> str | None:

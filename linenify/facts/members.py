@@ -109,6 +109,9 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
             keyword_inputs = keyword_inputs or keyword is not None
             inputs.append(Given(entry.index, keyword))
             continue
+        training = plan.training
+        if module.shared and training is not None and training.caches.holds(entry.node):
+            continue  # the run is of an instance that decodes
         if module.shared:
             raise Unclear("LN390", f"`{entry.name}` is given per call to a shared module")
         field = plan.field(module.definition, entry.name)
@@ -239,9 +242,8 @@ def field_argument(plan: Plan, function: ast.FunctionDef, entry: Filled, field: 
     decision = plan.decisions[function][entry.name or ""]
     if decision.is_cache:
         value = plan.flow.values.get(entry.node, frozenset())
-        if any(isinstance(a, Parameter) for a in value) or (
-            isinstance(entry.node, ast.Constant) and entry.node.value is None
-        ):
+        handed = any(isinstance(a, Parameter) and a.function in plan.decisions.of for a in value)
+        if handed or (isinstance(entry.node, ast.Constant) and entry.node.value is None):
             if isinstance(entry.node, ast.Constant):
                 return Added(field, "False")
             return Given(entry.index, field)

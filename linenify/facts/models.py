@@ -210,8 +210,10 @@ class Models:
             return None
         (module,) = wanted
         instance = self.instance(call, module)
-        if instance is not None and module.origin is None:
-            return instance
+        training = self.plan.training
+        decodes = training is not None and training.caches.decodes(call)
+        if decodes or (instance is not None and module.origin is None):
+            return instance  # a run that decodes sets a field: no `apply_fn` will do
         return self._own_state(node) or self._state(call, module) or instance
 
     def text(self, source: Source, callee: Callee) -> str:
@@ -227,7 +229,8 @@ class Models:
         if features is None:
             return None
         scope = self.plan.flow.where[place]
-        call = "" if module.shared else f"({features})"
+        made = module.shared or module.origin in self.plan.promoted
+        call = "" if made else f"({features})"
         found: list[tuple[tuple[bool, int, str], Callee]] = []
         for depth, (home, name, value) in enumerate(self._visible(scope)):
             path = self._reaches(value, module)

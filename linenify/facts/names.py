@@ -8,7 +8,7 @@ from linenify.facts import catalogue, own_optimizers
 from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
-from linenify.facts.jaxnames import replacement
+from linenify.facts.jaxnames import imported, replacement
 from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
@@ -121,7 +121,7 @@ class _File:
                 elif path != "flax":  # import flax.optim
                     names.append(ImportedName(index, local, "flax"))
                 continue
-            gone = replacement(path)
+            gone = imported(path)
             if is_gone(path) and isinstance(node, ast.ImportFrom):
                 names.append(ImportedName(index, local, None))
                 continue
@@ -265,7 +265,9 @@ class _File:
                 self._rename(link, rest, "dot_product_attention", entry.target or "")
             case "special" if entry.linen is not None and entry.value == "class":
                 self._rename(link, rest, entry.linen, entry.target or "")
-            case "toplevel" if entry.name in {"Model", "Collection"} and self._annotates(link):
+            case "toplevel" if entry.name in {"Model", "Collection", "Cache"} and self._annotates(
+                link
+            ):
                 objects = entry.name == "Model" and self._has_objects()
                 if objects:
                     require(self.plan, self.source, [OBJECT], "LN690")
@@ -386,7 +388,9 @@ class _File:
         if not (isinstance(parent, ast.Call) and parent.func is link):
             return False
         training = self.plan.training
-        if training is not None and training.contexts.opens(parent):
+        if training is not None and (
+            training.contexts.opens(parent) or training.caches.opens(parent)
+        ):
             return True  # flagged there, if need be
         return self.plan.site_at(self.source, parent) is not None
 

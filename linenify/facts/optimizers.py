@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from linenify.facts import sites
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.optimizer_forms import FORMS, Given
+from linenify.facts.sites import Argument
 
 CODE = "LN691"
 
@@ -106,6 +108,9 @@ class Definition:
         notes: what to say above it when it is not the optax alias; may be empty.
         inner: for what holds other definitions: the paths from its state to theirs,
             in the order of its arguments; their `.hyperparams` are there.
+        alias: the function of optax that takes the place of the legacy class, where
+            `template` is just a call of it.
+        arguments: of that call, in the order of the legacy one.
     """
 
     template: str
@@ -113,6 +118,8 @@ class Definition:
     support: tuple[str, ...] = ()
     notes: str = ""
     inner: tuple[str, ...] = ()
+    alias: str | None = None
+    arguments: tuple[Argument, ...] = ()
 
 
 def definition(name: str, call: ast.Call, per_step: Collection[str]) -> Definition:
@@ -188,7 +195,21 @@ def _fixed(name: str, given: Mapping[str, Given], call: ast.Call) -> Definition:
     if "learning_rate" not in given:
         raise Unclear(CODE, f"`{text(call.func)}` gets no learning rate, neither here nor per step")
     form = FORMS[name](given)
-    return Definition(form.code(), support=form.support, notes=form.notes)
+    made = Definition(form.code(), support=form.support, notes=form.notes)
+    return replace(made, alias=form.alias, arguments=_in_place(form.arguments))
+
+
+def _in_place(arguments: Iterable[tuple[str, Given]]) -> tuple[Argument, ...]:
+    """Arguments in the order in which they were written, new ones behind them."""
+    written: list[sites.Given] = []
+    added: list[Argument] = []
+    for key, each in arguments:
+        if each.node is None:
+            added.append(sites.Added(key, each.code))
+        else:
+            first = each.positional and key == "learning_rate"
+            written.append(sites.Given(int(each.code[1:-1]), None if first else key))
+    return (*sorted(written, key=lambda each: each.index), *added)
 
 
 def _weight_norm(given: Mapping[str, Given], per_step: Collection[str]) -> Definition:

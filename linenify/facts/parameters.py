@@ -166,7 +166,10 @@ class Decisions:
             key
             for key in keys
             if ("collection", "whole") in self.flow.evidence.get(key, set())
-            or any(_has(a.value, Legacy) for a in self.actuals.get(key, []))
+            or any(
+                _has(a.value, Legacy) and not _has(a.value, Array)
+                for a in self.actuals.get(key, [])
+            )
         }
         while True:
             fresh = set()

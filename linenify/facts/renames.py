@@ -31,10 +31,10 @@ class Renames:
                 if home is not None:
                     self._mentions[home, name].append((source, node))
 
-    def decide(self, wanted: Callable[[Value], tuple[str, str] | None]) -> None:
+    def decide(self, wanted: Callable[[Value], tuple[tuple[str, ...], str] | None]) -> None:
         """Renames every variable for which `wanted` gives what its name says and should say.
 
-        `("model", "params")`: `target_model` becomes `target_params`.
+        `(("model",), "params")`: `target_model` becomes `target_params`.
         """
         for (scope, name), value in sorted(
             self._plan.flow.env.items(), key=lambda entry: (entry[0][0].qualname, entry[0][1])
@@ -131,8 +131,8 @@ class Renames:
 
     # --- which name --------------------------------------------------------------------
 
-    def _free(self, scope: Scope, name: str, old: str, new: str) -> str | None:
-        for candidate in _candidates(name, old, new):
+    def _free(self, scope: Scope, name: str, says: tuple[str, ...], new: str) -> str | None:
+        for candidate in _candidates(name, says, new):
             if not self._is_taken(scope, candidate):
                 return candidate
         return None
@@ -163,14 +163,17 @@ def _innermost(atom: object) -> object:
     return atom
 
 
-def _candidates(name: str, old: str, new: str) -> Iterator[str]:
+def _candidates(name: str, says: tuple[str, ...], new: str) -> Iterator[str]:
+    """New names, best first: `target_model` is `target_params`, `net` is `net_params`."""
     parts = name.split("_")
-    if old in parts:
-        yield "_".join(new if part == old else part for part in parts)
-        yield f"{name}_{new}"
-    elif name.endswith(old) and name != old:  # gmodel
-        yield f"{name.removesuffix(old)}_{new}"
-    elif new not in parts:
+    if any(part in says for part in parts):
+        yield "_".join(new if part in says else part for part in parts)
+        if name not in says:
+            return
+    ending = next((old for old in says if name.endswith(old) and name != old), None)
+    if ending is not None and not any(part in says for part in parts):  # gmodel
+        yield f"{name.removesuffix(ending)}_{new}"
+    elif (new not in parts and new == "params") or (new not in parts and name not in says):
         yield f"{name}_{new}"
 
 

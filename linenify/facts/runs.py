@@ -6,8 +6,9 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from linenify.facts import toplevel
+from linenify.facts import caches, toplevel
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.caches import CACHE
 from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
 from linenify.facts.kinds import Api, Module, Value, models, modules
@@ -57,16 +58,29 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         if around.draw:
             raise Unclear("LN590", "several runs draw from one key of the callers")
         extra.append(Added("rngs", "rngs"))
-    if mutable:
-        extra.append(Added("mutable", repr(list(touched.collections))))
+    decoding = training.caches.decoding(source, call)
+    names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    if names:
+        extra.append(Added("mutable", repr(names)))
     first: list[Argument] = []
     if training.models.as_params(value):
         known = training.models.callee(call, node, plan.flow.values.get(node, frozenset()))
         if known is None:
             raise Unclear("LN690", f"no module for `{text(node)}` can be named here")
         spread = f", **{state}" if state is not None else ""
+        if decoding is not None:
+            spread = f", '{CACHE}': {decoding.cache}{spread}"
         first.append(Added(None, "{'params': %s%s}" % (hole, spread)))
         callee: str | None = applied(training, source, known)
+        if decoding is not None:
+            callee = f"{decoding.instance(training.models.text(source, known))}.apply"
+    elif decoding is not None:
+        if not isinstance(node, ast.Name | ast.Attribute):
+            raise Unclear("LN490", f"the Model `{text(node)}` has no name")
+        spread = f", **{state}" if state is not None else ""
+        held = "{'params': %s.params, '%s': %s%s}" % (hole, CACHE, decoding.cache, spread)
+        first.append(Added(None, held))
+        callee = f"{decoding.instance(f'{hole}.module')}.apply"
     else:
         callee = None if method == "apply" else hole
         if state is not None or mutable:
@@ -75,8 +89,10 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     made = ModuleCall(None, (*first, *site.call, *extra), callee=callee, rule="LN612")
     if rngs is not None:
         made = replace(made, before=splits(around))
-    if mutable:
-        captured = around.state.captured if around.state is not None else None
+    captured = around.state.captured if around.state is not None and mutable else None
+    if decoding is not None:
+        made = caches.handed_out(plan, source, call, made, decoding, captured)
+    elif mutable:
         made = handed_out(plan, source, call, made, captured)
     plan.at(source, call, made)
 
@@ -148,7 +164,7 @@ def instance(plan: Plan, node: ast.expr, place: int) -> str:
     missing = {toplevel.missing(plan, _call_of(node), module) for module in found}
     if len(missing) != 1:
         raise Unclear("LN690", f"`{text(node)}` may be modules that need different arguments")
-    if found[0].shared:
+    if found[0].shared or all(m.origin in plan.promoted for m in found):
         return "{%d}" % place
     if isinstance(node, ast.Call) and found[0].origin is node:
         plan.promoted.add(node)

@@ -59,6 +59,10 @@ def handed_out(
             site = StatementSite(made.rule, lines=lines)
             plan.files[source.name].statements[statement.lineno] = site
             return replace(made, shift=len(f", {captured}"))
+        case ast.Expr() if in_block(plan, statement):
+            site = StatementSite(made.rule, lines=(f"_, {captured} = {{value}}",))
+            plan.files[source.name].statements[statement.lineno] = site
+            return made
     if not can_go_before(plan, call):
         raise Unclear("LN590", f"the new state of `{text(call.func)}` cannot be taken here")
     name = free_name(plan, call, ("outputs", "result", "model_outputs"))

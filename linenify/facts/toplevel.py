@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from linenify.facts import arrays, catalogue, recurrent
+from linenify.facts import arrays, caches, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.caches import CACHE, Recording
 from linenify.facts.contexts import RUNS, Around
 from linenify.facts.effects import Effects, effects, joined
 from linenify.facts.kinds import Array, Container, External, Model, Module, Static, Value, modules
@@ -56,19 +57,23 @@ def emit(
     if any(k.arg == "name" for k in call.keywords):
         raise Unclear("LN690", f"`{text(call.func)}` names the outermost module")
     by_shape = name.endswith("_by_shape")
+    made = not inside and all(m.origin in plan.promoted for m in found)
+    if made:
+        found = [replace(m, shared=True) for m in found]
     if by_shape:
         construct, inputs = _by_shape(plan, source, call, found, split)
     else:
         site = _agreed(plan, source, _rest(call), found, split)
-        assert site.construct is not None
-        construct = tuple(_shifted(a, 1) for a in site.construct)
+        construct = tuple(_shifted(a, 1) for a in site.construct or ())
         inputs = tuple(_shifted(a, 1) for a in site.call)
     if inside:
         construct = (*construct, Added("parent", "None"))
     around = plan.training.contexts.around(call) if plan.training is not None else Around()
+    recording = plan.training.caches.recording(call) if plan.training is not None else None
     key = context_key(plan, source, around) if touched.keys else None
     if name == "call":
-        _emit_apply(plan, source, call, construct, inputs, around, touched, key)
+        parts = None if made else construct
+        _emit_apply(plan, source, call, parts, inputs, around, touched, key)
         return
     given: Argument = Given(0)
     if key is not None:
@@ -77,23 +82,24 @@ def emit(
     if around.state is not None and around.state.mutable:
         captured = around.state.captured
     if name.startswith("create"):
-        method, after = _emit_created(plan, source, call, found, captured)
+        method, after = _emit_created(plan, source, call, found, captured, recording)
     else:
-        method, after = _emit_targets(plan, source, call, captured), None
+        method, after = _emit_targets(plan, source, call, captured, recording), None
     popped: tuple[str, ...] = ()
     if method == PARAMS:
         method, after = "init", "{result}['params']"
         if captured is not None and is_read(plan, call, captured):
             popped, after = _popped(plan, call, captured)
-    made = replace(_method(construct, (given, *inputs), method), after=after)
-    made = replace(made, before=popped)
-    if key is not None:
-        made = replace(made, before=(*splits(around), *popped))
+    before = (*splits(around), *popped) if key is not None else popped
+    built = _method(None if made else construct, (given, *inputs), method)
+    if made and recording is not None:
+        built = replace(built, callee="{owner}.clone(%s=True).%s" % (recording.field, method))
+    finished = replace(built, after=after, before=before)
     names = _traced(plan, call, inputs)
     if by_shape and not inside and names is not None:
         option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
-        made = replace(made, wrap="{spell:jax.jit}({func}%s)" % option)
-    plan.at(source, call, made)
+        finished = replace(finished, wrap="{spell:jax.jit}({func}%s)" % option)
+    plan.at(source, call, finished)
 
 
 def _popped(plan: Plan, call: ast.Call, captured: str) -> tuple[tuple[str, ...], str]:
@@ -129,7 +135,7 @@ def _emit_apply(
     plan: Plan,
     source: Source,
     call: ast.Call,
-    construct: Sequence[Argument],
+    construct: Sequence[Argument] | None,
     inputs: Sequence[Argument],
     around: Around,
     touched: Effects,
@@ -140,23 +146,36 @@ def _emit_apply(
     spread = ""
     if state is not None and state.argument is not None:
         spread = f", **{context_text(plan, source, state.argument)}"
+    decoding = plan.training.caches.decoding(source, call) if plan.training is not None else None
+    if decoding is not None:
+        spread = f", 'cache': {decoding.cache}{spread}"
     variables = Added(None, "{'params': {0}%s}" % spread)
     extra: list[Argument] = []
     if key is not None:
         extra.append(Added("rngs", "{'dropout': %s}" % key))
     mutable = bool(touched.collections) if state is None else state.mutable
-    if mutable:
-        extra.append(Added("mutable", repr(list(touched.collections))))
+    names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    if names:
+        extra.append(Added("mutable", repr(names)))
     made = _method(construct, (variables, *inputs, *extra), "apply")
+    if construct is None and decoding is not None:
+        made = replace(made, callee=f"{decoding.instance('{owner}')}.apply")
     if key is not None:
         made = replace(made, before=splits(around))
-    if mutable:
-        captured = state.captured if state is not None else None
+    captured = state.captured if state is not None and mutable else None
+    if decoding is not None:
+        made = caches.handed_out(plan, source, call, made, decoding, captured)
+    elif mutable:
         made = handed_out(plan, source, call, made, captured)
     plan.at(source, call, made)
 
 
-def _method(construct: Sequence[Argument], inputs: Sequence[Argument], method: str) -> ModuleCall:
+def _method(
+    construct: Sequence[Argument] | None, inputs: Sequence[Argument], method: str
+) -> ModuleCall:
+    """A method of an instance, which is constructed there unless it exists."""
+    if construct is None:
+        return ModuleCall(None, tuple(inputs), callee=f"{{owner}}.{method}", rule="LN310")
     return ModuleCall(tuple(construct), tuple(inputs), rule="LN310", method=method)
 
 
@@ -189,8 +208,7 @@ def _by_shape(
         ones = [_ones_of_all(plan, source, specs)]
     bare = ast.copy_location(ast.Call(call.func, [], rest), call)
     site = _agreed(plan, source, bare, found, split)
-    assert site.construct is not None
-    construct = tuple(_shifted(a, 2) for a in site.construct)
+    construct = tuple(_shifted(a, 2) for a in site.construct or ())
     inputs = tuple(_shifted(a, 2) for a in site.call)
     return construct, (*(Added(None, each) for each in ones), *inputs)
 
@@ -264,12 +282,24 @@ def _dtypes(value: Value) -> bool:
     )
 
 
-def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | None) -> str:
+def _emit_targets(
+    plan: Plan,
+    source: Source,
+    call: ast.Call,
+    captured: str | None,
+    recording: Recording | None = None,
+) -> str:
     """What the pair of output and params is assigned to; gives the method to call.
 
-    With a captured state, the other collections go to that variable.
+    With a captured state, the other collections go to that variable; a recorded
+    cache goes to its own.
     """
     statement = plan.parents.get(call)
+    cache = recording.name if recording is not None else None
+    if recording is not None and captured is not None:
+        raise Unclear("LN490", f"`{text(call.func)}` makes a state beside a cache")
+    if cache is not None and not isinstance(statement, ast.Assign):
+        raise Unclear("LN490", f"the cache of `{text(call.func)}` cannot be taken here")
     match statement:
         case ast.Subscript(value=value, slice=ast.Constant(value=1)) if value is call:
             plan.at(source, statement, AttributeSite(1, None, "LN310"))
@@ -295,17 +325,19 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | No
     needed = not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named)
     if captured is not None and not is_read(plan, call, captured):
         captured = None
-    if not _is_read(plan, params) and captured is None:
+    if not _is_read(plan, params) and captured is None and cache is None:
         return "init_with_output"
     given = rendered(plan, source, params)
     name = "variables" if _is_free(plan, call, "variables") else f"{given}_variables"
     if captured is not None:
         taken = f"{captured}, {given} = {{spell:flax.core.pop}}({name}, 'params')"
+    elif cache is not None:
+        taken = f"{given}, {cache} = {name}['params'], {name}['{CACHE}']"
     else:
         taken = f"{given} = {name}['params']"
     if needed:
         lines = (f"{ast.unparse(outputs)}, {name} = {{value}}", taken)
-    elif captured is not None:
+    elif captured is not None or cache is not None:
         lines = (f"{name} = {{value}}", taken)
     else:
         lines = (f"{given} = {{value}}['params']",)
@@ -314,7 +346,12 @@ def _emit_targets(plan: Plan, source: Source, call: ast.Call, captured: str | No
 
 
 def _emit_created(
-    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], captured: str | None
+    plan: Plan,
+    source: Source,
+    call: ast.Call,
+    found: Sequence[Module],
+    captured: str | None,
+    recording: Recording | None,
 ) -> tuple[str, str | None]:
     """`_, model = M.create(rng, x)`: the Model is params, or an object around them."""
     training = plan.training
@@ -324,7 +361,8 @@ def _emit_created(
     if training is None or training.models.group(value) is None:
         raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
     if training.models.as_params(value):
-        return _emit_targets(plan, source, call, captured), None
+        return _emit_targets(plan, source, call, captured, recording), None
+    cache = recording.name if recording is not None else None
     match statement:
         case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as model])]) if (
             captured is None and in_block(plan, statement)
@@ -335,19 +373,24 @@ def _emit_created(
     assert isinstance(call.func, ast.Attribute)
     if isinstance(call.func.value, ast.Call):
         raise Unclear("LN690", f"the module of `{text(call.func)}` has no name")
-    features = missing(plan, call, found[0])
     owner = rendered(plan, source, call.func.value)
-    around = f"{OBJECT}(%s(%s), %s['params'])"
+    if not found[0].shared:
+        owner = f"{owner}({missing(plan, call, found[0])})"
+    around = f"{OBJECT}(%s, %s['params'])"
     training.needs_object(source, call, value)
-    if any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name)):
+    needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
+    if needed or cache is not None:
         name = "variables" if _is_free(plan, call, "variables") else f"{model.id}_variables"
+        targets = f"{ast.unparse(outputs)}, {name}" if needed else name
         lines: tuple[str, ...] = (
-            f"{ast.unparse(outputs)}, {name} = {{value}}",
-            f"{model.id} = {around % (owner, features, name)}",
+            f"{targets} = {{value}}",
+            f"{model.id} = {around % (owner, name)}",
         )
-        method = "init_with_output"
+        if cache is not None:
+            lines = (*lines, f"{cache} = {name}['{CACHE}']")
+        method = "init_with_output" if needed else "init"
     else:
-        lines = (f"{model.id} = {around % (owner, features, '{value}')}",)
+        lines = (f"{model.id} = {around % (owner, '{value}')}",)
         method = "init"
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
     return method, None
@@ -415,9 +458,9 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     ]
     if reachable_receiver(plan, call) is not None:
         raise Unclear("LN690", "a Model inside a module")
-    partial = isinstance(definition, ast.Call)
-    if partial:
-        assert isinstance(definition, ast.Call)
+    partial = module.origin in plan.promoted
+    if isinstance(definition, ast.Call):
+        partial = True
         plan.promoted.add(definition)
     plan.at(source, call, Reshaped("{0}" if partial else "{0}(%s)" % features, "LN311"))
     for node, site in sites:

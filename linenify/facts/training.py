@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from linenify.facts import optimizing
 from linenify.facts.arguments import as_given
+from linenify.facts.caches import Caches
 from linenify.facts.contexts import Contexts
 from linenify.facts.kinds import (
     Api,
@@ -50,6 +51,7 @@ class Training:
         self.renames = Renames(plan)
         self.models = Models(plan, self.renames)
         self.contexts = Contexts(plan)
+        self.caches = Caches(plan)
         self.per_step = self._hyperparameters()
 
     def prepare(self) -> None:
@@ -68,15 +70,15 @@ class Training:
         self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
         require(self.plan, source, [OBJECT], "LN690")
 
-    def _words(self, value: Value) -> tuple[str, str] | None:
+    def _words(self, value: Value) -> tuple[tuple[str, ...], str] | None:
         """What the name of a variable says, and what it should say."""
         held = known(value)
         if not held:
             return None
         if is_optimizer(held):
-            return "optimizer", "state"
+            return ("optimizer", "opt"), "state"
         if all(isinstance(a, Model) and not a.gradient for a in held):
-            return ("model", "params") if self.models.as_params(held) else None
+            return (("model",), "params") if self.models.as_params(held) else None
         return None
 
     def _emit_attributes(self) -> None:
@@ -100,7 +102,9 @@ class Training:
             if not isinstance(node, ast.Subscript):
                 continue
             owner = known(self.plan.flow.values.get(node.value, frozenset()))
-            if owner and all(isinstance(a, Legacy) and a.type == "Collection" for a in owner):
+            if owner and all(
+                isinstance(a, Legacy) and a.type in {"Collection", "Cache"} for a in owner
+            ):
                 why = f"`{ast.unparse(node)}` names a module by its legacy path"
                 self.plan.refuse(self.plan.source(node), node, "LN491", why)
 

@@ -26,7 +26,7 @@ from linenify.facts.models import known, rivals
 from linenify.facts.places import can_go_before, free_name, in_block
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
-from linenify.facts.sites import Reshaped, StatementSite
+from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite
 from linenify.facts.support import require
 from linenify.facts.training import Training
 from linenify.project.scopes import FunctionNode
@@ -48,9 +48,18 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
             check_predicate(plan, pair.elts[0])
     made = optimizers.definition(found[0].name, call, frozenset(passed))
     require(plan, source, made.support, "LN691")
-    plan.at(source, call, Reshaped(made.template, "LN601", tuple(made.imports)))
+    if made.alias is not None and _has_lines(plan, call):
+        site: Site = ModuleCall(None, made.arguments, callee=made.alias, rule="LN601")
+    else:
+        site = Reshaped(made.template, "LN601", tuple(made.imports))
+    plan.at(source, call, site)
     if made.notes:
         plan.files[source.name].comments[plan.statement(call).lineno] = made.notes
+
+
+def _has_lines(plan: Plan, call: ast.Call) -> bool:
+    """Whether the arguments of a call stand on lines of their own, and can stay there."""
+    return call.end_lineno != call.lineno and not isinstance(plan.parents[call], ast.Attribute)
 
 
 def emit_own_definition(

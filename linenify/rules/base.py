@@ -152,6 +152,10 @@ class Context:
             return Spelling(expression(f"jnp{tail}"), frozenset({"jax.numpy as jnp"}))
         if path.startswith("flax.training."):
             return self._of_submodule(path)
+        module, _, member = path.rpartition(".")
+        submodule = module.rpartition(".")[2]
+        if module.count(".") == 1 and package == "flax" and submodule not in self.taken:
+            return Spelling(expression(f"{submodule}.{member}"), frozenset({module}))
         if package in {"jax", "flax", "optax"}:
             return Spelling(expression(path), frozenset({package}))
         return Spelling(expression(path))

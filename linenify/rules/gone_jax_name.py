@@ -28,7 +28,7 @@ import jax
 
 
 def halve(tree):
-  return jax.tree_util.tree_map(lambda x: x / 2, tree)
+  return jax.tree.map(lambda x: x / 2, tree)
 """,
         ),
     ),

@@ -34,8 +34,11 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.construct is None:
         listing, imports = parts.arranged(site.call)
         func, more = parts.callee(call.func, site.callee)
+        if site.wrap is not None:
+            around, needed = context.spelt(site.wrap)
+            func, more = from_template(around, {"func": func}), more | needed
         bare = call.with_changes(func=func, lpar=[], rpar=[])
-        node = with_arguments(bare, listing)
+        node = with_arguments(bare, parts.aligned(listing, func))
         if any(isinstance(each, Added) for each in site.call):
             node = _wrapped(node, context.place(context.original)[1] + site.shift, context)
         return _placed(node, call, site, context, imports | more)

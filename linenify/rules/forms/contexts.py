@@ -17,7 +17,7 @@ def leave_context(node: cst.With, site: ContextSite, context: Context) -> Rewrit
     with nn.stochastic(rng):      ->  y = module.apply(variables, x, rngs={'dropout': rng})
       y = model(x)
     """
-    before, imports = statements(site.before, {}, context)
+    before, imports = statements(site.before, _owners(node), context)
     items = [item for place, item in enumerate(node.items) if place not in site.drop]
     if items:
         last = items[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
@@ -38,3 +38,13 @@ def leave_context(node: cst.With, site: ContextSite, context: Context) -> Rewrit
     own = list(getattr(lines[0], "leading_lines", ()))
     lines[0] = lines[0].with_changes(leading_lines=[*above, *own])
     return Rewrite(cst.Module(body=lines, footer=footer), imports)
+
+
+def _owners(node: cst.With) -> dict[str, cst.BaseExpression]:
+    """What the items of a statement are methods of, by place."""
+    calls = {str(place): item.item for place, item in enumerate(node.items)}
+    return {
+        place: call.func.value
+        for place, call in calls.items()
+        if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)
+    }
