@@ -18,6 +18,7 @@ from linenify.facts.optimizers import (
     multi,
     traversal,
 )
+from linenify.facts.sites import Added
 from linenify.facts.snippets import SNIPPETS
 
 
@@ -78,6 +79,53 @@ def test_the_alias_where_it_is_equal(legacy, optax):
     assert made.imports == ("optax",)
     assert not made.support
     assert not made.notes
+
+
+@pytest.mark.parametrize(
+    "legacy",
+    [
+        "Momentum(lr, nesterov=n, beta=b)",
+        "Adam(eps=1e-9, beta2=0.98, weight_decay=0.1, learning_rate=lr)",
+        "AdaBelief(lr, 0.9, 0.99, e)",
+        "RMSProp(lr, 0.8, centered=True)",
+        "Adafactor(lr, True, beta1=None, clipping_threshold=None)",
+    ],
+)
+def test_the_arguments_in_place_say_the_same_as_the_template(legacy):
+    made = defined(legacy)
+    given = [
+        (each.keyword, each.code if isinstance(each, Added) else f"{{{each.index}}}")
+        for each in made.arguments
+    ]
+    text = ", ".join(f"{key}={code}" if key else code for key, code in given)
+    assert sorted(f"{made.alias}({text})") == sorted(made.template)
+    indices = [each.index for each in made.arguments if not isinstance(each, Added)]
+    assert indices == sorted(indices)
+
+
+LINES = """
+from flax import optim
+
+
+def create(params, rate):
+    definition = optim.Adam(
+        beta1=0.9,
+        # see the appendix
+        learning_rate=rate,  # per example
+    )
+    return definition.create(params)
+"""
+
+
+def test_arguments_on_lines_of_their_own_stay_there():
+    after = migration(LINES).changes[0].after
+    assert (
+        "    definition = optax.adam(\n"
+        "        b1=0.9,\n"
+        "        # see the appendix\n"
+        "        learning_rate=rate,  # per example\n"
+        "    )\n"
+    ) in after
 
 
 @pytest.mark.parametrize(
