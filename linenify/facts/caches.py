@@ -260,8 +260,11 @@ class Caches:
         function = self._plan.flow.function_of(module)
         if function is None:
             return None
-        decisions = self._plan.decisions.of.get(function, {})
-        names = {name for name, decision in decisions.items() if decision.is_cache}
+        # A method that makes no use of it takes the cache of its class all the same.
+        owner = self._plan.flow.code[function].owner
+        methods = [function, *(owner.methods.values() if owner is not None else ())]
+        tables = [self._plan.decisions.of.get(method, {}) for method in methods]
+        names = {name for table in tables for name, each in table.items() if each.is_cache}
         for keyword in call.keywords:
             if keyword.arg in names:
                 assert keyword.arg is not None
