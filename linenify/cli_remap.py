@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ def remap(
                 2  wrong usage, or something cannot be read, matched or written
                 3  a bug in linenify
     """
+    if missing := [name for name in ("numpy", "jax", "flax") if find_spec(name) is None]:
+        raise UsageError(f"remap needs {', '.join(missing)}: pip install 'linenify[verify]'")
     from linenify.checkpoint import run, sources
 
     if destination is None and not dry_run:
@@ -109,7 +112,9 @@ def remap(
         plan = _saved(map_file)
     else:
         request = _request(module or "", traced)
-        conversion = run.convert(tree, request, _kind(kind), _keypath(at), timeout)
+        conversion = run.convert(
+            tree, request, _kind(kind), _keypath(at), lambda asking: run.asked(asking, timeout)
+        )
         plan = conversion.plan
         for note in conversion.notes:
             click.echo(f"note: {note}", err=True)
@@ -218,7 +223,7 @@ def _summary(conversion: Conversion | None, plan: Plan, destination: Path) -> st
 
     count = len(taken(plan.forward))
     size = destination.stat().st_size if destination.is_file() else None
-    of = f" ({size / 2**20:.1f} MiB)" if size is not None else ""
+    of = "" if size is None else f" ({size:,} bytes)"
     state = f", optimizer {conversion.optimizer}" if conversion and conversion.optimizer else ""
     return f"{destination}{of}: {count} leaves moved{state}"
 

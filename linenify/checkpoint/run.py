@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +47,7 @@ def convert(
     request: Request,
     kind: Kind | None = None,
     at: Keypath = (),
-    timeout: float = 600,
+    ask: Callable[[Request], Mapping[str, Any]] | None = None,
 ) -> Conversion:
     """Plans the conversion of a legacy checkpoint; moves nothing.
 
@@ -56,7 +56,8 @@ def convert(
         request: the module, and what to trace it with.
         kind: what to make; None for a train state where there is an optimizer, else variables.
         at: which optimizer, model or params to take.
-        timeout: seconds that the user's code may run.
+        ask: what traces the module: `asked` (a process of its own, the default) or
+            `linenify.checkpoint.worker.answered` (this one).
 
     Raises:
         CheckpointError: the module does not fit, or the optimizer is unclear.
@@ -74,7 +75,7 @@ def convert(
         request = replace(request, optimizer=guess)
     if not wants_state:
         request = replace(request, optimizer="", tx="")
-    answer = asked(request, timeout)
+    answer = (ask or asked)(request)
     layout, renames = _matched(tree, layout, answer)
     notes += renames.notes
     if request.legacy:

@@ -55,14 +55,19 @@ def main() -> int:
     sys.dont_write_bytecode = True
     request = Request(**json.load(sys.stdin))
     try:
-        answer = _answer(request)
+        answer = answered(request)
     except Exception as error:  # noqa: BLE001 - whatever user code raises is the answer
         answer = {"error": _complaint(error)}
     json.dump(answer, answers)
     return 0
 
 
-def _answer(request: Request) -> dict[str, Any]:
+def answered(request: Request) -> dict[str, Any]:
+    """Traces the module in this process.
+
+    Raises:
+        Exception: whatever the user's code raises.
+    """
     from linenify.checkpoint.scopes import to_json
     from linenify.checkpoint.tracing import trace
     from linenify.checkpoint.user_module import user_module

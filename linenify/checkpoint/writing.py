@@ -13,9 +13,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from linenify.checkpoint.errors import CheckpointError
 from linenify.checkpoint.leaf import Leaf, Slice
@@ -52,16 +53,12 @@ def write_pieces(
         file.seek(done)
         journal.note(done)
         advance(done)
-        sources = _Sources()
-        with contextlib.closing(sources):
-            for chunk in _rest(pieces, done):
-                for count in _put(file, chunk, sources):
-                    advance(count)
+        with contextlib.closing(_Sources()) as sources, _Syncing(file, journal) as syncing:
+            for part in _rest(pieces, done):
+                for count in _put(file, part, sources):
                     done += count
-                    if done - journal.noted >= _SYNC:
-                        file.flush()
-                        os.fsync(file.fileno())
-                        journal.note(done)
+                    syncing.reached(done)
+                    advance(count)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, destination)
@@ -101,6 +98,42 @@ class _Journal:
         fresh = self.path.with_name(f"{self.path.name}.new")
         fresh.write_text(json.dumps({"work": self.fingerprint, "bytes": done}))
         os.replace(fresh, self.path)
+
+
+class _Syncing:
+    """Brings what is written to the disk now and then, while more is being written."""
+
+    def __init__(self, file: BinaryIO, journal: _Journal) -> None:
+        self._file = file
+        self._journal = journal
+        self._pool = ThreadPoolExecutor(1)
+        self._asked = self._done = journal.noted
+        self._current: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._pool.shutdown()
+        if kind is not None:  # interrupted: what there is can be kept
+            with contextlib.suppress(OSError):
+                self._file.flush()
+                self._sync(self._done)
+        elif self._current is not None:
+            self._current.result()
+
+    def reached(self, done: int) -> None:
+        """So many bytes are written."""
+        self._done = done
+        idle = self._current is None or self._current.done()
+        if idle and done - self._asked >= _SYNC:
+            self._asked = done
+            self._file.flush()
+            self._current = self._pool.submit(self._sync, done)
+
+    def _sync(self, done: int) -> None:
+        os.fsync(self._file.fileno())
+        self._journal.note(done)
 
 
 @dataclass
