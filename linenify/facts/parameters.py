@@ -139,8 +139,11 @@ class Decisions:
                     by_class[owner.node, name].append(function)
         for (_, name), group in by_class.items():
             votes = [roles[f, name] for f in group if (f, name) in roles]
-            if not votes or len(group) < 2:
+            differs = _defaults_differ(group, name)
+            if len(group) < 2 or not (votes or differs):
                 continue
+            if differs and not any(v[1].startswith("a ") for v in votes):
+                votes = [(Role.INPUT, "methods give it different defaults")]
             handle = [v for v in votes if v[1].startswith("a ")]
             inputs = [v for v in votes if v[0] is Role.INPUT]
             chosen = (handle or inputs or votes)[0]
@@ -382,6 +385,12 @@ def _method(module: Module, method: str) -> Module:
 
 def _has(value: Value, kind: type) -> bool:
     return any(isinstance(atom, kind) for atom in value)
+
+
+def _defaults_differ(functions: list[FunctionNode], name: str) -> bool:
+    """Whether methods give an argument of one name different defaults."""
+    found = (defaults_by_name(function.args).get(name) for function in functions)
+    return len({ast.dump(default) for default in found if default is not None}) > 1
 
 
 def _has_module(value: Value) -> bool:
