@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from linenify.errors import UsageError
-from linenify.verify.target import Target, case_text, place_of
+from linenify.verify.target import Target, case_text, place_of, tree_of
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<spec>.+)", re.DOTALL)
 
@@ -55,8 +55,10 @@ def requested(request: Request, path: Path, linen: Path | None) -> Target:
     place = place_of(request.module or request.entry, path)
     positional, named = _inputs(request.inputs)
     settings = dict(map(_setting, request.settings))
+    linen, linen_file = _linen_side(linen)
     common: dict[str, Any] = {
         "file": place.file or None,
+        "linen_file": linen_file or None,
         "inputs": positional,
         "named_inputs": named or None,
         "rtol": request.rtol,
@@ -82,6 +84,14 @@ def requested(request: Request, path: Path, linen: Path | None) -> Target:
     text = case_text(runs, flax=request.flax, devices=devices)
     name = f"{path}: {request.module or request.entry}"
     return Target(name, text, Path.cwd(), place.tree, linen, place.root)
+
+
+def _linen_side(linen: Path | None) -> tuple[Path | None, str]:
+    """A file that is part of a package takes the package along, and is named in it."""
+    if linen is None or linen.is_dir():
+        return linen, ""
+    tree = tree_of(linen, linen)
+    return tree, str(linen.resolve().relative_to(tree)) if tree.is_dir() else ""
 
 
 def _inputs(notations: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -63,6 +63,7 @@ def prepare(target: Target, scratch: Path, migrate: Migrate, *, flax: str = "") 
     touched = None
     if target.linen is None:
         linen = _copied(target.legacy, scratch / "linen")
+        _take_options(target.legacy, scratch / "linen")
         touched = tuple(migrate(linen))
     else:
         linen = _copied(_counterpart(target), scratch / "linen")
@@ -72,6 +73,15 @@ def prepare(target: Target, scratch: Path, migrate: Migrate, *, flax: str = "") 
     old, new = str(_below(legacy, root)), str(_below(linen, root))
     job = Job(str(case), old, new, flax, str(target.base))
     return Sides(job, legacy, linen, touched)
+
+
+def _take_options(legacy: Path, folder: Path) -> None:
+    """Copies the configuration of linenify from above the copied files."""
+    for above in legacy.resolve().parents:
+        options = above / "pyproject.toml"
+        if options.is_file() and "[tool.linenify" in options.read_text(errors="replace"):
+            shutil.copyfile(options, folder / "pyproject.toml")
+            return
 
 
 def _below(side: Path, root: str) -> Path:
