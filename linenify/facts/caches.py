@@ -325,14 +325,13 @@ class Caches:
         code = self._plan.code(opened.statement)
         home: ast.AST = code.node if code is not None else self._plan.source(opened.statement).tree
         runs = self._runs[opened]
-        return any(
-            isinstance(node, ast.Name)
-            and node.id == opened.name
-            and isinstance(node.ctx, ast.Load)
-            and self._is_other(node, runs)
-            and not any(node is part for part in ast.walk(opened.owner))
-            for node in ast.walk(home)
-        )
+        for node in ast.walk(home):
+            match node:
+                case ast.Global(names=names) | ast.Nonlocal(names=names) if opened.name in names:
+                    return True
+                case ast.Name(id=opened.name, ctx=ast.Load()) if self._is_other(node, runs):
+                    return True
+        return False
 
     def _is_other(self, node: ast.Name, runs: list[ast.Call]) -> bool:
         """Whether a variable is read by something else than these runs."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from linenify.facts import arrays
+from linenify.facts import arrays, counters
 from linenify.facts.attributes import emit_attributes
 from linenify.facts.forwarding import as_forwarded, forwarded, keeps_kwargs, to_super, uses
 from linenify.facts.kinds import (
@@ -637,6 +637,10 @@ def _emit_reads(
             continue
         local = _is_local(plan, function, name)
         field = class_plan.renamed.get(name, name)
+        handled: Sequence[ast.Name] = ()
+        if decision.is_cache and not local:
+            reads = [node for node, _ in _own_names(plan, function, name)]
+            handled = counters.emit(plan, source, function, reads, receiver, field)
         for node, _ in _own_names(plan, function, name):
             if isinstance(node.ctx, ast.Del):
                 if not local:
@@ -644,7 +648,9 @@ def _emit_reads(
                 continue
             if local or not isinstance(node.ctx, ast.Load):
                 continue
-            if decision.is_cache and not _plain_cache_use(plan, node):
+            if node in handled:
+                continue
+            if decision.is_cache and not counters.is_plain(plan, node):
                 why = f"`{ast.unparse(plan.parents[node])}` uses the legacy cache itself"
                 plan.refuse(source, plan.statement(node), "LN490", why)
                 continue
@@ -654,19 +660,8 @@ def _emit_reads(
                 continue
             wrap = "list" if _needs_list(plan, node, decision) else None
             plan.at(source, node, FieldRead(receiver, field, wrap))
-    for text, reads in texts.items():
-        plan.at(source, text, FieldsInText(tuple(sorted(reads.items()))))
-
-
-def _plain_cache_use(plan: Plan, node: ast.Name) -> bool:
-    """Whether a cache handle is only tested or passed on, so that a flag can replace it."""
-    parent = plan.parents[node]
-    match parent:
-        case ast.keyword() | ast.If() | ast.IfExp() | ast.BoolOp() | ast.UnaryOp():
-            return True
-        case ast.Call():
-            return node in parent.args
-    return False
+    for text, names in texts.items():
+        plan.at(source, text, FieldsInText(tuple(sorted(names.items()))))
 
 
 def _emit_deletion(plan: Plan, source: Source, function: ast.FunctionDef, node: ast.Name) -> None:

@@ -93,7 +93,8 @@ def argument_value(arg: cst.Arg) -> cst.BaseExpression:
 def from_template(template: str, holes: Mapping[str, cst.BaseExpression]) -> cst.BaseExpression:
     """Fills a template: `{owner}.variable('state', {0})`.
 
-    Values come in parentheses unless they stand alone as an argument or element.
+    Values come in parentheses unless they stand alone: as an argument, as an
+    element, or as what is assigned.
     """
     marked = _HOLE.sub(lambda match: _MARK + match[1], template)
     found = expression(marked).visit(_Filler(holes))
@@ -133,6 +134,8 @@ class _Filler(cst.CSTTransformer):
                 filled := self._hole(value)
             ) is not None:
                 return updated.with_changes(value=filled)
+            case cst.Assign(value=value) if (filled := self._hole(value)) is not None:
+                return updated.with_changes(value=standing_alone(filled))
         hole = self._hole(original)
         return updated if hole is None else atomic(hole)
 

@@ -30,6 +30,7 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.Import: "Import",
     cst.ImportFrom: "ImportFrom",
     cst.AnnAssign: "AnnAssign",
+    cst.Comparison: "Compare",
     cst.Dict: "Dict",
     cst.Subscript: "Subscript",
     cst.With: "With",
