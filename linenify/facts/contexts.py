@@ -70,6 +70,7 @@ class Contexts:
         self.items: dict[ast.With, list[Item]] = {}
         self._uses: dict[ast.With, _Use] = defaultdict(_Use)
         self._around: dict[ast.Call, Around | Unclear] = {}
+        self._callers: dict[FunctionNode, list[ast.Call]] | None = None
         self.splits: dict[ast.With, tuple[str, str]] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
@@ -389,18 +390,27 @@ class Contexts:
         self._plan.at(source, call, replace(site, before=(split_line(rng, key),)))
 
     def _calls(self, function: FunctionNode) -> list[ast.Call]:
-        found = []
+        """The calls that run a function, itself or through a transform."""
+        if self._callers is None:
+            self._callers = self._all_callers()
+        return self._callers.get(function, [])
+
+    def _all_callers(self) -> dict[FunctionNode, list[ast.Call]]:
+        found: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
         for call in self._plan.flow.where:
             assert isinstance(call, ast.Call)
             callee = self._plan.flow.values.get(call.func, frozenset())
-            if any(_innermost(atom) is function for atom in callee):
-                found.append(call)
-            elif any(isinstance(a, External) or _is_method(a) for a in callee):
+            here = {_innermost(atom) for atom in callee}
+            if any(isinstance(a, External) or _is_method(a) for a in callee) and (
+                self._is_called(call)
+            ):
                 # `lax.scan(f, ...)` and `optimizer.optimize(f)` call it, too.
                 for argument in [*call.args, *(k.value for k in call.keywords)]:
                     value = self._plan.flow.values.get(argument, frozenset())
-                    if self._is_called(call) and any(_innermost(a) is function for a in value):
-                        found.append(call)
+                    here |= {_innermost(a) for a in value}
+            for function in here:
+                if function is not None:
+                    found[function].append(call)
         return found
 
     def _is_called(self, call: ast.Call) -> bool:

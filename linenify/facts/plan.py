@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from linenify.facts.interpret import Code, Interpreter
+from linenify.facts.kinds import Function
 from linenify.facts.parameters import Decision, Decisions, Role
 from linenify.facts.refusals import NOTICES, REFUSALS
 from linenify.facts.sites import FileFacts, Finding, Site
+from linenify.project.scopes import FunctionNode
 from linenify.project.source import Project, Source, Span
 from linenify.project.spans import Spans
 
@@ -59,6 +62,7 @@ class Plan:
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
         self.training: Training | None = None
+        self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
         self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
         self.parents: dict[ast.AST, ast.AST] = {}
         for source in project.sources:
@@ -107,6 +111,16 @@ class Plan:
             if isinstance(ancestor, ast.stmt):
                 break
         return found
+
+    def mentions(self, function: FunctionNode) -> list[ast.expr]:
+        """Every expression that may be a function of the project."""
+        if self._mentions is None:
+            self._mentions = defaultdict(list)
+            for node, value in self.flow.values.items():
+                for atom in value:
+                    if isinstance(atom, Function) and isinstance(node, ast.expr):
+                        self._mentions[atom.node].append(node)
+        return self._mentions.get(function, [])
 
     # --- entries ---------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from linenify.facts.arguments import Unclear, fill_plain, in_module_code, text
-from linenify.facts.kinds import External, Function, SelfApi
+from linenify.facts.kinds import External, SelfApi
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped
 from linenify.project.source import Source
@@ -249,17 +249,12 @@ def _through_callers(plan: Plan, call: ast.Call) -> bool:
 def plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
     """Every call of a function; none when it also travels as a value."""
     calls: list[ast.Call] = []
-    called: set[ast.expr] = set()
-    for node in plan.flow.where:
-        assert isinstance(node, ast.Call)
-        if Function(function) in plan.flow.values.get(node.func, frozenset()):
-            calls.append(node)
-            called.add(node.func)
-    for node, value in plan.flow.values.items():
-        if Function(function) in value and node not in called:
-            parent = plan.parents.get(node)
-            if isinstance(node, ast.expr) and not isinstance(parent, ast.Attribute):
-                return []
+    for node in plan.mentions(function):
+        parent = plan.parents.get(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            calls.append(parent)
+        elif not isinstance(parent, ast.Attribute):
+            return []
     return calls
 
 
