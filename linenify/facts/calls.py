@@ -28,6 +28,7 @@ from linenify.facts.arguments import (
 )
 from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.catalogue import Slot
+from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
@@ -186,6 +187,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 jaxcalls.emit(plan, source, call, path)
                 return
             case External(path=path):
+                said = changed_behaviour(path)
+                if said is not None:
+                    plan.notice(source, call, "LN808", said)
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)

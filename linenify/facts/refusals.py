@@ -222,6 +222,12 @@ NOTICES = _table(
         "if it is a module class, write `layer()(x)`",
     ),
     (
+        "LN808",
+        "behaviour-changed",
+        "A function of flax.training is still there, and behaves differently.",
+        "see whether the program relies on the old behaviour",
+    ),
+    (
         "LN807",
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
