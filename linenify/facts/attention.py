@@ -72,6 +72,8 @@ def split(
     if swap is not None and not isinstance(query.node, ast.Name | ast.Attribute):
         raise Unclear("LN396", f"`{text(call.func)}` needs its input as a name")
     decode = _decode(plan, given)
+    if swap is not None and decode is not None:
+        raise Unclear("LN396", "decoding over several axes, or over an inner one")
     k = k if swap is None else swap.replace("{q}", q)
     mask = _mask(
         plan, call, operands, q, k, query.node, key.node if key else None, cross, decode, alias

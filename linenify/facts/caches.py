@@ -172,7 +172,7 @@ class Caches:
                 if any(self._plan.site_at(source, run) is None for run in runs):
                     why = "a run that takes it is flagged"
                 if why is not None:
-                    if runs or self._is_cache(opened.owner):
+                    if runs or self._is_cache(opened.owner) or self._is_handed_on(opened):
                         self._plan.refuse(source, statement, "LN490", f"`with {call}`: {why}")
                     continue
                 dropped.append(opened.place)
@@ -219,6 +219,17 @@ class Caches:
 
     def _is_cache(self, node: ast.expr) -> bool:
         return _HANDLE in self._plan.flow.values.get(node, frozenset())
+
+    def _is_handed_on(self, opened: Opened) -> bool:
+        """Whether something in a `with` is called with what it binds as its `cache`."""
+        return any(
+            isinstance(node, ast.keyword)
+            and node.arg == CACHE
+            and isinstance(node.value, ast.Name)
+            and node.value.id == opened.name
+            for line in opened.statement.body
+            for node in ast.walk(line)
+        )
 
     def _may_be_cache(self, node: ast.expr) -> bool:
         value = self._plan.flow.values.get(node, frozenset())
@@ -308,7 +319,10 @@ class Caches:
         runs = self._runs[opened]
         if len(runs) != 1 or not isinstance(opened.owner, ast.Name | ast.Attribute):
             return False
-        if self._plan.parents.get(self._plan.statement(runs[0])) is not opened.statement:
+        block = self._plan.parents.get(self._plan.statement(runs[0]))
+        while isinstance(block, ast.With) and block is not opened.statement:
+            block = self._plan.parents.get(block)
+        if block is not opened.statement:
             return False
         named = {n.id for n in ast.walk(opened.owner) if isinstance(n, ast.Name)}
         for node in [n for line in opened.statement.body for n in ast.walk(line)]:

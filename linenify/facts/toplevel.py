@@ -306,9 +306,9 @@ def _emit_targets(
             return PARAMS
         case ast.Expr() if captured is None or not is_read(plan, call, captured):
             return "init"
-        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as params])]) if in_block(
-            plan, statement
-        ):
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[outputs, ast.Name() | ast.Attribute() as params])]
+        ) if in_block(plan, statement):
             pass
         case ast.Return() if captured is None and in_block(plan, statement):
             lines: tuple[str, ...] = (
@@ -325,10 +325,12 @@ def _emit_targets(
     needed = not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named)
     if captured is not None and not is_read(plan, call, captured):
         captured = None
-    if not _is_read(plan, params) and captured is None and cache is None:
+    held = not isinstance(params, ast.Name) or _is_read(plan, params)
+    if not held and captured is None and cache is None:
         return "init_with_output"
     given = rendered(plan, source, params)
     name = "variables" if _is_free(plan, call, "variables") else f"{given}_variables"
+    name = name.replace(".", "_")
     if captured is not None:
         taken = f"{captured}, {given} = {{spell:flax.core.pop}}({name}, 'params')"
     elif cache is not None:
@@ -364,10 +366,10 @@ def _emit_created(
         return _emit_targets(plan, source, call, captured, recording), None
     cache = recording.name if recording is not None else None
     match statement:
-        case ast.Assign(targets=[ast.Tuple(elts=[outputs, ast.Name() as model])]) if (
-            captured is None and in_block(plan, statement)
-        ):
-            pass
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[outputs, ast.Name() | ast.Attribute() as target])]
+        ) if captured is None and in_block(plan, statement):
+            model = rendered(plan, source, target)
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
     assert isinstance(call.func, ast.Attribute)
@@ -380,17 +382,18 @@ def _emit_created(
     training.needs_object(source, call, value)
     needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
     if needed or cache is not None:
-        name = "variables" if _is_free(plan, call, "variables") else f"{model.id}_variables"
+        name = "variables" if _is_free(plan, call, "variables") else f"{model}_variables"
+        name = name.replace(".", "_")
         targets = f"{ast.unparse(outputs)}, {name}" if needed else name
         lines: tuple[str, ...] = (
             f"{targets} = {{value}}",
-            f"{model.id} = {around % (owner, name)}",
+            f"{model} = {around % (owner, name)}",
         )
         if cache is not None:
             lines = (*lines, f"{cache} = {name}['{CACHE}']")
         method = "init_with_output" if needed else "init"
     else:
-        lines = (f"{model.id} = {around % (owner, '{value}')}",)
+        lines = (f"{model} = {around % (owner, '{value}')}",)
         method = "init"
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
     return method, None
