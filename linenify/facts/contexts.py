@@ -20,7 +20,7 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
-from linenify.facts.places import can_go_before
+from linenify.facts.places import can_go_before, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
@@ -134,9 +134,19 @@ class Contexts:
                 if item.kind == "rng" and statement in self.splits and item.argument is not None:
                     key = rendered(self._plan, source, item.argument)
                     before = (f"{self.splits[statement][0]} = {key}",)
+                if item.kind == "state" and not item.mutable and item.captured is not None:
+                    before = (*before, *self._kept(source, item))
             kinds = {item.kind for item in items}
             rule = "LN511" if kinds == {"rng"} else "LN510"
             self._plan.define(source, statement, ContextSite(dropped, before, rule))
+
+    def _kept(self, source: Source, item: Item) -> tuple[str, ...]:
+        """The state that an immutable context hands out is the one that it was given."""
+        captured = item.captured or ""
+        if item.argument is None or not is_read(self._plan, item.statement, captured):
+            return ()
+        state = rendered(self._plan, source, item.argument)
+        return (f"{captured} = {state}",) if state != captured else ()
 
     # --- what is there -----------------------------------------------------------------
 
@@ -159,9 +169,9 @@ class Contexts:
                     state = None
                 flag = call.args[1] if len(call.args) > 1 else given.get("mutable")
                 mutable = not isinstance(flag, ast.Constant) or bool(flag.value)
-                known = flag is None or isinstance(flag, ast.Constant)
-                simple = item.optional_vars is None or captured is not None
-                if not known or not simple:
+                # A flag that is computed may as well be true: a correct program
+                # changes nothing where it is not.
+                if item.optional_vars is not None and captured is None:
                     self._uses[statement].failed = "how it is opened is not spelled out"
                 yield Item(statement, place, "state", state, captured, mutable)
 

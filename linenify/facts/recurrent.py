@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from linenify.facts import catalogue
 from linenify.facts.arguments import Filled, Unclear, text
-from linenify.facts.kinds import Module, ModuleApi, Parameter
+from linenify.facts.kinds import External, Module, ModuleApi, Parameter
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Reshaped
+from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 
 
@@ -41,7 +42,7 @@ def shared_features(
 ) -> list[Argument]:
     """The same for a shared cell, which has no carry where it is made."""
     del module
-    sizes = _sizes(plan, call) or _from_input(plan, call, layer)
+    sizes = _sizes(plan, call) or _from_input(plan, call, layer) or _from_zeros(plan, call)
     if sizes is None:
         raise Unclear("LN397", f"the hidden size of `{text(call.func)}` is not known here")
     return [Added("features", sizes), *arguments]
@@ -65,6 +66,35 @@ def _from_input(plan: Plan, call: ast.Call, layer: catalogue.Layer) -> str | Non
         return None
     name = names.pop()
     return f"{name}.shape[-1]" if layer.name == "GRUCell" else f"{name}[0].shape[-1]"
+
+
+def _from_zeros(plan: Plan, call: ast.Call) -> str | None:
+    """The last axis of the zeros that a shared cell starts from."""
+    home = plan.code(call)
+    if home is None or isinstance(home.node, ast.Lambda):
+        return None
+    starts: set[str] = set()
+    for other in plan.flow.where:
+        assert isinstance(other, ast.Call)
+        callee = plan.flow.values.get(other.func, frozenset())
+        if any(isinstance(a, Module) and a.origin is call for a in callee) and other.args:
+            starts |= {n.id for n in ast.walk(other.args[0]) if isinstance(n, ast.Name)}
+    given = {a.arg for a in all_arguments(home.node.args)}
+    sizes: set[str] = set()
+    for node in ast.walk(home.node):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in starts:
+                for made in ast.walk(value):
+                    match made:
+                        case ast.Call(args=[ast.Tuple(elts=[*_, last]), *_]) if _zeros(plan, made):
+                            names = {n.id for n in ast.walk(last) if isinstance(n, ast.Name)}
+                            sizes.add(migrated_text(plan, last) if names <= given else "")
+    return sizes.pop() or None if len(sizes) == 1 else None
+
+
+def _zeros(plan: Plan, call: ast.Call) -> bool:
+    callee = plan.flow.values.get(call.func, frozenset())
+    return bool(callee & {External("jax.numpy.zeros"), External("numpy.zeros")})
 
 
 def _size_at_bind(plan: Plan, module: Module) -> bool:
