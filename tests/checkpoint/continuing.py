@@ -63,7 +63,11 @@ def continued(place, model, optimizer, scratch):
     }
     loaded = serialization.from_bytes(template, raw)
     state = TrainState(
-        loaded["step"], module.apply, loaded["params"], tx, loaded["opt_state"],
+        loaded["step"],
+        module.apply,
+        loaded["params"],
+        tx,
+        loaded["opt_state"],
         {name: loaded[name] for name in names},
     )
     assert int(state.step) == legacy_training.STEPS

@@ -144,7 +144,8 @@ def main():
         place.mkdir(parents=True, exist_ok=True)
         (place / f"checkpoint_{STEPS}").write_bytes(serialization.to_bytes(middle))
         np.savez(place / "after.npz", **after)
-        print(flax.__version__, model, optimizer, after["losses"][-1], flush=True)
+        line = f"flax {flax.__version__} {model} {optimizer} {after['losses'][-1]}\n"
+        sys.stdout.write(line)
 
 
 if __name__ == "__main__":
