@@ -12,6 +12,7 @@ from linenify.facts import (
     caches,
     catalogue,
     jaxcalls,
+    localmodels,
     recurrent,
     runs,
     selfcalls,
@@ -87,7 +88,7 @@ def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
     promote_partials(plan)
-    toplevel.emit_models(plan, _split)
+    localmodels.emit_models(plan, _split)
     training = Training(plan)
     plan.training = training
     training.prepare()

@@ -1,7 +1,4 @@
-"""Initialising and running module classes, and Models that never leave a function.
-
-A Model that travels further is decided in `models`.
-"""
+"""Initialising and running module classes outside of modules."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE, Recording
 from linenify.facts.contexts import RUNS, Around
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Array, Container, External, Model, Module, Static, Value, modules
+from linenify.facts.kinds import Array, Container, External, Module, Static, Value
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -26,8 +23,6 @@ from linenify.facts.sites import (
     AttributeSite,
     Given,
     ModuleCall,
-    Renamed,
-    Reshaped,
     StatementSite,
 )
 from linenify.facts.stated import context_key, context_text, handed_out, splits
@@ -416,58 +411,7 @@ def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:
     return not any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(top))
 
 
-# --- Models ----------------------------------------------------------------------------------
-
-
-def emit_models(plan: Plan, split: Split) -> None:
-    """Models that are made, called and read in one function only."""
-    for call, scope in list(plan.flow.where.items()):
-        assert isinstance(call, ast.Call)
-        if External("flax.nn.Model") not in plan.flow.values.get(call.func, frozenset()):
-            continue
-        try:
-            _emit_model(plan, scope.source, call, split)
-        except Unclear:
-            continue  # the call itself is refused with all other training code
-
-
-def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> None:
-    statement = plan.parents.get(call)
-    match statement, call:
-        case ast.Assign(targets=[ast.Name() as target]), ast.Call(
-            args=[definition, ast.Name() as params], keywords=[]
-        ):
-            pass
-        case _:
-            raise Unclear("LN690", "the Model is not assigned to a name")
-    found = modules(plan.flow.values.get(definition, frozenset()))
-    if len(found) != 1 or found[0].shared:
-        raise Unclear("LN690", "the module of the Model is not known")
-    module = found[0]
-    touched = effects(plan, module)
-    if touched.keys or touched.collections:
-        raise Unclear("LN690", "the Model keeps state or draws keys")
-    features = missing(plan, call, module)
-    code = plan.code(call)
-    if code is None or isinstance(code.node, ast.Lambda):
-        raise Unclear("LN690", "the Model is global")
-    mentions = [n for n in ast.walk(code.node) if isinstance(n, ast.Name)]
-    if any(_stores(mentions, name) > 1 for name in (target.id, params.id)):
-        raise Unclear("LN690", "the Model changes")
-    sites = [
-        _use(plan, source, read, module, params.id, split)
-        for read in mentions
-        if read.id == target.id and isinstance(read.ctx, ast.Load)
-    ]
-    if reachable_receiver(plan, call) is not None:
-        raise Unclear("LN690", "a Model inside a module")
-    partial = module.origin in plan.promoted
-    if isinstance(definition, ast.Call):
-        partial = True
-        plan.promoted.add(definition)
-    plan.at(source, call, Reshaped("{0}" if partial else "{0}(%s)" % features, "LN311"))
-    for node, site in sites:
-        plan.at(source, node, site)
+# --- instances ------------------------------------------------------------------------------
 
 
 def missing(plan: Plan, call: ast.Call, module: Module) -> str:
@@ -491,31 +435,3 @@ def missing(plan: Plan, call: ast.Call, module: Module) -> str:
     if any(name not in known.defaulted and name not in bound for name in known.order):
         raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")
     return ""
-
-
-def _stores(mentions: Sequence[ast.Name], name: str) -> int:
-    return sum(n.id == name and isinstance(n.ctx, ast.Store) for n in mentions)
-
-
-def _use(
-    plan: Plan, source: Source, read: ast.Name, module: Module, params: str, split: Split
-) -> tuple[ast.expr, ModuleCall | Renamed]:
-    parent = plan.parents[read]
-    grand = plan.parents.get(parent)
-    variables = Added(None, "{'params': %s}" % params)
-    if isinstance(parent, ast.Call) and parent.func is read:
-        site = split(plan, source, parent, replace(module, shared=True))
-        arguments = (variables, *site.call)
-        return parent, ModuleCall(None, arguments, callee=f"{read.id}.apply", rule="LN311")
-    if isinstance(parent, ast.Attribute) and parent.attr == "params":
-        return parent, Renamed(params, "LN311")
-    if isinstance(parent, ast.Attribute) and isinstance(grand, ast.Call) and grand.func is parent:
-        found = plan.flow.values.get(parent, frozenset())
-        methods = {a.method for a in found if isinstance(a, Model)}
-        if methods == {parent.attr} and len(found) == 1:
-            called = replace(module, shared=True, method=parent.attr)
-            site = split(plan, source, grand, called)
-            chosen = Added("method", repr(parent.attr))
-            arguments = (variables, *site.call, chosen)
-            return grand, ModuleCall(None, arguments, callee=f"{read.id}.apply", rule="LN311")
-    raise Unclear("LN690", "the Model travels")

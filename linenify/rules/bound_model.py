@@ -41,10 +41,10 @@ def main(key, x):
 from typing import Any
 
 from flax import linen as nn
-import flax
+from flax import struct
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class BoundModel:
   """A Linen module together with its params: a pytree that can be called.
 
@@ -52,7 +52,7 @@ class BoundModel:
   its leaves, so that gradients and optimizers see a pytree of params.
   """
 
-  module: nn.Module = flax.struct.field(pytree_node=False)
+  module: nn.Module = struct.field(pytree_node=False)
   params: Any
 
   def __call__(self, *args, **kwargs):
@@ -62,7 +62,7 @@ class BoundModel:
     """Runs the module with the other collections in `state`."""
     return self.module.apply({'params': self.params, **state}, *args, **kwargs)
 
-  def __contains__(self, name):
+  def __contains__(self, name):  # `TrainState.apply_gradients` asks its gradients
     return name in self.params
 
 

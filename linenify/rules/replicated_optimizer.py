@@ -21,7 +21,7 @@ def replicated(params):
   return optimizer.replicate()
 """,
             """\
-import flax
+from flax import jax_utils
 from flax.training import train_state
 import optax
 
@@ -29,7 +29,7 @@ import optax
 def replicated(params):
   state = train_state.TrainState.create(
       apply_fn=None, params=params, tx=optax.sgd(learning_rate=0.1))
-  return flax.jax_utils.replicate(state)
+  return jax_utils.replicate(state)
 """,
         ),
     ),
