@@ -28,6 +28,12 @@ def test_given_names_decide_where_the_order_differs():
     assert list(pairings(legacy, linen)) == [(2, 1, 0)]
 
 
+def test_given_names_stay_with_what_they_name():
+    legacy = places("query/kernel 3 3", "key/kernel 3 3")
+    linen = places("key/kernel 3 3", "query/kernel 3 3")
+    assert list(pairings(legacy, linen)) == [(1, 0)]
+
+
 @pytest.mark.parametrize(
     ("legacy", "linen"),
     [
