@@ -174,7 +174,10 @@ def _keypath(text: str) -> Keypath:
 def _saved(path: Path) -> Plan:
     from linenify.checkpoint.conversion import loaded
 
-    return loaded(path.read_text())
+    try:
+        return loaded(path.read_text())
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the map cannot be read: {error}") from error
 
 
 def _save(plan: Plan, path: Path) -> None:

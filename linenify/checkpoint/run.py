@@ -207,15 +207,20 @@ def _stripped(tree: Tree, replicas: int) -> Tree:
 
 def _about_replicas(tree: Tree, layout: Layout) -> str:
     """Which leaves are not the same on all devices."""
-    differing = []
-    for part in layout.parts:
-        for keypath, leaf in flat(found(tree, part)):
-            if leaf.shape[:1] == (layout.replicas,) and not _equal_replicas(leaf):
-                differing.append((*part, *keypath))
+    leaves = {
+        (*part, *keypath): leaf
+        for part in layout.parts
+        for keypath, leaf in flat(found(tree, part))
+    }
+    differing = [
+        keypath
+        for keypath, leaf in leaves.items()
+        if leaf.shape[:1] == (layout.replicas,) and not _equal_replicas(leaf)
+    ]
     text = f"replicated over {layout.replicas} devices: the first replica is taken"
     if not differing:
         return text
-    return f"{text}; they differ in {len(differing)} leaves, {spelled(differing[0])} first"
+    return f"{text}; they differ in {len(differing)} leaves, for one in {spelled(differing[0])}"
 
 
 def _equal_replicas(leaf: Leaf) -> bool:

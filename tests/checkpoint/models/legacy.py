@@ -1,6 +1,7 @@
 """Small models as they were written for flax.nn: what `linenify` migrated is in `linen.py`."""
 
 from flax import nn
+import jax
 import jax.numpy as jnp
 
 
@@ -96,7 +97,7 @@ class Transformer(nn.Module):
 class Recurrent(nn.Module):
 
   def apply(self, x):
-    carry = nn.LSTMCell.initialize_carry(nn.make_rng() if False else None, (x.shape[0],), 5,
+    carry = nn.LSTMCell.initialize_carry(jax.random.PRNGKey(0), (x.shape[0],), 5,
                                          lambda _, shape: jnp.zeros(shape))
     cell = nn.LSTMCell.shared(name='cell')
     for step in range(x.shape[1]):
