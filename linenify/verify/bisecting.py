@@ -44,12 +44,29 @@ def _own(each: Verified, migrations: Migrations, settings: Settings, scratch: Pa
     [result] = _run(each, [exact], settings)
     if result.outcome.passed:
         return "what only --exact imitates: with it, the sides are equal (see the notices)"
+    before, after = _differing(each.result), _differing(result)
+    if after < before:
+        return (
+            f"in part what only --exact imitates: with it, {', '.join(sorted(before - after))} "
+            f"are equal, and {', '.join(sorted(after))} still differ"
+        )
     codes = [
         code for run in each.result.runs if run.first for code in rules_of(run.first, each.sides)
     ]
     if codes:
         return f"the statement that {', '.join(dict.fromkeys(codes))} rewrote"
     return "no single rewrite: --exact differs, too"
+
+
+def _differing(result: CaseResult) -> set[str]:
+    """What differs, in any of the runs; "errors" where a side did not run."""
+    different = {
+        comparison.what
+        for run in result.runs
+        for comparison in run.comparisons
+        if not comparison.outcome.passed
+    }
+    return different | {"errors" for run in result.runs if run.failure}
 
 
 def _by_hand(each: Verified, migrations: Migrations, settings: Settings, scratch: Path) -> str:

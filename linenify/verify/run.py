@@ -78,7 +78,7 @@ def run_jobs(
 ) -> list[CaseResult]:
     """The verdicts on jobs, in their order.
 
-    One process runs all jobs that want the same number of devices.  If it dies
+    One process runs many jobs that want the same number of devices.  If it dies
     or hangs, that is the verdict on the job at hand, and another process goes
     on with the next one.
     """
@@ -90,7 +90,7 @@ def run_jobs(
     for devices, indices in by_devices.items():
         waiting = indices
         while waiting:
-            group = [jobs[index] for index in waiting]
+            group = [jobs[index] for index in waiting[:_JOBS]]
             done = []
             for result in _one_worker(group, limits, devices):
                 done.append(result)
@@ -98,6 +98,10 @@ def run_jobs(
             results.update(zip(waiting, done, strict=False))
             waiting = waiting[len(done) :]
     return [results[index] for index in range(len(jobs))]
+
+
+# What JAX has compiled stays in memory: after so many jobs a worker has earned its rest.
+_JOBS = 40
 
 
 def devices_of(job: Job) -> int:
