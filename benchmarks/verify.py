@@ -17,6 +17,7 @@ from linenify.verify.discovery import discovered
 from linenify.verify.document import WORDS
 from linenify.verify.service import Settings, passed, verified
 from linenify.verify.verdict import VANISHES, Outcome
+from linenify.verify.workspace import Migrated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SHOWN = 15
@@ -35,7 +36,7 @@ def main() -> int:
     ]
     settings = Settings(cached=False, isolated=options.oracle == "isolated")
     start = time.monotonic()
-    with verified(targets, lambda _: (), settings) as done:
+    with verified(targets, lambda _: Migrated(), settings) as done:
         seconds = time.monotonic() - start
         results = [each.result for each in done]
     print(f"{len(results)} cases, {sum(len(each.runs) for each in results)} runs, {seconds:.0f} s")

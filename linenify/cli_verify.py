@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from linenify.verify.request import Request
     from linenify.verify.service import Settings, Verified
     from linenify.verify.target import Target
-    from linenify.verify.workspace import Touched
+    from linenify.verify.workspace import Migrated
 
 LEGACY_VERSIONS = ("0.1.0", "0.2.2", "0.3.0", "0.3.3", "0.3.6")
 
@@ -192,13 +192,14 @@ def _targets(paths: Sequence[Path], given: _Options) -> tuple[list[Target], list
     return targets, proposals
 
 
-def _migrate(path: Path, *, exact: bool = False) -> Sequence[Touched]:
+def _migrate(path: Path, *, exact: bool = False) -> Migrated:
     """Migrates a copy in place; returns which rules touched which legacy lines."""
     from dataclasses import replace
 
     from linenify.migrate import migrate
+    from linenify.outcome import Severity
     from linenify.project.load import load
-    from linenify.verify.workspace import Touched
+    from linenify.verify.workspace import Migrated, Touched
     from linenify.write import write
 
     project = load([path])
@@ -207,17 +208,23 @@ def _migrate(path: Path, *, exact: bool = False) -> Sequence[Touched]:
         project = replace(project, options=tuple(sorted(options.items())))
     migration = migrate(project)
     write(migration.changes, project.sources)
-    home = path if path.is_dir() else path.parent
-    return [
+    home = (path if path.is_dir() else path.parent).resolve()
+    touched = (
         Touched(
-            str(each.path.resolve().relative_to(home.resolve())),
+            str(each.path.resolve().relative_to(home)),
             each.span.line,
             each.span.end_line,
             tuple(each.codes),
         )
         for each in migration.ledger
         if each.codes
-    ]
+    )
+    refused = (
+        f"{each.path.resolve().relative_to(home)}:{each.span.line} {each.code} {each.message}"
+        for each in migration.diagnostics
+        if each.severity is Severity.REFUSAL
+    )
+    return Migrated(tuple(touched), tuple(refused))
 
 
 def _propose(proposals: Sequence[str], file: Path | None, *, found: bool) -> None:

@@ -33,7 +33,7 @@ class Migrations:
 def culprit(each: Verified, migrations: Migrations, settings: Settings) -> str:
     """One sentence on what causes the difference of a case that is not equal."""
     with tempfile.TemporaryDirectory(prefix="linenify-bisect-") as scratch:
-        if each.sides.touched is None:
+        if each.sides.migrated is None:
             return _by_hand(each, migrations, settings, Path(scratch))
         return _own(each, migrations, settings, Path(scratch))
 

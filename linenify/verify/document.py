@@ -62,6 +62,7 @@ def _case(each: Verified, causes: Mapping[str, str]) -> dict[str, Any]:
         "first_difference": departed[0] if departed else None,
         "message": each.result.message,
         "cause": causes.get(each.target.name, ""),
+        "refused": list(each.sides.migrated.refused) if each.sides.migrated else [],
         "from_cache": each.from_cache,
         "runs": runs,
     }

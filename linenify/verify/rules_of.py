@@ -16,13 +16,13 @@ def rules_of(first: Departure, sides: Sides) -> tuple[str, ...]:
     None are known when linenify did not make the Linen side itself.
     """
     file, _, line = first.legacy_line.rpartition(":")
-    if sides.touched is None or not line.isdigit():
+    if sides.migrated is None or not line.isdigit():
         return ()
     home = sides.legacy if sides.legacy.is_dir() else sides.legacy.parent
     for low, high in _around(home / file, int(line)):
         codes = {
             code
-            for each in sides.touched
+            for each in sides.migrated.touched
             if each.path == file and each.line <= high and each.end_line >= low
             for code in each.codes
         }

@@ -31,6 +31,9 @@ def table(done: Sequence[Verified], causes: Mapping[str, str]) -> Iterator[str]:
             yield f"    {result.message}"
         for run in result.runs:
             yield from _run(run, each)
+        if each.sides.migrated and not result.outcome.passed:
+            refused = each.sides.migrated.refused
+            yield from (f"    refused by linenify: {line}" for line in refused[:_SHOWN])
         if cause := causes.get(each.target.name):
             yield f"    cause: {cause}"
     yield from _summary(done)

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,16 @@ class Touched:
     codes: tuple[str, ...]
 
 
-Migrate = Callable[[Path], Sequence[Touched]]
-"""Migrates the files below a folder, or one file, in place; says what it touched."""
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What linenify did to a copy: rewritten lines, and sites it refused (`a.py:3 LN123 why`)."""
+
+    touched: tuple[Touched, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+Migrate = Callable[[Path], Migrated]
+"""Migrates the files below a folder, or one file, in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class Sides:
     job: Job
     legacy: Path
     linen: Path
-    touched: tuple[Touched, ...] | None
-    """What linenify rewrote to make the Linen side; `None` if it did not make it."""
+    migrated: Migrated | None
+    """What linenify did to make the Linen side; `None` if it did not make it."""
 
     def digest(self) -> str:
         """A hash of all that the verdict depends on in the user's files and the case."""
@@ -60,11 +68,11 @@ def prepare(target: Target, scratch: Path, migrate: Migrate, *, flax: str = "") 
         UsageError: a side does not exist.
     """
     legacy = _copied(target.legacy, scratch / "legacy")
-    touched = None
+    migrated = None
     if target.linen is None:
         linen = _copied(target.legacy, scratch / "linen")
         _take_options(target.legacy, scratch / "linen")
-        touched = tuple(migrate(linen))
+        migrated = migrate(linen)
     else:
         linen = _copied(_counterpart(target), scratch / "linen")
     case = scratch / "case.toml"
@@ -72,7 +80,7 @@ def prepare(target: Target, scratch: Path, migrate: Migrate, *, flax: str = "") 
     root = target.root if target.root != "." else ""
     old, new = str(_below(legacy, root)), str(_below(linen, root))
     job = Job(str(case), old, new, flax, str(target.base))
-    return Sides(job, legacy, linen, touched)
+    return Sides(job, legacy, linen, migrated)
 
 
 def _take_options(legacy: Path, folder: Path) -> None:
