@@ -15,10 +15,10 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.contexts import RUNS
 from linenify.facts.externals import CACHE_API
 from linenify.facts.kinds import Api, Legacy, Model, Module, ModuleApi, Parameter, Value
-from linenify.facts.places import can_go_before, free_name, in_block
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
-from linenify.facts.sites import ContextSite, ModuleCall, Reshaped, StatementSite
+from linenify.facts.sites import ContextSite, ModuleCall, Reshaped
+from linenify.facts.stated import parted
 from linenify.project.source import Source
 
 CACHE = "cache"  # the collection
@@ -180,21 +180,9 @@ class Caches:
                 if not (named or self._records(runs[0]) or self._is_direct(opened)):
                     before.append("%s = {%d}" % (opened.name, opened.place))
             if dropped:
-                self._define(source, statement, dropped, before)
+                site = ContextSite(tuple(dropped), tuple(before), "LN404")
+                self._plan.leave(source, statement, site)
         self._flag_leaves()
-
-    def _define(
-        self, source: Source, statement: ast.With, dropped: list[int], before: list[str]
-    ) -> None:
-        """Joins what else happens to the statement."""
-        span = self._plan.span(source, statement)
-        known = self._plan.files[source.name].definitions.get(("With", span.line, span.column))
-        if isinstance(known, ContextSite):
-            places = tuple(sorted({*known.drop, *dropped}))
-            site = replace(known, drop=places, before=(*known.before, *before))
-        else:
-            site = ContextSite(tuple(dropped), tuple(before), "LN404")
-        self._plan.define(source, statement, site)
 
     def _flag_leaves(self) -> None:
         """Flags what takes the leaves of a cache apart: there are others now."""
@@ -375,22 +363,8 @@ def handed_out(
         raise Unclear("LN490", f"`{text(call.func)}` changes a state beside a cache")
     if not decoding.kept:
         return replace(made, after="{result}[0]")
-    variables = free_name(plan, call, ("new_variables", "changed_variables"))
-    taken = f"{decoding.opened.name} = {variables}['{CACHE}']"
-    statement = plan.parents.get(call)
-    match statement:
-        case ast.Assign(targets=[target], value=value) if value is call and in_block(
-            plan, statement
-        ):
-            lines = (f"{rendered(plan, source, target)}, {variables} = {{value}}", taken)
-            site = StatementSite(made.rule, lines=lines)
-            plan.files[source.name].statements[statement.lineno] = site
-            return replace(made, shift=len(f", {variables}"))
-    if not can_go_before(plan, call):
-        raise Unclear("LN490", f"the new cache of `{text(call.func)}` cannot be taken here")
-    name = free_name(plan, call, ("outputs", "result", "model_outputs"))
-    before = (*made.before, f"{name}, {variables} = {{result}}", taken)
-    return replace(made, before=before, after=name)
+    taken = f"{decoding.opened.name} = {{variables}}['{CACHE}']"
+    return parted(plan, source, call, made, (taken,), "LN490")
 
 
 def is_method(call: ast.Call, callee: Value) -> bool:

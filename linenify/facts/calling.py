@@ -556,6 +556,8 @@ def call_legacy(
             return ARRAY
         case "key":
             return KEY
+        case "collection" if entry.name == "capture_module_outputs":
+            return frozenset({Legacy("Outputs")})
         case "static" if entry.value == "context":
             return frozenset({Legacy("context")})
         case "collection":
@@ -636,7 +638,7 @@ def call_api(
             )
         case Legacy(type="DynamicScale"), "replace":
             return frozenset({receiver})
-        case Legacy(type="Collection"), "as_dict":
+        case Legacy(type="Collection" | "Outputs"), "as_dict":
             return frozenset({receiver})
         case Legacy(type="Collection"), "mutate":
             return frozenset({Legacy("context")})

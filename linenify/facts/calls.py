@@ -66,6 +66,7 @@ from linenify.facts.layers import (
 from linenify.facts.members import member_split, own_method, runnable, same_field
 from linenify.facts.models import known
 from linenify.facts.parameters import Role
+from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
 from linenify.facts.sites import (
     Added,
@@ -75,6 +76,7 @@ from linenify.facts.sites import (
     ModuleCall,
     Reordered,
     Reshaped,
+    StatementSite,
 )
 from linenify.facts.stated import context_key, splits
 from linenify.facts.training import Training
@@ -115,6 +117,7 @@ def emit_calls(plan: Plan) -> None:
     trainstates.check_parts(training)
     training.contexts.finish()
     training.caches.finish()
+    training.captures.finish()
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
@@ -161,10 +164,13 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Optimizer() | OptimizerDef()):
                 trainstates.emit(_training(plan), source, call, callee)
                 return
-            case Api(receiver=Legacy(type="Collection"), name="as_dict"):
+            case Api(receiver=Legacy(type="Collection" | "Outputs"), name="as_dict"):
                 plan.at(source, call, Reshaped("{owner}", "LN403"))
+                _drop_idle(plan, source, call)
                 return
-            case Api(receiver=Legacy(type="Collection")):
+            case Api(receiver=Legacy(type="Outputs"), name="items" | "keys" | "values" | "get"):
+                return  # a dict, as in legacy
+            case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path) if path.endswith(".DynamicScale"):
                 return  # the same class elsewhere: `names` spells it
@@ -196,6 +202,16 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 transforms.emit(plan, source, call, path)
                 return
     _emit_unknown(plan, source, call, callee)
+
+
+def _drop_idle(plan: Plan, source: Source, call: ast.Call) -> None:
+    """`state = state.as_dict()` has nothing left to do."""
+    match plan.parents.get(call), call.func:
+        case (
+            ast.Assign(targets=[ast.Name(id=name)]) as statement,
+            ast.Attribute(value=ast.Name(id=owner)),
+        ) if name == owner and in_block(plan, statement):
+            plan.files[source.name].statements[statement.lineno] = StatementSite("LN403")
 
 
 def _training(plan: Plan) -> Training:
@@ -483,6 +499,8 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
         case "Model":
             runs.emit_model(_training(plan), source, call)
+        case "capture_module_outputs" if _training(plan).captures.opens(call):
+            return  # judged with the run inside
         case "Cache" if _training(plan).caches.opens(call):
             return  # judged with the runs inside
         case "Collection" | "Cache" if not call.args and not call.keywords:

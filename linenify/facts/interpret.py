@@ -519,8 +519,8 @@ class Interpreter:
         result: set[Atom] = set()
         for atom in value:
             if isinstance(atom, Legacy | Api):
-                cache = isinstance(atom, Legacy) and atom.type == "Cache"
-                result.add(atom if cache else Legacy("Collection"))
+                own = isinstance(atom, Legacy) and atom.type in {"Cache", "Outputs"}
+                result.add(atom if own else Legacy("Collection"))
             elif isinstance(atom, Container):  # what a @contextmanager yields
                 result |= self.iterate(frozenset({atom}))
         return frozenset(result)

@@ -389,7 +389,9 @@ class _File:
             return False
         training = self.plan.training
         if training is not None and (
-            training.contexts.opens(parent) or training.caches.opens(parent)
+            training.contexts.opens(parent)
+            or training.caches.opens(parent)
+            or training.captures.opens(parent)
         ):
             return True  # flagged there, if need be
         return self.plan.site_at(self.source, parent) is not None

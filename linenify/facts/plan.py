@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from linenify.facts.interpret import Code, Interpreter
 from linenify.facts.kinds import Function
 from linenify.facts.parameters import Decision, Decisions, Role
 from linenify.facts.refusals import NOTICES, REFUSALS
-from linenify.facts.sites import FileFacts, Finding, Site
+from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Project, Source, Span
 from linenify.project.spans import Spans
@@ -144,6 +144,15 @@ class Plan:
         span = self.span(source, node)
         kind = "FunctionDef" if isinstance(node, ast.AsyncFunctionDef) else type(node).__name__
         self.files[source.name].definitions[kind, span.line, span.column] = site
+
+    def leave(self, source: Source, statement: ast.With, site: ContextSite) -> None:
+        """Has a `with` statement lose items, besides those that it loses already."""
+        span = self.span(source, statement)
+        known = self.files[source.name].definitions.get(("With", span.line, span.column))
+        if isinstance(known, ContextSite):
+            places = tuple(sorted({*known.drop, *site.drop}))
+            site = replace(known, drop=places, before=(*known.before, *site.before))
+        self.define(source, statement, site)
 
     def refuse(self, source: Source, node: ast.AST, code: str, why: str) -> None:
         """Leaves a site as it is and says so."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from linenify.facts import caches, toplevel
+from linenify.facts import caches, captures, toplevel
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE
 from linenify.facts.contexts import Around
@@ -16,7 +16,7 @@ from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
-from linenify.facts.stated import context_key, context_text, handed_out, splits
+from linenify.facts.stated import context_key, context_text, handed_out, parted, splits
 from linenify.facts.training import OBJECT, Training
 from linenify.project.source import Source
 
@@ -59,7 +59,13 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
             raise Unclear("LN590", "several runs draw from one key of the callers")
         extra.append(Added("rngs", "rngs"))
     decoding = training.caches.decoding(source, call)
+    outputs = training.captures.of(source, call)
     names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    if outputs is not None:
+        if names:
+            raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
+        names = [captures.COLLECTION]
+        extra.append(Added("capture_intermediates", "True"))
     if names:
         extra.append(Added("mutable", repr(names)))
     first: list[Argument] = []
@@ -83,7 +89,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         callee = f"{decoding.instance(f'{hole}.module')}.apply"
     else:
         callee = None if method == "apply" else hole
-        if state is not None or mutable:
+        if state is not None or names:
             first.append(Added(None, state if state is not None else "{}"))
             callee = f"{hole}.apply"
     made = ModuleCall(None, (*first, *site.call, *extra), callee=callee, rule="LN612")
@@ -92,6 +98,8 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     captured = around.state.captured if around.state is not None and mutable else None
     if decoding is not None:
         made = caches.handed_out(plan, source, call, made, decoding, captured)
+    elif outputs is not None:
+        made = parted(plan, source, call, made, captures.lines(outputs), "LN491")
     elif mutable:
         made = handed_out(plan, source, call, made, captured)
     plan.at(source, call, made)

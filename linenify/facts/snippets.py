@@ -327,6 +327,18 @@ class BoundModel:
 ''',
 )
 
+_OUTPUTS_BY_PATH = Snippet(
+    "outputs_by_path",
+    '''
+def outputs_by_path(intermediates):
+    """What every module gave, one list for each path: `{'/block/dense': [y]}`."""
+    flat = {spell:flax.traverse_util.flatten_dict}(intermediates)
+    return {
+        '/' + '/'.join(path[:-1]): list(outputs) for path, outputs in flat.items()
+    }
+''',
+)
+
 SNIPPETS = {
     snippet.name: snippet
     for snippet in (
@@ -339,5 +351,6 @@ SNIPPETS = {
         _PER_PARAM_STATE,
         _PER_PARAM_OPTIMIZER,
         _BOUND_MODEL,
+        _OUTPUTS_BY_PATH,
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts.arguments import Unclear, text
@@ -68,3 +69,43 @@ def handed_out(
     name = free_name(plan, call, ("outputs", "result", "model_outputs"))
     before = (*made.before, f"{name}, {captured} = {{result}}")
     return replace(made, before=before, after=name)
+
+
+def parted(
+    plan: Plan, source: Source, call: ast.Call, made: ModuleCall, lines: Sequence[str], code: str
+) -> ModuleCall:
+    """`made`, whose pair of output and new variables is taken apart.
+
+    Args:
+        plan: where sites are put.
+        source: the file of `call`.
+        call: the run.
+        made: what it becomes.
+        lines: statements that read the new variables, `{variables}` in them.
+        code: that of the refusal if nothing can stand around the run.
+
+    Returns:
+        What stands where the run stood.
+
+    Raises:
+        Unclear: it cannot be taken apart here.
+    """
+    variables = free_name(plan, call, ("new_variables", "changed_variables"))
+    taken = tuple(line.replace("{variables}", variables) for line in lines)
+    statement = plan.parents.get(call)
+    match statement:
+        case ast.Assign(targets=[target], value=value) if value is call and in_block(
+            plan, statement
+        ):
+            shown = rendered(plan, source, target)
+        case ast.Expr(value=value) if value is call and in_block(plan, statement):
+            shown = "_"
+        case _:
+            if not can_go_before(plan, call):
+                raise Unclear(code, f"what `{text(call.func)}` changes cannot be taken here")
+            name = free_name(plan, call, ("outputs", "result", "model_outputs"))
+            before = (*made.before, f"{name}, {variables} = {{result}}", *taken)
+            return replace(made, before=before, after=name)
+    site = StatementSite(made.rule, lines=(f"{shown}, {variables} = {{value}}", *taken))
+    plan.files[source.name].statements[statement.lineno] = site
+    return replace(made, shift=len(f", {variables}"))

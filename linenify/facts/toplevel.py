@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from linenify.facts import arrays, caches, catalogue, recurrent
+from linenify.facts import arrays, caches, captures, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE, Recording
 from linenify.facts.contexts import RUNS, Around
@@ -25,7 +25,7 @@ from linenify.facts.sites import (
     ModuleCall,
     StatementSite,
 )
-from linenify.facts.stated import context_key, context_text, handed_out, splits
+from linenify.facts.stated import context_key, context_text, handed_out, parted, splits
 from linenify.facts.training import OBJECT
 from linenify.project.source import Source
 
@@ -150,6 +150,12 @@ def _emit_apply(
         extra.append(Added("rngs", "{'dropout': %s}" % key))
     mutable = bool(touched.collections) if state is None else state.mutable
     names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    outputs = plan.training.captures.of(source, call) if plan.training is not None else None
+    if outputs is not None:
+        if names:
+            raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
+        names = [captures.COLLECTION]
+        extra.append(Added("capture_intermediates", "True"))
     if names:
         extra.append(Added("mutable", repr(names)))
     made = _method(construct, (variables, *inputs, *extra), "apply")
@@ -160,6 +166,8 @@ def _emit_apply(
     captured = state.captured if state is not None and mutable else None
     if decoding is not None:
         made = caches.handed_out(plan, source, call, made, decoding, captured)
+    elif outputs is not None:
+        made = parted(plan, source, call, made, captures.lines(outputs), "LN491")
     elif mutable:
         made = handed_out(plan, source, call, made, captured)
     plan.at(source, call, made)
@@ -395,14 +403,7 @@ def _emit_created(
 
 
 def _is_read(plan: Plan, target: ast.Name) -> bool:
-    code = plan.code(target)
-    body: ast.AST | None = code.node if code is not None else None
-    if body is None:
-        body = next(a for a in reversed([*plan.ancestors(target)]))
-    return any(
-        isinstance(n, ast.Name) and n.id == target.id and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(body)
-    )
+    return is_read(plan, target, target.id)
 
 
 def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:

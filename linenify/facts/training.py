@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from linenify.facts import optimizing
 from linenify.facts.arguments import as_given
 from linenify.facts.caches import Caches
+from linenify.facts.captures import Captures
 from linenify.facts.contexts import Contexts
+from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Api,
     Array,
@@ -52,7 +54,9 @@ class Training:
         self.models = Models(plan, self.renames)
         self.contexts = Contexts(plan)
         self.caches = Caches(plan)
+        self.captures = Captures(plan)
         self.per_step = self._hyperparameters()
+        self._array_steps: bool | None = None
 
     def prepare(self) -> None:
         """Decides what holds for all sites, and everything that is no call."""
@@ -69,6 +73,47 @@ class Training:
         why = group.why if group is not None and group.why is not None else "it travels"
         self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
         require(self.plan, source, [OBJECT], "LN690")
+
+    def counts_in_arrays(self) -> bool:
+        """Whether the program relies on the step being an array, also before the first step.
+
+        A fresh `TrainState` counts in Python numbers: they have no `astype`, and
+        nothing can be divided by their zero.
+        """
+        if self._array_steps is None:
+            self._array_steps = any(
+                self._needs_array(node) for node in self.plan.flow.values
+            ) or any(self._maps_state(call) for call in self.plan.flow.where)
+        return self._array_steps
+
+    def _needs_array(self, node: ast.AST) -> bool:
+        if not isinstance(node, ast.Attribute) or node.attr != "step":
+            return False
+        if self._attribute(node, frozenset({Array()})) is None:
+            return False
+        parent = self.plan.parents.get(node)
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
+            name = parent.targets[0].id
+            code = self.plan.code(node)
+            body = code.node if code is not None else self.plan.source(node).tree
+            return any(
+                _is_array_use(self.plan.parents.get(n), n)
+                for n in ast.walk(body)
+                if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+            )
+        return _is_array_use(parent, node)
+
+    def _maps_state(self, call: ast.AST) -> bool:
+        assert isinstance(call, ast.Call)
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        paths = [a.path for a in callee if isinstance(a, External)]
+        if not any(transparent(path) == "tree_map" for path in paths):
+            return False
+        for tree in call.args[1:]:
+            value = known(self.plan.flow.values.get(tree, frozenset()))
+            if is_optimizer(value):
+                return True
+        return False
 
     def _words(self, value: Value) -> tuple[tuple[str, ...], str] | None:
         """What the name of a variable says, and what it should say."""
@@ -203,3 +248,13 @@ def is_optimizer(value: Value) -> bool:
     return any(isinstance(a, Optimizer) for a in value) and all(
         isinstance(a, Optimizer | Array | Container | Legacy | Model) for a in known(value)
     )
+
+
+def _is_array_use(parent: ast.AST | None, node: ast.AST) -> bool:
+    """Whether `node` is used in a way that a Python number does not allow."""
+    match parent:
+        case ast.Attribute() | ast.Subscript():
+            return getattr(parent, "value", None) is node
+        case ast.BinOp(op=ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow()):
+            return True
+    return False
