@@ -307,7 +307,7 @@ class Contexts:
         if function in seen:
             return Around()
         seen = {*seen, function}
-        found = {self._of(call, run, seen, keyed=keyed) for call in self._calls(function)}
+        found = {self._of(call, run, seen, keyed=keyed) for call in self.callers(function)}
         if not found:
             return Around()
         if not self.draws(run):  # whatever key there may be, it is not for this run
@@ -399,7 +399,7 @@ class Contexts:
         site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
         self._plan.at(source, call, replace(site, before=(split_line(rng, key),)))
 
-    def _calls(self, function: FunctionNode) -> list[ast.Call]:
+    def callers(self, function: FunctionNode) -> list[ast.Call]:
         """The calls that run a function, itself or through a transform."""
         if self._callers is None:
             self._callers = self._all_callers()

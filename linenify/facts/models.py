@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from linenify.facts import toplevel
-from linenify.facts.arguments import Unclear
+from linenify.facts.arguments import Unclear, repeated
 from linenify.facts.calling import ITERATIONS
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
@@ -30,10 +30,11 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
+from linenify.facts.places import is_path
 from linenify.facts.plan import Plan
 from linenify.facts.renames import Renames
 from linenify.facts.rendering import rendered
-from linenify.project.scopes import Scope, all_arguments
+from linenify.project.scopes import FunctionNode, Scope, all_arguments
 from linenify.project.source import Source
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
@@ -226,7 +227,7 @@ class Models:
     def instance(self, place: ast.Call, module: Module) -> Callee | None:
         """A variable in sight of `scope` that makes an instance of `module`."""
         features = self._missing(module)
-        if features is None:
+        if features is None or not self._is_one(module):
             return None
         scope = self.plan.flow.where[place]
         made = module.shared or module.origin in self.plan.promoted
@@ -240,6 +241,33 @@ class Models:
         if not found:
             return self._built_again(scope, module)
         return min(found, key=lambda entry: entry[0])[1]
+
+    def _is_one(self, module: Module) -> bool:
+        """Whether all Models of a module class have the same hyper-parameters.
+
+        A partial that is made more than once may bind something else each time.
+        """
+        origin = module.origin
+        if origin is None:
+            return True
+        home = self.plan.flow.where[origin]
+        if all(self._is_global(k.value, home) for k in origin.keywords):
+            return True
+        return self._runs_once(origin, set())
+
+    def _runs_once(self, node: ast.AST, seen: set[ast.AST]) -> bool:
+        """Whether a place is reached at most once in a run of the program."""
+        if repeated(self.plan, node):
+            return False
+        code = self.plan.code(node)
+        if code is None:
+            return True
+        if code.node in seen or not isinstance(code.node, ast.FunctionDef):
+            return False
+        calls = self.plan.mentions(code.node)
+        if code.owner is not None or len(calls) > 1:
+            return False
+        return all(self._runs_once(call, {*seen, code.node}) for call in calls)
 
     def _built_again(self, scope: Scope, module: Module) -> Callee | None:
         """`Net(width=3)` for a partial out of sight whose arguments mean the same here."""
@@ -368,12 +396,53 @@ class Models:
             if len(assigned) != 1:
                 return None
             node = assigned[0]
-        if not isinstance(node, ast.Attribute) or node.attr != "target":
+        if not isinstance(node, ast.Attribute) or node.attr != "target" or not is_path(node):
             return None
         value = known(self.plan.flow.values.get(node.value, frozenset()))
         if not self._applies(value, None):
             return None
         return Callee(None, "", ".apply_fn", node.value, applies=True)
+
+    def _fed(self, call: ast.Call, node: ast.expr) -> Callee | None:
+        """The optimizer whose target is all that a parameter of a nested function gets."""
+        code = self.plan.code(node)
+        if not isinstance(node, ast.Name) or code is None:
+            return None
+        names = [a.arg for a in code.node.args.args]
+        outer = self.plan.code(code.node)
+        if node.id not in names or outer is None or code.scope.lookup(node.id) is not code.scope:
+            return None
+        if any(
+            isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
+            for n in ast.walk(code.node)
+        ):
+            return None
+        place = names.index(node.id)
+        owners: list[ast.expr] = []
+        for caller in self.callers(code.node):
+            if any(isinstance(a, ast.Starred) for a in caller.args) or place >= len(caller.args):
+                return None
+            given = caller.args[place]
+            if not isinstance(given, ast.Attribute) or given.attr != "target":
+                return None
+            owners.append(given.value)
+        if not owners or len({ast.dump(o) for o in owners}) != 1 or not is_path(owners[0]):
+            return None
+        root = next(n for n in ast.walk(owners[0]) if isinstance(n, ast.Name))
+        home = self.plan.flow.where[call].lookup(root.id)
+        if home is None or home is not outer.scope.lookup(root.id) or home.kind == "module":
+            return None
+        if any(self.plan.code(c) is not outer for c in self.callers(code.node)):
+            return None
+        value = known(self.plan.flow.values.get(owners[0], frozenset()))
+        if not self._applies(value, None):
+            return None
+        return Callee(None, "", ".apply_fn", owners[0], applies=True)
+
+    def callers(self, function: FunctionNode) -> list[ast.Call]:
+        """The calls that run a function, itself or through a transform."""
+        training = self.plan.training
+        return training.contexts.callers(function) if training is not None else []
 
     def _state(self, place: ast.Call, module: Module) -> Callee | None:
         """A train state in sight whose params belong to `module`."""
@@ -405,15 +474,40 @@ class Models:
                 return False
         return True
 
+    def _stacked(self) -> set[ast.Call]:
+        """Optimizers that meet others of their kind in one `tree_map`.
+
+        Their static parts have to be equal, and two bound methods never are.
+        """
+        found: set[ast.Call] = set()
+        for call in self.plan.flow.where:
+            assert isinstance(call, ast.Call)
+            callee = self.plan.flow.values.get(call.func, frozenset())
+            if not _is_tree_map(callee):
+                continue
+            for tree in call.args[1:]:
+                value = self.plan.flow.values.get(tree, frozenset())
+                if isinstance(tree, ast.Starred):
+                    value |= self.plan.flow.values.get(tree.value, frozenset())
+                    value |= self.plan.flow.iterate(value)
+                    found |= {a.created for a in value if isinstance(a, Optimizer)}
+        return found
+
     def apply_fn(self, created: ast.Call) -> Callee | None:
         """How the call that creates an optimizer can name the module of its target."""
         if created not in self._applied:
             self._applied[created] = None
+            if created in self._stacked():
+                return None
             target = known(self.plan.flow.items.get((created, "target"), frozenset()))
             wanted = {m.module for m in models(target)}
             if len(wanted) == 1 and not rivals(target):
                 self._applied[created] = self.instance(created, wanted.pop())
         return self._applied[created]
+
+
+def _is_tree_map(callee: Value) -> bool:
+    return any(isinstance(a, External) and transparent(a.path) == "tree_map" for a in callee)
 
 
 def keeps_trees(path: str) -> bool:

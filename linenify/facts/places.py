@@ -10,11 +10,24 @@ from linenify.facts.plan import Plan
 
 
 def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
-    """Whether the function around `place` reads a variable; attributes are read elsewhere."""
+    """Whether a variable is read after `place`; attributes and globals are read elsewhere."""
+    code = plan.code(place)
+    if code is not None and code.scope.lookup(name) is not code.scope:
+        return True
     return "." in name or any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
         for n in ast.walk(_home(plan, place))
     )
+
+
+def is_path(node: ast.expr) -> bool:
+    """Whether `node` only names something, so that it can be written twice."""
+    match node:
+        case ast.Name():
+            return True
+        case ast.Attribute(value=value) | ast.Subscript(value=value, slice=ast.Constant()):
+            return is_path(value)
+    return False
 
 
 def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from linenify.facts.kinds import Function, Value
+from linenify.facts.kinds import Api, Class, Function, Instance, Super, SuperMethod, Value
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Renamed
 from linenify.project.scopes import Scope
@@ -117,9 +117,12 @@ class Renames:
             )
             if not named:
                 continue
+            callee = self._plan.flow.values.get(call.func, frozenset())
+            if not callee or any(isinstance(a, Super | SuperMethod | Api) for a in callee):
+                return True  # whoever it is
             for value in (call.func, *call.args):
                 atoms = self._plan.flow.values.get(value, frozenset())
-                if any(getattr(_innermost(a), "node", None) is function for a in atoms):
+                if any(self._runs(_innermost(a)) is function for a in atoms):
                     return True
         if isinstance(function, ast.FunctionDef):
             return any(
@@ -128,6 +131,15 @@ class Renames:
                 for c in ast.walk(decorator)
             )
         return False
+
+    def _runs(self, atom: object) -> object:
+        """The function that a call of an atom runs."""
+        name = {Class: "__init__", Instance: "__call__"}.get(type(atom))
+        node = getattr(atom, "node", None)
+        if name is None or not isinstance(node, ast.ClassDef):
+            return node
+        found = self._plan.flow.hierarchy.find(node, name)
+        return found[1] if found is not None else None
 
     # --- which name --------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from linenify.facts.kinds import (
     models,
 )
 from linenify.facts.models import known, rivals
-from linenify.facts.places import can_go_before, free_name, in_block
+from linenify.facts.places import can_go_before, free_name, in_block, is_path
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite
@@ -178,11 +178,6 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         node = call.args[1] if len(call.args) > 1 else call.keywords[focus - len(call.args)].value
         if not isinstance(node, ast.Constant):
             check_predicate(plan, node)
-            if any(
-                training.per_step.get(d.node, [frozenset()])[0]
-                for d in optimizing.definitions(plan.flow, Optimizer(call))
-            ):
-                raise Unclear("LN692", "its steps pass hyper-parameters")
             made = optimizers.focused("{owner}", "{%d}" % focus)
             require(plan, source, made.support, "LN691")
             tx, parted = made.template, True
@@ -192,6 +187,8 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         "{spell:flax.training.train_state.TrainState}.create("
         "apply_fn=%s, params={%d}, tx=%s)" % (apply, place, tx)
     )
+    if training.counts_in_arrays():
+        template += ".replace(step={jnp}.array(0))"
     plan.at(source, call, Reshaped(template, "LN602"))
 
 
@@ -243,18 +240,43 @@ def _overrides(
     for index, keyword in enumerate(call.keywords, len(call.args)):
         if keyword.arg != first:
             given[keyword.arg] = "{%d}" % index
-    for definition in definitions:
-        for names in training.per_step.get(definition.node, ()):
-            for name in names - given.keys():
-                given[name] = _default(definition, name)
+    passed = {n for d in definitions for ns in training.per_step.get(d.node, ()) for n in ns}
+    for name in passed - given.keys():
+        defaults = {_default(definition, name) for definition in definitions}
+        if len(defaults) != 1:
+            raise Unclear("LN692", f"the optimizers have different defaults of `{name}`")
+        given[name] = defaults.pop()
+    if not given:
+        return []
+    assert isinstance(call.func, ast.Attribute)
+    if not is_path(call.func.value):
+        raise Unclear("LN692", f"`{text(call.func.value)}` is no variable to set them in")
+    parts = _focuses(training.plan, callee)
+    if parts == {True}:
+        inner = ".inner_states['0'].inner_state"
+    elif parts == {False}:
+        inner = ""
+    else:
+        raise Unclear("LN692", "the optimizer optimizes a part of its target in some cases")
     if given and any(d.name in {"MultiOptimizer", "WeightNorm"} for d in definitions):
         return _inner_overrides(training.plan, definitions, given)
     for name, value in given.items():
         keys = {_key(d, name or "**") for d in definitions}
         if len(keys) != 1:
             raise Unclear("LN692", f"`{name or '**'}` is not one hyper-parameter")
-        found.append((f".hyperparams['{keys.pop()}']", value))
+        found.append((f"{inner}.hyperparams['{keys.pop()}']", value))
     return found
+
+
+def _focuses(plan: Plan, callee: Value) -> set[bool]:
+    """Whether the optimizers that a method may belong to were created with a `focus`."""
+    created = {
+        a.receiver.created
+        for a in callee
+        if isinstance(a, Api) and isinstance(a.receiver, Optimizer)
+    }
+    del plan
+    return {len(c.args) > 1 or any(k.arg == "focus" for k in c.keywords) for c in created}
 
 
 def _inner_overrides(
