@@ -255,6 +255,11 @@ def _slot_changes(
         return (), ()
     if [n for n in shape if n != 1] == [n for n in source.shape if n != 1] and not row.axes:
         return (Change("reshape", source.shape),), (Change("reshape", shape),)
+    if row.axes and shape == source.shape:
+        raise CheckpointError(
+            "a factored state, of a kernel whose axes Linen sorts: the factors are others there",
+            keypath=keypath,
+        )
     raise CheckpointError(
         f"the shape is {list(shape)}, the optax state wants {list(source.shape)}; "
         "is this the optimizer that wrote the checkpoint?",

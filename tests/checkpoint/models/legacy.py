@@ -97,8 +97,7 @@ class Transformer(nn.Module):
 class Recurrent(nn.Module):
 
   def apply(self, x):
-    carry = nn.LSTMCell.initialize_carry(jax.random.PRNGKey(0), (x.shape[0],), 5,
-                                         lambda _, shape: jnp.zeros(shape))
+    carry = nn.LSTMCell.initialize_carry(jax.random.PRNGKey(0), (x.shape[0],), 5)
     cell = nn.LSTMCell.shared(name='cell')
     for step in range(x.shape[1]):
       carry, y = cell(carry, x[:, step])

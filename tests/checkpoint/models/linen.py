@@ -118,9 +118,8 @@ class Recurrent(nn.Module):
 
   @nn.compact
   def __call__(self, x):
-    carry = nn.LSTMCell(
-        5, carry_init=lambda _, shape: jnp.zeros(shape), parent=None).initialize_carry(
-            jax.random.PRNGKey(0), (x.shape[0], 5))
+    carry = nn.LSTMCell(5, parent=None).initialize_carry(
+        jax.random.PRNGKey(0), (x.shape[0], 5))
     cell = nn.LSTMCell(features=5, name='cell')
     for step in range(x.shape[1]):
       carry, y = cell(carry, x[:, step])
