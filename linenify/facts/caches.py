@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, in_module_code, text
 from linenify.facts.contexts import RUNS
 from linenify.facts.externals import CACHE_API
 from linenify.facts.kinds import Api, Legacy, Model, Module, ModuleApi, Parameter, Value
@@ -128,7 +128,7 @@ class Caches:
             call in (opened.owner, opened.statement.items[opened.place].context_expr)
             for items in self._items.values()
             for opened in items
-            if opened in self._runs
+            if self._concerns(opened)
         )
 
     def decoding(self, source: Source, call: ast.Call) -> Decoding | None:
@@ -172,7 +172,7 @@ class Caches:
                 if any(self._plan.site_at(source, run) is None for run in runs):
                     why = "a run that takes it is flagged"
                 if why is not None:
-                    if runs or self._is_cache(opened.owner) or self._is_handed_on(opened):
+                    if self._concerns(opened):
                         self._plan.refuse(source, statement, "LN490", f"`with {call}`: {why}")
                     continue
                 dropped.append(opened.place)
@@ -208,15 +208,24 @@ class Caches:
     def _is_cache(self, node: ast.expr) -> bool:
         return _HANDLE in self._plan.flow.values.get(node, frozenset())
 
+    def _concerns(self, opened: Opened) -> bool:
+        """Whether what is mutated is a cache, as far as anything says so."""
+        return bool(
+            self._runs.get(opened) or self._is_cache(opened.owner) or self._is_handed_on(opened)
+        )
+
     def _is_handed_on(self, opened: Opened) -> bool:
-        """Whether something in a `with` is called with what it binds as its `cache`."""
-        return any(
-            isinstance(node, ast.keyword)
-            and node.arg == CACHE
-            and isinstance(node.value, ast.Name)
-            and node.value.id == opened.name
+        """Whether something in a `with` is called with what it binds, in code that has caches."""
+        calls = [
+            node
             for line in opened.statement.body
             for node in ast.walk(line)
+            if isinstance(node, ast.Call)
+        ]
+        return bool(self._plan.decisions.caches) and any(
+            isinstance(given, ast.Name) and given.id == opened.name
+            for call in calls
+            for given in [*call.args, *(keyword.value for keyword in call.keywords)]
         )
 
     def _may_be_cache(self, node: ast.expr) -> bool:
@@ -318,8 +327,9 @@ class Caches:
                 continue
             if node.id in named - {opened.name} and isinstance(node.ctx, ast.Store):
                 return False
-            if node.id == opened.name and self._is_other(node, runs):
-                return (node.lineno, node.col_offset) > _end(self._plan.statement(runs[0]))
+            early = node.lineno < self._plan.statement(runs[0]).lineno
+            if early and node.id == opened.name and self._is_other(node, runs):
+                return False
         return True
 
     def _is_kept(self, opened: Opened) -> bool:
@@ -341,10 +351,6 @@ class Caches:
         return parent not in runs and not (
             isinstance(parent, ast.keyword) and self._plan.parents.get(parent) in runs
         )
-
-
-def _end(node: ast.stmt) -> tuple[int, int]:
-    return node.end_lineno or node.lineno, node.end_col_offset or 0
 
 
 # --- what becomes of it ----------------------------------------------------------------------
@@ -375,6 +381,12 @@ def is_method(call: ast.Call, callee: Value) -> bool:
         return name == "initialize_cache"
     of_cache = [atom for atom in rest if isinstance(atom, Api) and atom.receiver == _HANDLE]
     return len(of_cache) == len(rest) or (bool(of_cache) and name in CACHE_API)
+
+
+def is_empty(plan: Plan, call: ast.Call) -> bool:
+    """Whether `Cache()` is made for a `with` to come, outside of modules."""
+    opened = isinstance(plan.parents.get(call), ast.Attribute)
+    return not (call.args or call.keywords or opened or in_module_code(plan, call))
 
 
 def emit_method(plan: Plan, source: Source, call: ast.Call) -> None:

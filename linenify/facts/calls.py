@@ -197,6 +197,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 said = changed_behaviour(path)
                 if said is not None:
                     plan.notice(source, call, "LN808", said)
+                jaxcalls.emit_keywords(plan, source, call, path)
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)
@@ -503,7 +504,9 @@ def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
             return  # judged with the run inside
         case "Cache" if _training(plan).caches.opens(call):
             return  # judged with the runs inside
-        case "Collection" | "Cache" if not call.args and not call.keywords:
+        case "Collection" if not call.args and not call.keywords:
+            plan.at(source, call, Reshaped("{}", "LN403"))
+        case "Cache" if caches.is_empty(plan, call):
             plan.at(source, call, Reshaped("{}", "LN403"))
         case "stateful" | "stochastic" if _training(plan).contexts.opens(call):
             return  # judged with the runs inside

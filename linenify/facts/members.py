@@ -115,12 +115,14 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
         if module.shared:
             raise Unclear("LN390", f"`{entry.name}` is given per call to a shared module")
         field = plan.field(module.definition, entry.name)
-        if entry.positional and in_order and name_at(class_plan.order, position) == field:
+        argument = field_argument(plan, function, entry, field)
+        placed = entry.positional and in_order and isinstance(argument, Given)
+        if placed and name_at(class_plan.order, position) == field:
             construct.append(Given(entry.index))
             position += 1
         else:
             in_order = in_order and not entry.positional
-            construct.append(field_argument(plan, function, entry, field))
+            construct.append(argument)
     construct.extend(extra_fields(plan, function, class_plan, module, extras))
     spelt = {f.name for f in filled if f.name is not None}
     inputs.extend(_travelling(plan, function, module, spelt))

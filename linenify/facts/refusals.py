@@ -150,7 +150,7 @@ REFUSALS = _table(
         "LN490",
         "cache-handle",
         "The legacy attention cache is used directly.",
-        "keep the value in `self.variable('cache', ...)`",
+        "use the `cache` collection: `mutable=['cache']`, `self.variable('cache', ...)`",
     ),
     (
         "LN491",

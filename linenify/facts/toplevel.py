@@ -58,7 +58,9 @@ def emit(
     if by_shape:
         construct, inputs = _by_shape(plan, source, call, found, split)
     else:
-        site = _agreed(plan, source, _rest(call), found, split)
+        site = _agreed(
+            plan, source, _reduced(plan, call, call.args[1:], call.keywords), found, split
+        )
         construct = tuple(_shifted(a, 1) for a in site.construct or ())
         inputs = tuple(_shifted(a, 1) for a in site.call)
     if inside:
@@ -182,9 +184,13 @@ def _method(
     return ModuleCall(tuple(construct), tuple(inputs), rule="LN310", method=method)
 
 
-def _rest(call: ast.Call) -> ast.Call:
-    """The call of the module that `init` and `call` make, without the first argument."""
-    return ast.copy_location(ast.Call(call.func, call.args[1:], call.keywords), call)
+def _reduced(
+    plan: Plan, call: ast.Call, args: list[ast.expr], keywords: list[ast.keyword]
+) -> ast.Call:
+    """The call of the module that `init` and `call` make, in the place of `call`."""
+    made = ast.copy_location(ast.Call(call.func, args, keywords), call)
+    plan.parents[made] = plan.parents[call]
+    return made
 
 
 def _shifted(argument: Argument, by: int) -> Argument:
@@ -209,8 +215,7 @@ def _by_shape(
         ones = [_ones(plan, source, spec) for spec in specs.elts]
     else:
         ones = [_ones_of_all(plan, source, specs)]
-    bare = ast.copy_location(ast.Call(call.func, [], rest), call)
-    site = _agreed(plan, source, bare, found, split)
+    site = _agreed(plan, source, _reduced(plan, call, [], rest), found, split)
     construct = tuple(_shifted(a, 2) for a in site.construct or ())
     inputs = tuple(_shifted(a, 2) for a in site.call)
     return construct, (*(Added(None, each) for each in ones), *inputs)

@@ -294,3 +294,41 @@ def test_a_comparison_with_none_asks_the_flag(test, expected):
     after, refused = result("", text)
     assert not refused
     assert f"if {expected}:" in after
+
+
+def test_a_handle_given_by_position_sets_the_flag():
+    after, refused = result(RECORD.replace("cache=shapes", "shapes"))
+    assert not refused
+    assert "Net(decode=True).init(key, x)" in after
+
+
+def test_a_cache_that_travels_through_a_helper_is_flagged_at_both_ends():
+    after, refused = result(
+        """
+        def run(params, x, cache=None):
+            return Net.call(params, x, cache=cache)
+
+
+        def step(params, x, cache):
+            with cache.mutate() as filled:
+                y = run(params, x, filled)
+            return y, filled
+        """
+    )
+    assert len([each for each in refused if each.startswith("LN490")]) == 2
+    assert after.count("TODO(linenify): LN490") == 2
+
+
+def test_a_read_behind_the_run_does_not_hide_one_before_it():
+    after, refused = result(
+        RECORD
+        + """
+def step(params, x, cache):
+    with cache.mutate() as filled:
+        before = jax.tree_map(jnp.sum, filled)
+        y = Net.call(params, x, cache=filled)
+    return y, filled, before
+"""
+    )
+    assert not refused
+    assert "    filled = cache\n    before = jax.tree.map(jnp.sum, filled)\n" in after
