@@ -202,6 +202,7 @@ class _Engine(cst.CSTTransformer):
         elif kind is cst.IndentedBlock or kind is cst.Module:
             self._depth -= kind is cst.IndentedBlock
             updated = settled(updated)  # type: ignore[arg-type]
+        own = len(getattr(updated, "leading_lines", ()))
         if hasattr(original, "leading_lines"):
             updated = self._marked(original, updated)
         if isinstance(original, cst.BaseStatement):
@@ -211,8 +212,8 @@ class _Engine(cst.CSTTransformer):
             self._before, self._following = [], []
             if lines[0] is not updated:
                 above = updated.leading_lines  # type: ignore[attr-defined]
-                lines[0] = lines[0].with_changes(leading_lines=above)
-                lines[lines.index(updated)] = updated.with_changes(leading_lines=[])
+                lines[0] = lines[0].with_changes(leading_lines=above[:own])
+                lines[lines.index(updated)] = updated.with_changes(leading_lines=above[own:])
             return cst.FlattenSentinel(lines)  # type: ignore[return-value]
         return updated
 

@@ -20,7 +20,7 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
-from linenify.facts.places import can_go_before, is_read
+from linenify.facts.places import can_go_before, is_pure, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
@@ -30,6 +30,7 @@ from linenify.project.source import Source
 
 _STATEFUL = External("flax.nn.stateful")
 _STOCHASTIC = External("flax.nn.stochastic")
+_NAMED = (ast.Name, ast.Attribute, ast.Subscript)
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
 
 
@@ -70,6 +71,7 @@ class Contexts:
         self.items: dict[ast.With, list[Item]] = {}
         self._uses: dict[ast.With, _Use] = defaultdict(_Use)
         self._around: dict[ast.Call, Around | Unclear] = {}
+        self._conditional: set[ast.With] = set()  # where a run may be skipped, or come late
         self._callers: dict[FunctionNode, list[ast.Call]] | None = None
         self.splits: dict[ast.With, tuple[str, str]] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
@@ -134,7 +136,8 @@ class Contexts:
                 if item.kind == "rng" and statement in self.splits and item.argument is not None:
                     key = rendered(self._plan, source, item.argument)
                     before = (f"{self.splits[statement][0]} = {key}",)
-                if item.kind == "state" and not item.mutable and item.captured is not None:
+                early = not item.mutable or statement in self._conditional
+                if item.kind == "state" and early and item.captured is not None:
                     before = (*before, *self._kept(source, item))
             kinds = {item.kind for item in items}
             rule = "LN511" if kinds == {"rng"} else "LN510"
@@ -143,8 +146,10 @@ class Contexts:
     def _kept(self, source: Source, item: Item) -> tuple[str, ...]:
         """The state that an immutable context hands out is the one that it was given."""
         captured = item.captured or ""
-        if item.argument is None or not is_read(self._plan, item.statement, captured):
+        if not is_read(self._plan, item.statement, captured):
             return ()
+        if item.argument is None:
+            return (f"{captured} = {{}}",)
         state = rendered(self._plan, source, item.argument)
         return (f"{captured} = {state}",) if state != captured else ()
 
@@ -245,13 +250,15 @@ class Contexts:
         state: Item | None = None
         rng: Item | None = None
         inner: ast.AST = node
-        looped = False
+        looped = deferred = conditional = False
         function: FunctionNode | None = None
         for ancestor in self._plan.ancestors(node):
             if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 function = ancestor
                 break
             looped |= isinstance(ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp)
+            deferred |= isinstance(ancestor, ast.GeneratorExp)
+            conditional |= isinstance(ancestor, ast.If | ast.Try | ast.IfExp | ast.Match)
             if isinstance(ancestor, ast.With) and inner not in ancestor.items:
                 for item in reversed(self.items.get(ancestor, ())):
                     if item.kind == "state" and state is None:
@@ -267,6 +274,9 @@ class Contexts:
                         self._fail(ancestor, "a loop inside of it runs a module")
                     if looped and item.kind == "rng" and self.draws(run):
                         self._splitting(item)
+                    self._check(item, run, deferred=deferred)
+                    if conditional and item.kind == "state":
+                        self._conditional.add(ancestor)
             inner = ancestor
         keyed = keyed or rng is not None
         if function is None or (state is not None and keyed):
@@ -275,6 +285,36 @@ class Contexts:
             return Around(state, None, threaded=True)
         outer = self._of_callers(function, run, seen, keyed=keyed)
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
+
+    def _check(self, item: Item, run: ast.Call, *, deferred: bool) -> None:
+        """What must hold for the argument of a context to be read where the run is."""
+        statement = item.statement
+        if deferred:
+            self._fail(statement, "a generator runs a module, perhaps after it has ended")
+        if item.argument is None:
+            return
+        named = {ast.unparse(n) for n in ast.walk(item.argument) if isinstance(n, _NAMED)}
+        changed = {
+            ast.unparse(n)
+            for each in statement.body
+            for n in ast.walk(each)
+            if isinstance(n, _NAMED) and isinstance(n.ctx, ast.Store)
+        }
+        if named & changed:
+            self._fail(statement, "what it is opened with changes inside of it")
+        for call in ast.walk(item.argument):
+            if isinstance(call, ast.Call) and not is_pure(self._plan, call):
+                self._fail(statement, "what it is opened with can be computed only once")
+        if item.kind == "state" and item.captured is not None:
+            place = (run.lineno, run.col_offset)
+            for each in statement.body:
+                for node in ast.walk(each):
+                    if (
+                        isinstance(node, _NAMED)
+                        and ast.unparse(node) == item.captured
+                        and ((node.lineno, node.col_offset) < place)
+                    ):
+                        self._conditional.add(statement)
 
     def _splitting(self, item: Item) -> None:
         """A loop draws again and again: the key is split before each run."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # What is not known yet must stay unknown: nothing that was inferred is taken back.
 
+_ANY = -1  # by which argument a gradient is taken, when that is computed
 Keywords = list[tuple[str | None, Value]]
 
 
@@ -106,7 +107,7 @@ def _transformed(atom: Atom, kind: str, node: ast.Call) -> Transformed:
         try:
             literal = ast.literal_eval(argnums)
         except ValueError:
-            literal = 0
+            literal = _ANY
         chosen = tuple(literal) if isinstance(literal, list | tuple) else int(literal)
     has_aux = isinstance(aux, ast.Constant) and aux.value is True
     return Transformed(atom, kind, chosen, has_aux and kind in GRADIENTS)
@@ -130,7 +131,10 @@ def apply(
         return operators.make(flow, node, "tuple", parts)
     if atom.transform not in GRADIENTS:
         return result
-    if isinstance(atom.argnums, tuple):
+    if atom.argnums == _ANY:
+        every = frozenset().union(*(gradient(value) for value in positional))
+        grads = every | operators.make(flow, node.func, "tuple", [every] * len(positional))
+    elif isinstance(atom.argnums, tuple):
         parts = [gradient(_at(positional, place)) for place in atom.argnums]
         grads = operators.make(flow, node.func, "tuple", parts)
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.kinds import External
 from linenify.facts.plan import Plan
 from linenify.facts.recurrent import migrated_text
-from linenify.facts.sites import Reshaped
+from linenify.facts.sites import Given, Reordered, Reshaped
 from linenify.project.source import Source
 
 _UPDATES = {
@@ -37,6 +37,24 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
         raise Unclear("LN191", f"the arguments of `{text(call.func)}` are not spelled out")
     index = _index(plan, call.args[1])
     plan.at(source, call, Reshaped("{0}.at[%s].%s({2})" % (index, _UPDATES[path]), "LN104"))
+
+
+# Keywords that are called differently now; by position nothing changes.
+_KEYWORDS = {
+    "jax.numpy.clip": {"a_min": "min", "a_max": "max"},
+    "jax.numpy.reshape": {"newshape": "shape"},
+}
+
+
+def emit_keywords(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+    """`jnp.clip(x, a_max=1)` is `jnp.clip(x, max=1)`."""
+    renamed = _KEYWORDS.get(path, {})
+    if not any(keyword.arg in renamed for keyword in call.keywords):
+        return
+    arguments = tuple(
+        Given(a.index, renamed.get(a.keyword or "", a.keyword)) for a in as_given(call)
+    )
+    plan.at(source, call, Reordered(arguments, "LN104"))
 
 
 def _index(plan: Plan, node: ast.expr) -> str:

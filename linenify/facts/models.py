@@ -18,15 +18,22 @@ from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Array,
     Atom,
+    Bound,
+    Class,
     Container,
     External,
     File,
+    Function,
     Instance,
+    Legacy,
     Model,
     Module,
     Optimizer,
     Parameter,
+    Partial,
+    Self,
     Static,
+    Transformed,
     Value,
     models,
 )
@@ -38,6 +45,15 @@ from linenify.project.scopes import FunctionNode, Scope, all_arguments
 from linenify.project.source import Source
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
+_BUILTINS = frozenset(
+    f"builtins.{name}"
+    for name in (
+        *("len", "print", "isinstance", "type", "list", "tuple", "dict", "set", "zip", "map"),
+        *("enumerate", "filter", "sorted", "reversed", "iter", "next", "repr", "str", "id"),
+        *("hash", "sum", "min", "max", "any", "all", "range", "bool", "float", "int", "super"),
+    )
+)
+_HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
 _PLAIN = frozenset({"params", "replace", "module"})
 
 
@@ -98,7 +114,7 @@ class Models:
         for call in self.plan.flow.where:
             assert isinstance(call, ast.Call)
             callee = self.plan.flow.values.get(call.func, frozenset())
-            if not self._is_stranger(callee):
+            if not self._is_stranger(call, callee):
                 continue
             for argument in [*call.args, *(k.value for k in call.keywords)]:
                 value = self.plan.flow.values.get(argument, frozenset())
@@ -107,12 +123,22 @@ class Models:
                     if group is not None and group.as_params and not model.gradient:
                         group.why = f"`{ast.unparse(call.func)}` may hand it back to be called"
 
-    def _is_stranger(self, callee: Value) -> bool:
+    def _is_stranger(self, call: ast.Call, callee: Value) -> bool:
         """Whether nobody knows what a callee does with a pytree."""
         found = known(callee)
         if not found:
             return True
-        return any(isinstance(a, External) and not keeps_trees(a.path) for a in found)
+        paths = [a.path for a in found if isinstance(a, External)]
+        if any(not keeps_trees(path) for path in paths):
+            return True
+        # Whatever else calls functions of the project may call them with the tree.
+        calls = [p for p in paths if transparent(p) is None and not p.startswith("builtins.")]
+        return any(p not in _HANDS_OVER for p in calls) and any(
+            isinstance(atom, Function | Bound | Partial | Transformed)
+            for argument in call.args
+            for value in [self.plan.flow.values.get(argument, frozenset())]
+            for atom in value | self.plan.flow.iterate(value)
+        )
 
     def group(self, value: Value) -> Group | None:
         """The group that the Models of a value belong to."""
@@ -129,6 +155,10 @@ class Models:
         """Whether a value holds nothing but Models that become params."""
         group = self.group(value)
         return group is not None and group.as_params
+
+    def params(self) -> Iterator[Group]:
+        """The groups that become params."""
+        return (group for group in self._groups.values() if group.as_params)
 
     def objects(self) -> Iterator[Group]:
         """The groups that stay objects."""
@@ -177,12 +207,25 @@ class Models:
                     return f"`{ast.unparse(parent)}` needs a Model"
                 if name == "module":
                     return f"`{ast.unparse(parent)}` takes the module from a Model"
+            case ast.Assign(value=stored) if stored is node:
+                return self._store_objection(parent)
             case ast.Call(args=[first, *_]) if first is not node and self._asks_type(parent):
                 return f"`{ast.unparse(parent)}` asks for the type of a Model"
             case ast.Call() if self._asks_type(parent):
                 return f"`{ast.unparse(parent)}` asks for the type of a Model"
             case ast.Call(args=[first, *_]) if first is node and self.hands_over(parent):
                 return self._call_objection(parent, node, value)
+        return None
+
+    def _store_objection(self, statement: ast.Assign) -> str | None:
+        """A Model that is stored where it cannot be followed may come back to be called."""
+        held = (Self, Instance, Class, Module, Function, Container, Legacy)
+        for target in statement.targets:
+            if not isinstance(target, ast.Attribute | ast.Subscript):
+                continue
+            owner = self.plan.flow.values.get(target.value, frozenset())
+            if not any(isinstance(a, held) for a in owner):
+                return f"`{ast.unparse(target)}` is out of sight"
         return None
 
     def _call_objection(self, call: ast.Call, node: ast.expr, value: Value) -> str | None:
@@ -518,7 +561,7 @@ def keeps_trees(path: str) -> bool:
     return (
         root in {"jax", "flax", "numpy", "optax", "time", "os", "math", "logging", "absl"}
         or transparent(path) is not None
-        or path.startswith("builtins.")
+        or path in _BUILTINS
         or path in ITERATIONS
         or path in {"functools.partial", "functools.wraps", "functools.reduce"}
         or path in {"copy.copy", "copy.deepcopy", "dataclasses.replace"}

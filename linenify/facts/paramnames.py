@@ -108,7 +108,9 @@ def _check_text(plan: Plan, source: Source, node: ast.AST, changed: set[str]) ->
                 return
             if isinstance(parent, ast.keyword) and parent.arg == "name":
                 return
-            if not any(_means(part, changed) for part in text.split("/")):
+            if not any(_means(part, changed) for part in text.split("/")) and not _is_stem(
+                text, changed
+            ):
                 return
             shown = ast.unparse(node)
         case ast.JoinedStr(values=[*_, ast.Constant(value=str(text)), ast.FormattedValue()]):
@@ -120,6 +122,12 @@ def _check_text(plan: Plan, source: Source, node: ast.AST, changed: set[str]) ->
             return
     why = f"`{shown}` may name a submodule that has another number in Linen"
     plan.refuse(source, node, "LN694", why)
+
+
+def _is_stem(text: str, changed: set[str]) -> bool:
+    """Whether a number is to be put behind the name of a class: `'Dense_%d'`, `'Dense_'`."""
+    stems = {name.rpartition("_")[0] for name in changed}
+    return any(re.search(rf"(?:^|/){re.escape(stem)}_(?:%|{{|$)", text) for stem in stems)
 
 
 def _is_name(plan: Plan, node: ast.AST) -> bool:

@@ -6,7 +6,22 @@ import ast
 from collections.abc import Sequence
 
 from linenify.facts.arguments import Unclear
+from linenify.facts.kinds import (
+    Api,
+    Array,
+    External,
+    Model,
+    Module,
+    ModuleApi,
+    Optimizer,
+    Parameter,
+)
 from linenify.facts.plan import Plan
+
+_PURE = frozenset(
+    {"abs", "bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min"}
+    | {"range", "round", "sorted", "str", "sum", "tuple", "zip"}
+)
 
 
 def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
@@ -18,6 +33,27 @@ def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
         for n in ast.walk(_home(plan, place))
     )
+
+
+def _precedes(part: ast.expr, place: tuple[int, int]) -> bool:
+    return (part.lineno, part.col_offset) < place
+
+
+def is_pure(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call can only compute something."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return bool(callee) and all(
+        isinstance(a, Model | Module | ModuleApi)
+        or (isinstance(a, Api) and isinstance(a.receiver, Array | Model | Optimizer))
+        or (isinstance(a, External) and _is_pure_name(a.path))
+        for a in callee
+        if not isinstance(a, Parameter)
+    )
+
+
+def _is_pure_name(path: str) -> bool:
+    root, _, name = path.partition(".")
+    return root in {"jax", "numpy", "flax"} or (root == "builtins" and name in _PURE)
 
 
 def is_path(node: ast.expr) -> bool:
@@ -49,16 +85,30 @@ def _home(plan: Plan, place: ast.AST) -> ast.AST:
 
 def in_block(plan: Plan, statement: ast.stmt) -> bool:
     """Whether a statement has its line to itself, so that others can stand around it."""
+    source = plan.source(statement)
+    line = source.text.splitlines()[statement.lineno - 1]
+    column = plan.span(source, statement).column
     parent = plan.parents.get(statement)
-    header = 0 if isinstance(parent, ast.Module) else getattr(parent, "lineno", 0)
     blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
     siblings = [s for block in blocks if isinstance(block, list) for s in block]
     alone = sum(getattr(s, "lineno", 0) == statement.lineno for s in siblings) == 1
-    return alone and header != statement.lineno
+    return alone and not line[:column].strip()
 
 
 def can_go_before(plan: Plan, node: ast.expr) -> bool:
-    """Whether `node` may be computed in a statement of its own before the present one."""
+    """Whether `node` may be computed in a statement of its own before the present one.
+
+    What the statement does before it must not matter: calls of JAX are pure.
+    """
+    place = (node.lineno, node.col_offset)
+    around = {node, *plan.ancestors(node)}
+    for part in ast.walk(plan.statement(node)):
+        if isinstance(part, ast.NamedExpr | ast.Await | ast.Yield) and part not in around:
+            return False
+        if not isinstance(part, ast.Call) or part in around or not _precedes(part, place):
+            continue
+        if not is_pure(plan, part):
+            return False
     for ancestor in plan.ancestors(node):
         match ancestor:
             case (

@@ -20,6 +20,7 @@ from linenify.facts.stated import context_key, context_text, handed_out, parted,
 from linenify.facts.training import OBJECT, Training
 from linenify.project.source import Source
 
+_OPTIONS = frozenset({"mutable", "method", "rngs", "capture_intermediates", "variables"})
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
 
 
@@ -39,6 +40,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     if len(sites) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be Models with different arguments")
     site = sites.pop()
+    check_keywords(call, site)
     method = found[0].method
     node = call.func
     if method != "apply":
@@ -103,6 +105,14 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     elif mutable:
         made = handed_out(plan, source, call, made, captured)
     plan.at(source, call, made)
+
+
+def check_keywords(call: ast.Call, site: ModuleCall) -> None:
+    """Inputs must not be called as the options of `apply` and `init` are."""
+    taken = {a.keyword for a in site.call} & _OPTIONS
+    if taken:
+        raise Unclear("LN390", f"`{min(map(str, taken))}=` is an option of `apply` in Linen")
+    del call
 
 
 def applied(training: Training, source: Source, callee: Callee) -> str:

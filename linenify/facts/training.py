@@ -66,6 +66,7 @@ class Training:
         self._emit_attributes()
         self._emit_static_arguments()
         self._check_collections()
+        self._check_unknown()
 
     def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
         """The file gets the class that carries a module with its params."""
@@ -200,6 +201,46 @@ class Training:
                 if any(isinstance(a, Model | Optimizer) for a in held) and each in left:
                     left.remove(each)
         return tuple(left) if len(left) < len(every) else None
+
+    def _check_unknown(self) -> None:
+        """Flags what only legacy objects answer to, on owners that the analysis has lost."""
+        params = any(True for _ in self.models.params())
+        for node, _ in list(self.plan.flow.values.items()):
+            if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
+                continue
+            if self.plan.flow.values.get(node.value, frozenset()):
+                continue
+            lost = node.attr in {"apply_gradient", "compute_gradient"}
+            lost |= node.attr == "target" and bool(self.per_step)
+            lost |= node.attr == "params" and params
+            if lost:
+                why = f"`{ast.unparse(node.value)}` may be a legacy object; it is not known here"
+                self.plan.refuse(self.plan.source(node), node, "LN692", why)
+        for call, scope in self.plan.flow.where.items():
+            assert isinstance(call, ast.Call)
+            callee = self.plan.flow.values.get(call.func, frozenset())
+            if not callee & {External("flax.serialization.to_state_dict")} or not call.args:
+                continue
+            held = self.plan.flow.values.get(call.args[0], frozenset())
+            if (is_optimizer(held) or self.models.as_params(held)) and self._is_indexed(call):
+                why = f"`{ast.unparse(call)}` has other keys now"
+                self.plan.refuse(scope.source, call, "LN692", why)
+
+    def _is_indexed(self, call: ast.Call) -> bool:
+        """Whether a key of the result is named, there or where it is assigned to."""
+        parent = self.plan.parents.get(call)
+        if isinstance(parent, ast.Subscript):
+            return True
+        if not isinstance(parent, ast.Assign) or not isinstance(parent.targets[0], ast.Name):
+            return False
+        code = self.plan.code(call)
+        body = code.node if code is not None else self.plan.source(call).tree
+        return any(
+            isinstance(n, ast.Subscript)
+            and isinstance(n.value, ast.Name)
+            and n.value.id == parent.targets[0].id
+            for n in ast.walk(body)
+        )
 
     def _check_optimizer(self, node: ast.Attribute, owner: Value) -> None:
         """Flags what is read of an optimizer and has no new name."""

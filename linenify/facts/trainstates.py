@@ -14,6 +14,7 @@ from linenify.facts.kinds import (
     Container,
     External,
     Function,
+    Instance,
     Optimizer,
     OptimizerDef,
     Partial,
@@ -114,10 +115,23 @@ def check_predicate(plan: Plan, node: ast.expr) -> None:
         match atom:
             case Function(node=function) | Bound(node=function):
                 optimizers.check_predicate(function)
+                if any(_counts(plan, part) for part in ast.walk(function)):
+                    raise Unclear("LN691", "its predicate goes by numbers in the path")
             case External(path=path) if path.endswith("ModelParamTraversal"):
                 pass  # judged where it is made
             case _:
                 raise Unclear("LN691", f"the predicate `{text(node)}` is not known")
+
+
+def _counts(plan: Plan, node: ast.AST) -> bool:
+    """Whether an expression reads a number from a string."""
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and node.func.attr in {"isdigit", "isdecimal"}:
+        return True
+    callee = plan.flow.values.get(node.func, frozenset())
+    paths = [a.path for a in callee if isinstance(a, External)]
+    return any(p in {"builtins.int", "builtins.enumerate"} or p.startswith("re.") for p in paths)
 
 
 def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> None:
@@ -165,6 +179,8 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
     if place is None:
         raise Unclear("LN692", f"`{text(call.func)}` is called without a target")
     target = known(plan.flow.items.get((call, "target"), frozenset()))
+    if any(isinstance(a, Instance) for a in target):
+        raise Unclear("LN692", "its target is an object: `apply_gradients` wants a mapping")
     apply = "None"
     if training.models.as_params(target) and not rivals(target):
         callee = training.models.apply_fn(call)
@@ -366,10 +382,15 @@ def _emit_gradient(
     """`loss, grad = optimizer.compute_gradient(f)` and `optimizer.optimize(f)`."""
     plan = training.plan
     place = _place(call, "loss_fn")
+    assert isinstance(call.func, ast.Attribute)
+    if name == "optimize" and not is_path(call.func.value):
+        raise Unclear("LN693", f"`{text(call.func.value)}` would be computed twice")
     statement = plan.parents.get(call)
     returned = False
     match statement:
-        case ast.Assign(targets=[ast.Tuple(elts=targets)]) if in_block(plan, statement):
+        case ast.Assign(targets=[ast.Tuple(elts=targets)]) if in_block(plan, statement) and not any(
+            isinstance(t, ast.Starred) for t in targets
+        ):
             shown = [rendered(plan, source, target) for target in targets]
         case ast.Return() if name == "optimize" and in_block(plan, statement):
             shown = _shown(plan, call)
