@@ -196,10 +196,33 @@ class Contexts:
                     self._around[call] = self._of(call, call, set())
                 except Unclear as unclear:
                     self._around[call] = unclear
-        for found in self._around.values():
-            if isinstance(found, Unclear):
-                continue
+        self._check_single()
         self._count_draws()
+
+    def _check_single(self) -> None:
+        """A state that is handed out belongs to one run; the next would need what it left."""
+        for statement, use in self._uses.items():
+            items = [i for i in self.items.get(statement, ()) if i.kind == "state"]
+            if not any(item.mutable and item.captured for item in items):
+                continue
+            stateful = [run for run in use.runs if self._keeps_state(run)]
+            if any(not self._exclude(a, b) for a in stateful for b in stateful if a is not b):
+                use.failed = use.failed or "several runs share the state that it hands out"
+                for run in use.runs:
+                    self._around[run] = Unclear("LN590", use.failed)
+
+    def _keeps_state(self, call: ast.Call) -> bool:
+        callee = self._plan.flow.values.get(call.func, frozenset())
+        return any(effects(self._plan, module).collections for module in run_modules(callee))
+
+    def _exclude(self, one: ast.Call, other: ast.Call) -> bool:
+        """Whether two runs stand in different branches of one `if`."""
+        above = {*self._plan.ancestors(one)}
+        for ancestor in self._plan.ancestors(other):
+            if isinstance(ancestor, ast.If) and ancestor in above:
+                in_body = {n for s in ancestor.body for n in ast.walk(s)}
+                return (one in in_body) != (other in in_body)
+        return False
 
     def _runs(self, call: ast.Call) -> bool:
         callee = self._plan.flow.values.get(call.func, frozenset())
@@ -347,6 +370,8 @@ class Contexts:
         if function in seen:
             return Around()
         seen = {*seen, function}
+        if self.items and self._is_called_unseen(function):
+            raise Unclear("LN590", "who runs it, and in which context, is not known")
         found = {self._of(call, run, seen, keyed=keyed) for call in self.callers(function)}
         if not found:
             return Around()
@@ -438,6 +463,16 @@ class Contexts:
             return
         site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
         self._plan.at(source, call, replace(site, before=(split_line(rng, key),)))
+
+    def _is_called_unseen(self, function: FunctionNode) -> bool:
+        """Whether a function runs without a call: a property, or what an operator calls."""
+        code = self._plan.flow.code[function]
+        if code.owner is None or not isinstance(function, ast.FunctionDef):
+            return False
+        if self._plan.flow.is_property(function):
+            return True
+        special = function.name.startswith("__") and function.name.endswith("__")
+        return special and function.name not in {"__init__", "__call__"}
 
     def callers(self, function: FunctionNode) -> list[ast.Call]:
         """The calls that run a function, itself or through a transform."""

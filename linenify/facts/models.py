@@ -16,6 +16,7 @@ from linenify.facts.arguments import Unclear, repeated
 from linenify.facts.calling import ITERATIONS
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
+    Api,
     Array,
     Atom,
     Bound,
@@ -96,6 +97,7 @@ class Models:
     renames: Renames
     _groups: dict[ast.Call, Group] = field(default_factory=dict)
     _applied: dict[ast.Call, Callee | None] = field(default_factory=dict)
+    _set: set[str] | None = None
 
     def decide(self) -> None:
         """Groups Models and decides what each group becomes."""
@@ -126,7 +128,7 @@ class Models:
     def _is_stranger(self, call: ast.Call, callee: Value) -> bool:
         """Whether nobody knows what a callee does with a pytree."""
         found = known(callee)
-        if not found:
+        if not found or any(isinstance(a, Api) and a.name == "send" for a in found):
             return True
         paths = [a.path for a in found if isinstance(a, External)]
         if any(not keeps_trees(path) for path in paths):
@@ -350,15 +352,43 @@ class Models:
                     home = scope.lookup(name)
                     if home is not None and home.kind != "module":
                         return False
-                    if home is not None and self._stores(home, name) > 1:
+                    if home is not None and not self._is_constant(home, name):
                         return False
-                case ast.Constant() | ast.Attribute() | ast.Tuple() | ast.expr_context():
+                case ast.Attribute(attr=name):
+                    if name in self._attributes_set():
+                        return False
+                case ast.Constant() | ast.Tuple() | ast.expr_context():
                     pass
                 case ast.UnaryOp() | ast.unaryop() | ast.BinOp() | ast.operator():
                     pass
                 case _:
                     return False
         return True
+
+    def _is_constant(self, home: Scope, name: str) -> bool:
+        """Whether a global has one value for good."""
+        stores = 0
+        for node in ast.walk(home.source.tree):
+            match node:
+                case ast.Global(names=names) if name in names:
+                    return False
+                case ast.Name(id=other, ctx=ast.Store()) if other == name:
+                    if home.lookup(name) is home and self.plan.code(node) is None:
+                        stores += 1
+                        if repeated(self.plan, node):
+                            return False
+        return stores <= 1
+
+    def _attributes_set(self) -> set[str]:
+        """Attributes that the project assigns to, on whatever object."""
+        if self._set is None:
+            self._set = {
+                node.attr
+                for source in self.plan.project.sources
+                for node in ast.walk(source.tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+            }
+        return self._set
 
     def _missing(self, module: Module) -> str | None:
         """What an instance needs besides what is bound; None when that is not known."""

@@ -67,11 +67,14 @@ def is_path(node: ast.expr) -> bool:
 
 
 def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
-    """The first of `names` that the function around `place` does not use."""
-    used = {n.id for n in ast.walk(_home(plan, place)) if isinstance(n, ast.Name)}
-    used |= {n.arg for n in ast.walk(_home(plan, place)) if isinstance(n, ast.arg)}
+    """The first of `names` that the function around `place` does not use, nor anyone before."""
+    home = _home(plan, place)
+    used = {n.id for n in ast.walk(home) if isinstance(n, ast.Name)}
+    used |= {n.arg for n in ast.walk(home) if isinstance(n, ast.arg)}
+    given = plan.given_names[home]
     for name in names:
-        if name not in used:
+        if name not in used and name not in given:
+            given.add(name)
             return name
     raise Unclear("LN690", f"the names {', '.join(names)} are all taken")
 

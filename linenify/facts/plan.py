@@ -62,6 +62,7 @@ class Plan:
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
         self.training: Training | None = None
+        self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
         self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
         self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
         self.parents: dict[ast.AST, ast.AST] = {}

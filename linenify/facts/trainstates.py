@@ -267,6 +267,10 @@ def _overrides(
     assert isinstance(call.func, ast.Attribute)
     if not is_path(call.func.value):
         raise Unclear("LN692", f"`{text(call.func.value)}` is no variable to set them in")
+    root = next(n for n in ast.walk(call.func.value) if isinstance(n, ast.Name))
+    scope = training.plan.flow.where[call]
+    if scope.lookup(root.id) is not (scope.function() or scope.module()):
+        raise Unclear("LN692", f"`{root.id}` belongs to a function around this one")
     parts = _focuses(training.plan, callee)
     if parts == {True}:
         inner = ".inner_states['0'].inner_state"
