@@ -15,7 +15,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from linenify.verify.observing import Seen, observed, randomised
 
 from linenify.verify.case import RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
@@ -23,6 +22,7 @@ from linenify.verify.departing import departure, owners_of
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Leaves
 from linenify.verify.noise import Noise, Row, measured
+from linenify.verify.observing import Seen, observed, randomised
 from linenify.verify.pairing import Pairing, Place, laid_out, pairings
 from linenify.verify.parting import owner_of, parted_at_init, traced
 from linenify.verify.precision import perturbed, widened

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from linenify.verify.observing import observed, randomised
 
 from linenify.verify.case import Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.leaves import key_name
+from linenify.verify.observing import observed, randomised
 from linenify.verify.programs import numbers_of
 from linenify.verify.sides import module_side
 from linenify.verify.verdict import Comparison, Gap, Outcome
