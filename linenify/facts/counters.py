@@ -191,22 +191,30 @@ class _Counter:
         """Whether a place is reached while initialising only; None: it may be either."""
         inner = node
         for ancestor in self._plan.ancestors(node):
+            asked = self._asked(ancestor)
+            if asked is not None and isinstance(ancestor, ast.If):
+                return (inner in ancestor.body) is asked
+            for before in _before(ancestor, inner):
+                asked = self._asked(before)
+                if asked is not None and isinstance(before, ast.If) and _leaves(before.body):
+                    return not asked
             if ancestor is self._function:
                 return None
-            if isinstance(ancestor, ast.If):
-                test, negated = ancestor.test, False
-                if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-                    test, negated = test.operand, True
-                if self._asks(test):
-                    return (inner in ancestor.body) is not negated
             inner = ancestor
         return None
 
-    def _asks(self, test: ast.expr) -> bool:
+    def _asked(self, statement: ast.AST) -> bool | None:
+        """What a condition asks for: True for initialising, False for the contrary."""
+        if not isinstance(statement, ast.If):
+            return None
+        test, negated = statement.test, False
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test, negated = test.operand, True
         if not isinstance(test, ast.Call):
-            return False
+            return None
         callee = self._plan.flow.values.get(test.func, frozenset())
-        return any(isinstance(a, SelfApi) and a.name == "is_initializing" for a in callee)
+        asks = any(isinstance(a, SelfApi) and a.name == "is_initializing" for a in callee)
+        return not negated if asks else None
 
     def emit(self, source: Source, receiver: str) -> None:
         """Puts the sites of a counter that is understood."""
@@ -231,3 +239,16 @@ class _Counter:
         for statement, call, _ in self._kept:
             plan.at(source, call, Reshaped("{0}", _RULE))
             plan.files[source.name].statements[statement.lineno] = StatementSite(_RULE)
+
+
+def _before(parent: ast.AST, child: ast.AST) -> list[ast.stmt]:
+    """The statements of a block that stand before one of them."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and child in block:
+            return block[: block.index(child)]
+    return []
+
+
+def _leaves(block: list[ast.stmt]) -> bool:
+    return isinstance(block[-1], ast.Return | ast.Raise)

@@ -64,6 +64,27 @@ GONE: Mapping[str, str] = MappingProxyType(
 )
 
 
+# Gone without a name that takes its place.
+LOST = frozenset(
+    {
+        *("jax.custom_transforms", "jax.defjvp_all", "jax.defvjp_all", "jax.defvjp", "jax.mask"),
+        *("jax.shapecheck", "jax.soft_pmap", "jax.invertible", "jax.xla_computation"),
+        *("jax.ShapedArray", "jax.abstract_arrays", "jax.linear_util", "jax.lib.xla_bridge"),
+        *("jax.lib.xla_client", "jax.experimental.loops", "jax.experimental.maps"),
+        *("jax.experimental.host_callback", "jax.experimental.vectorize", "jax.lax.infeed"),
+        *("jax.interpreters.masking", "jax.interpreters.sharded_jit", "jax.lax_linalg"),
+        *("jax.lax.lax", "jax.numpy.lax_numpy", "jax.nn.functions", "jax.ops.scatter"),
+        *("jax.test_util.JaxTestCase", "jax.random.shuffle", "jax.random.KeyArray"),
+        *("jax.device_put_replicated", "jax.device_put_sharded", "jax.util", "jax.api"),
+    }
+)
+
+
+def is_lost(path: str) -> bool:
+    """Whether a name of JAX is gone, and nothing is called like it today."""
+    return path in LOST and path not in GONE
+
+
 def imported(path: str) -> str | None:
     """What an import of a gone name binds instead: a name that reads well alone."""
     found = GONE.get(path)

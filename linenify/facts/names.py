@@ -8,11 +8,10 @@ from linenify.facts import catalogue, own_optimizers
 from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
-from linenify.facts.jaxnames import imported, replacement
+from linenify.facts.jaxnames import imported, is_lost, replacement
 from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
-from linenify.facts.support import require
 from linenify.facts.training import OBJECT
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
@@ -176,6 +175,10 @@ class _File:
                 if path is not None and self._legacy(path):
                     self._reference(child, scope)
                     continue
+                if path is not None and is_lost(path):
+                    why = f"`{ast.unparse(child)}` is no longer in JAX"
+                    self._refuse_once(child, "LN190", why)
+                    continue
                 gone = replacement(path) if path is not None else None
                 if gone is not None and isinstance(child, ast.Attribute):
                     self._put(child, Renamed(gone, "LN103"))
@@ -268,9 +271,7 @@ class _File:
             case "toplevel" if entry.name in {"Model", "Collection", "Cache"} and self._annotates(
                 link
             ):
-                objects = entry.name == "Model" and self._has_objects()
-                if objects:
-                    require(self.plan, self.source, [OBJECT], "LN690")
+                objects = entry.name == "Model" and OBJECT in self.facts.support
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel":
                 self._refuse_once(link, "LN690", f"`{ast.unparse(link)}` belongs to training code")
@@ -278,11 +279,6 @@ class _File:
             case _:
                 why = f"`{ast.unparse(link)}` has no counterpart in Linen"
                 self._refuse_once(link, "LN190", why)
-
-    def _has_objects(self) -> bool:
-        """Whether Models of the project stay objects."""
-        training = self.plan.training
-        return training is not None and any(training.models.objects())
 
     def _of_optim(self, link: ast.expr, path: str) -> None:
         """A name of flax.optim, whose call has been decided before."""

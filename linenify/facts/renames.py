@@ -66,7 +66,9 @@ class Renames:
     # --- whether -----------------------------------------------------------------------
 
     def _may_change(self, scope: Scope, name: str) -> bool:
-        if scope.kind == "class" or (scope.kind == "module" and self._is_imported(scope, name)):
+        if not name.strip("_") or scope.kind == "class":
+            return False
+        if scope.kind == "module" and self._is_imported(scope, name):
             return False
         mentions = self._mentions[scope, name]
         bound = [n for _, n in mentions if isinstance(n, ast.arg) or isinstance(n.ctx, ast.Store)]
@@ -118,7 +120,10 @@ class Renames:
             if not named:
                 continue
             callee = self._plan.flow.values.get(call.func, frozenset())
-            if not callee or any(isinstance(a, Super | SuperMethod | Api) for a in callee):
+            spelt = any(k.arg == name for k in call.keywords)
+            if spelt and (
+                not callee or any(isinstance(a, Super | SuperMethod | Api) for a in callee)
+            ):
                 return True  # whoever it is
             for value in (call.func, *call.args):
                 atoms = self._plan.flow.values.get(value, frozenset())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from linenify.facts import optimizing
@@ -32,6 +33,7 @@ from linenify.facts.sites import (
     Reordered,
     Reshaped,
     Site,
+    Wrapped,
 )
 from linenify.facts.support import require
 
@@ -161,6 +163,7 @@ class Training:
             for index, keyword in enumerate(call.keywords, len(call.args)):
                 if keyword.arg not in {"static_argnums", "static_argnames"}:
                     continue
+                self._freeze_static(call, keyword.value)
                 left = self._still_static(call, keyword.value)
                 if left is None:
                     continue
@@ -174,6 +177,43 @@ class Training:
                 if len(rest) == 1 and self._is_partial(call):
                     site = Reshaped("{0}", "LN612")
                 self.plan.at(scope.source, call, site)
+
+    def _freeze_static(self, call: ast.Call, chosen: ast.expr) -> None:
+        """Static arguments must be hashable today: a dict becomes a `FrozenDict`."""
+        for function, place, name in self._static_parameters(call, chosen):
+            for caller in self.contexts.callers(function):
+                given = {k.arg: k.value for k in caller.keywords}
+                node = caller.args[place] if place < len(caller.args) else given.get(name)
+                value = self.plan.flow.values.get(node, frozenset()) if node is not None else ()
+                held = [a for a in value if isinstance(a, Container) and a.type == "dict"]
+                if not held or not isinstance(node, ast.Name):
+                    continue
+                source = self.plan.source(caller)
+                if self.plan.site_at(source, node) is None:
+                    template = "{spell:flax.core.FrozenDict}({node})"
+                    self.plan.at(source, node, Wrapped(template, "LN104"))
+
+    def _static_parameters(
+        self, call: ast.Call, chosen: ast.expr
+    ) -> Iterator[tuple[FunctionNode, int, str]]:
+        """The functions that a call of `jit` is about, and their static parameters."""
+        try:
+            literal = ast.literal_eval(chosen)
+        except ValueError:
+            return
+        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
+        parent = self.plan.parents.get(call)
+        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
+        for argument in call.args[:1]:
+            value = self.plan.flow.values.get(argument, frozenset())
+            functions += [a.node for a in value if isinstance(a, Function)]
+        for function in functions:
+            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
+            for each in every:
+                if isinstance(each, int) and 0 <= each < len(names):
+                    yield function, each, names[each]
+                elif each in names:
+                    yield function, names.index(each), str(each)
 
     def _is_partial(self, call: ast.Call) -> bool:
         callee = self.plan.flow.values.get(call.func, frozenset())
