@@ -91,15 +91,18 @@ def measure(folder: Path, size: float, runs: int) -> None:
         "linenify remap --map": remap,
         "flax: restore, convert, save": [sys.executable, "-c", FLAX_WAY, str(source), "DST"],
     }
-    taken: dict[str, float] = {}
-    for name, command in ways.items():
-        best, peak = float("inf"), 0.0
-        for _ in range(runs if not name.startswith("flax") else 1):
+    taken = dict.fromkeys(ways, float("inf"))
+    peaks = dict.fromkeys(ways, 0.0)
+    for number in range(runs):  # in turn, so that a busy moment hits all of them
+        for name, command in ways.items():
+            if number and name.startswith("flax"):
+                continue
             seconds, peak = timed(command, folder / "new")
-            best = min(best, seconds)
-        taken[name] = best
-        rate = size_mib / best
-        print(f"{name:30} {best:7.2f} s  {rate:7.0f} MiB/s  peak {peak:6.0f} MiB", flush=True)
+            taken[name] = min(taken[name], seconds)
+            peaks[name] = max(peaks[name], peak)
+    for name, seconds in taken.items():
+        rate = size_mib / seconds
+        print(f"{name:30} {seconds:7.2f} s  {rate:7.0f} MiB/s  peak {peaks[name]:6.0f} MiB")
     base, ours = taken["cp, synced"], taken["linenify remap --map"]
     traced_time = taken["linenify remap --module"]
     theirs = taken["flax: restore, convert, save"]
