@@ -27,7 +27,23 @@ KINDS = ("train-state", "variables", "params")
 FORMATS = ("msgpack", "orbax", "safetensors")
 
 
-@click.command(short_help="Carry a legacy checkpoint over to the migrated model.")
+HELP = """Carry a legacy checkpoint over to the migrated model.
+
+SRC is a file that legacy Flax wrote, a folder of checkpoint_N, or an archive of named arrays
+(.npz, .safetensors).  DST gets params, collections and optimizer state under their Linen names.
+
+\b
+linenify remap ckpt/ new.msgpack --module model.py:ResNet --set num_classes=1000
+    --input "f32[1,224,224,3]" --optimizer "Momentum(beta=0.9)"
+
+\b
+Exit code:  0  done
+            2  wrong usage, or something cannot be read, matched or written
+            3  a bug in linenify
+"""
+
+
+@click.command(help=HELP, short_help="Carry a legacy checkpoint over to the migrated model.")
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path, exists=True))
 @click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
 @click.option("--module", metavar="FILE:CLASS", help="The migrated module class.")
@@ -79,21 +95,7 @@ def remap(
     timeout: float,
     **traced: Any,
 ) -> ExitCode:
-    r"""Carry a legacy checkpoint over to the migrated model.
-
-    SRC is a file that legacy Flax wrote, a folder of checkpoint_N, or an .npz archive.
-    DST gets params, collections and optimizer state under their Linen names.
-
-    \b
-    linenify remap ckpt/ new.msgpack --module model.py:ResNet --input "f32[1,224,224,3]" \
-        --set num_classes=1000 --optimizer "Momentum(beta=0.9)"
-
-    \b
-    Exit code:  0  done
-                1  --inverse or --map: SRC is not what the map was made for
-                2  wrong usage, or something cannot be read, matched or written
-                3  a bug in linenify
-    """
+    """Reads, plans, checks, writes."""
     if missing := [name for name in ("numpy", "jax", "flax") if find_spec(name) is None]:
         raise UsageError(f"remap needs {', '.join(missing)}: pip install 'linenify[verify]'")
     from linenify.checkpoint import run, sources
