@@ -122,6 +122,8 @@ def emit_calls(plan: Plan) -> None:
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     found = [_normal(plan, module) for module in modules(callee)]
+    if found and any(isinstance(a, Model) for a in callee):
+        raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a Model")
     if found:
         _emit_module_call(plan, source, call, callee, found)
         return

@@ -13,6 +13,7 @@ from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, ModuleCall, Renamed, Reshaped
 from linenify.facts.toplevel import Split, missing
+from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 
 
@@ -49,6 +50,9 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     if code is None or isinstance(code.node, ast.Lambda):
         raise Unclear("LN690", "the Model is global")
     mentions = [n for n in ast.walk(code.node) if isinstance(n, ast.Name)]
+    shadows = {a.arg for f in ast.walk(code.node) if f is not code.node for a in _taken(f)}
+    if {target.id, params.id} & shadows or any(isinstance(n.ctx, ast.Del) for n in mentions):
+        raise Unclear("LN690", "the Model or its params end early")
     if any(_stores(mentions, name) > 1 for name in (target.id, params.id)):
         raise Unclear("LN690", "the Model changes")
     sites = [
@@ -65,6 +69,11 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     plan.at(source, call, Reshaped("{0}" if partial else "{0}(%s)" % features, "LN311"))
     for node, site in sites:
         plan.at(source, node, site)
+
+
+def _taken(node: ast.AST) -> list[ast.arg]:
+    arguments = getattr(node, "args", None)
+    return all_arguments(arguments) if isinstance(arguments, ast.arguments) else []
 
 
 def _stores(mentions: Sequence[ast.Name], name: str) -> int:

@@ -54,6 +54,8 @@ _BUILTINS = frozenset(
         *("hash", "sum", "min", "max", "any", "all", "range", "bool", "float", "int", "super"),
     )
 )
+# What they give is no Model, whatever they are given.
+_CONSUMERS = ("flax.", "jax.tree", "jax.", "numpy.", "optax.", "time.", "os.", "logging.")
 _HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
 _PLAIN = frozenset({"params", "replace", "module"})
 
@@ -116,14 +118,31 @@ class Models:
         for call in self.plan.flow.where:
             assert isinstance(call, ast.Call)
             callee = self.plan.flow.values.get(call.func, frozenset())
-            if not self._is_stranger(call, callee):
+            given = [*call.args, *(k.value for k in call.keywords)]
+            if self._loses(call, callee):
+                given += [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            elif not self._is_stranger(call, callee):
                 continue
-            for argument in [*call.args, *(k.value for k in call.keywords)]:
+            for argument in given:
                 value = self.plan.flow.values.get(argument, frozenset())
                 for model in models(value | self.plan.flow.inside(value)):
                     group = self.group(frozenset({model}))
                     if group is not None and group.as_params and not model.gradient:
                         group.why = f"`{ast.unparse(call.func)}` may hand it back to be called"
+
+    def _loses(self, call: ast.Call, callee: Value) -> bool:
+        """Whether the analysis cannot say what a call gives, and it is used."""
+        if self.plan.flow.values.get(call, frozenset()):
+            return False
+        if isinstance(self.plan.parents.get(call), ast.Expr):
+            return False
+        for atom in callee:
+            match atom:
+                case External(path=path) if not path.startswith(_CONSUMERS):
+                    return True
+                case Api(receiver=Container() | Instance()):
+                    return True
+        return False
 
     def _is_stranger(self, call: ast.Call, callee: Value) -> bool:
         """Whether nobody knows what a callee does with a pytree."""

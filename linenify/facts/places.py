@@ -124,6 +124,8 @@ def can_go_before(plan: Plan, node: ast.expr) -> bool:
                 | ast.BoolOp()
             ):
                 return False
+            case ast.Compare(ops=[_, _, *_]):
+                return False
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Return() | ast.Expr():
                 return in_block(plan, ancestor)
             case ast.stmt():

@@ -96,14 +96,14 @@ class Renames:
 
     def _is_imported(self, scope: Scope, name: str) -> bool:
         """Whether another file may reach a global."""
-        if len(self._plan.project.sources) == 1:
-            return False
-        del scope
-        for source in self._plan.project.sources:
-            for node in ast.walk(source.tree):
-                match node:
-                    case ast.alias(name=other) | ast.Attribute(attr=other) if other == name:
-                        return True
+        if len(self._plan.project.sources) > 1:
+            return True
+        for node in ast.walk(scope.source.tree):
+            match node:
+                case ast.Constant(value=other) | ast.Attribute(attr=other) if other == name:
+                    return True
+                case ast.Name(id="globals" | "eval" | "exec" | "vars"):
+                    return True
         return False
 
     def _given_by_name(self, scope: Scope, name: str) -> bool:

@@ -137,6 +137,11 @@ class Training:
             owner = known(self.plan.flow.values.get(node.value, frozenset()))
             if any(isinstance(a, Optimizer) for a in owner) and node.attr in _OPTIMIZER_PARTS:
                 self._check_optimizer(node, owner)
+            if is_optimizer(owner) and node.attr in STEPS:
+                parent = self.plan.parents.get(node)
+                if not isinstance(parent, ast.Call) or parent.func is not node:
+                    why = f"`{ast.unparse(node)}` travels as a value"
+                    self.plan.refuse(self.plan.source(node), node, "LN692", why)
             site = self._attribute(node, owner)
             if site is None:
                 continue
@@ -251,7 +256,10 @@ class Training:
             if self.plan.flow.values.get(node.value, frozenset()):
                 continue
             lost = node.attr in {"apply_gradient", "compute_gradient"}
-            lost |= node.attr == "target" and bool(self.per_step)
+            parent = self.plan.parents.get(node)
+            stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
+            lost |= node.attr == "state" and stepped and any(True for _ in self._created())
+            lost |= node.attr == "target" and any(True for _ in self._created())
             lost |= node.attr == "params" and params
             if lost:
                 why = f"`{ast.unparse(node.value)}` may be a legacy object; it is not known here"
@@ -265,6 +273,11 @@ class Training:
             if (is_optimizer(held) or self.models.as_params(held)) and self._is_indexed(call):
                 why = f"`{ast.unparse(call)}` has other keys now"
                 self.plan.refuse(scope.source, call, "LN692", why)
+
+    def _created(self) -> Iterator[Optimizer]:
+        """The optimizers of the project."""
+        for value in self.plan.flow.values.values():
+            yield from (a for a in value if isinstance(a, Optimizer))
 
     def _is_indexed(self, call: ast.Call) -> bool:
         """Whether a key of the result is named, there or where it is assigned to."""

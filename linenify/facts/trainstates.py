@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from linenify.facts import optimizers, optimizing, own_optimizers
 from linenify.facts.arguments import Unclear, text
@@ -24,7 +24,7 @@ from linenify.facts.kinds import (
     models,
 )
 from linenify.facts.models import known, rivals
-from linenify.facts.places import can_go_before, free_name, in_block, is_path
+from linenify.facts.places import can_go_before, free_name, in_block, is_path, is_pure
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite
@@ -42,6 +42,8 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     found = [a for a in plan.flow.values.get(call, frozenset()) if isinstance(a, OptimizerDef)]
     if len(found) != 1:
         raise Unclear("LN691", f"`{text(call.func)}` may be several optimizers")
+    if _hides(source, "optax"):
+        raise Unclear("LN691", "`optax` names something else in this file")
     steps = training.per_step.get(call, [])
     passed = {name for names in steps for name in names if name is not None}
     for pair in call.args if found[0].name == "MultiOptimizer" else ():
@@ -70,6 +72,15 @@ def emit_own_definition(
     steps = training.per_step.get(call, [])
     passed = {name for names in steps for name in names if name is not None}
     own_optimizers.emit_definition(training.plan, source, call, node, passed)
+
+
+def _hides(source: Source, package: str) -> bool:
+    """Whether a file binds the name of a package to something else."""
+    return any(
+        (isinstance(n, ast.Name) and n.id == package and isinstance(n.ctx, ast.Store))
+        or (isinstance(n, ast.arg) and n.arg == package)
+        for n in ast.walk(source.tree)
+    )
 
 
 def check_parts(training: Training) -> None:
@@ -271,6 +282,11 @@ def _overrides(
     scope = training.plan.flow.where[call]
     if scope.lookup(root.id) is not (scope.function() or scope.module()):
         raise Unclear("LN692", f"`{root.id}` belongs to a function around this one")
+    plan = training.plan
+    values = [k.value for k in call.keywords if k.arg != first]
+    rest = [*call.args, *(k.value for k in call.keywords if k.arg == first)]
+    if _acts(plan, values) and _acts(plan, rest):
+        raise Unclear("LN692", "hyper-parameters and gradients may depend on their order")
     parts = _focuses(training.plan, callee)
     if parts == {True}:
         inner = ".inner_states['0'].inner_state"
@@ -286,6 +302,15 @@ def _overrides(
             raise Unclear("LN692", f"`{name or '**'}` is not one hyper-parameter")
         found.append((f"{inner}.hyperparams['{keys.pop()}']", value))
     return found
+
+
+def _acts(plan: Plan, nodes: Sequence[ast.expr]) -> bool:
+    """Whether computing something may do more than that."""
+    return any(
+        isinstance(part, ast.NamedExpr) or (isinstance(part, ast.Call) and not is_pure(plan, part))
+        for node in nodes
+        for part in ast.walk(node)
+    )
 
 
 def _focuses(plan: Plan, callee: Value) -> set[bool]:
