@@ -524,7 +524,7 @@ def _emit_key(plan: Plan, source: Source, call: ast.Call) -> None:
     around = _training(plan).contexts.around(call)
     if around.rng is None and not around.threaded:
         raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
-    key = context_key(plan, source, replace(around, draw=around.draw + 1))
+    key = context_key(plan, source, around)
     plan.at(source, call, Reshaped(key or "", "LN502", before=splits(around)))
 
 

@@ -30,6 +30,7 @@ from linenify.project.source import Source
 
 _STATEFUL = External("flax.nn.stateful")
 _STOCHASTIC = External("flax.nn.stochastic")
+_LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NAMED = (ast.Name, ast.Attribute, ast.Subscript)
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
 
@@ -74,6 +75,8 @@ class Contexts:
         self._conditional: set[ast.With] = set()  # where a run may be skipped, or come late
         self._callers: dict[FunctionNode, list[ast.Call]] | None = None
         self.splits: dict[ast.With, tuple[str, str]] = {}
+        self._looped: set[ast.Call] = set()  # calls that pass a key on, in a loop of its context
+        self._order: dict[ast.Call, int | None] = {}  # of calls that pass a key on
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
@@ -234,15 +237,20 @@ class Contexts:
         )
 
     def _count_draws(self) -> None:
+        """Numbers everything that takes a key from one context, or from one `rngs`."""
+        passed = {call: item for calls in self.threads.values() for call, item in calls}
         for statement, use in self._uses.items():
-            drawing = sorted(filter(self.draws, use.runs), key=lambda c: (c.lineno, c.col_offset))
+            drawing = [c for c in use.runs if self.draws(c) or c in passed]
+            drawing.sort(key=lambda c: (c.lineno, c.col_offset))
             for index, call in enumerate(drawing):
+                if call in passed:
+                    self._order[call] = index if len(drawing) > 1 else None
+                    continue
                 found = self._around[call]
                 if not isinstance(found, Around) or found.rng is None:
                     continue
                 if found.rng.statement is statement:
                     self._around[call] = Around(found.state, found.rng, index)
-
         by_function: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
         for call, around in self._around.items():
             code = self._plan.code(call)
@@ -279,7 +287,7 @@ class Contexts:
             if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 function = ancestor
                 break
-            looped |= isinstance(ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp)
+            looped |= isinstance(ancestor, _LOOPS)
             deferred |= isinstance(ancestor, ast.GeneratorExp)
             conditional |= isinstance(ancestor, ast.If | ast.Try | ast.IfExp | ast.Match)
             if isinstance(ancestor, ast.With) and inner not in ancestor.items:
@@ -307,6 +315,13 @@ class Contexts:
         if not keyed and self.draws(run) and self._threads(function):
             return Around(state, None, threaded=True)
         outer = self._of_callers(function, run, seen, keyed=keyed)
+        if outer.threaded and function not in self.threads:
+            for calls in self.threads.values():
+                for _, passed in calls:
+                    if passed is not None:
+                        use = self._uses[passed.statement]
+                        use.failed = use.failed or "its key goes through several functions"
+            raise Unclear("LN590", "the key goes through several functions to get here")
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
 
     def _check(self, item: Item, run: ast.Call, *, deferred: bool) -> None:
@@ -385,6 +400,11 @@ class Contexts:
                         use = self._uses[item.statement]
                         use.failed = use.failed or "its runs also happen in other contexts"
             raise Unclear("LN590", "the contexts around this differ from caller to caller")
+        calls = self.callers(function)
+        if around.rng is not None and any(
+            not self._exclude(a, b) for a in calls for b in calls if a is not b
+        ):
+            self._fail(around.rng.statement, "a function that draws runs more than once")
         for item in (around.state, around.rng):
             if item is None:
                 continue
@@ -409,7 +429,8 @@ class Contexts:
         nested = self._plan.code(function) is not None
         agreed = len(around) == 1 or len({found for _, found in around}) == 1
         visible = all(self._is_visible(item, function) for item in direct)
-        if not direct or (agreed and visible and nested):
+        once = len(calls) == 1 and not self._looped & set(calls)
+        if not direct or (agreed and visible and nested and once):
             return False
         if any(a.arg == "rngs" for a in all_arguments(function.args)) or any(
             item.kind == "state" for item in items
@@ -419,6 +440,8 @@ class Contexts:
         for call, (_, rng) in around:
             if rng is not None:
                 self._uses[rng.statement].runs.append(call)
+                if call in self._looped:
+                    self._splitting(rng)
         return True
 
     def _opened_around(self, call: ast.Call) -> tuple[Item | None, Item | None]:
@@ -426,13 +449,18 @@ class Contexts:
         state: Item | None = None
         rng: Item | None = None
         inner: ast.AST = call
+        looped = False
         for ancestor in self._plan.ancestors(call):
             if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 break
+            looped |= isinstance(ancestor, _LOOPS)
             if isinstance(ancestor, ast.With) and inner not in ancestor.items:
                 for item in self.items.get(ancestor, ()):
                     state = state or (item if item.kind == "state" else None)
-                    rng = rng or (item if item.kind == "rng" else None)
+                    if rng is None and item.kind == "rng":
+                        rng = item
+                        if looped:
+                            self._looped.add(call)
             inner = ancestor
         return state, rng
 
@@ -441,7 +469,6 @@ class Contexts:
         for function, calls in self.threads.items():
             source = self._plan.flow.code[function].source
             self._plan.define(source, function, ParameterSite("rngs=None", "LN511"))
-            seen: dict[ast.With, int] = defaultdict(int)
             for call, item in calls:
                 if item is None or item.argument is None:
                     continue
@@ -450,9 +477,9 @@ class Contexts:
                     self._emit_split(place, call, item.statement)
                     continue
                 key = rendered(self._plan, place, item.argument)
-                draw = seen[item.statement]
-                seen[item.statement] += 1
-                key = f"{{spell:jax.random.fold_in}}({key}, {draw})" if draw else key
+                draw = self._order.get(call)
+                if draw is not None:  # others fold the same key
+                    key = f"{{spell:jax.random.fold_in}}({key}, {draw})"
                 site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
                 self._plan.at(place, call, site)
 

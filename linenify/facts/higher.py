@@ -49,6 +49,10 @@ def call(
 ) -> Value:
     """A call of `jax.jit`, `lax.scan` and the like; `kind` as `externals` has it."""
     table = dict(keywords)
+    positional = [
+        flow.iterate(value) if _is_starred(node, place) else value
+        for place, value in enumerate(positional)
+    ]
     match kind:
         case "scan":
             return _scan(flow, node, positional, table, scope)
@@ -83,6 +87,10 @@ def call(
         for atom in positional[0]
         if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
     )
+
+
+def _is_starred(node: ast.Call, place: int) -> bool:
+    return place < len(node.args) and isinstance(node.args[place], ast.Starred)
 
 
 def _elements(flow: Interpreter, value: Value) -> list[Value]:

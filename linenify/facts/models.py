@@ -317,9 +317,9 @@ class Models:
         home = self.plan.flow.where[origin]
         if all(self._is_global(k.value, home) for k in origin.keywords):
             return True
-        return self._runs_once(origin, set())
+        return self.runs_once(origin, set())
 
-    def _runs_once(self, node: ast.AST, seen: set[ast.AST]) -> bool:
+    def runs_once(self, node: ast.AST, seen: set[ast.AST]) -> bool:
         """Whether a place is reached at most once in a run of the program."""
         if repeated(self.plan, node):
             return False
@@ -331,7 +331,7 @@ class Models:
         calls = self.plan.mentions(code.node)
         if code.owner is not None or len(calls) > 1:
             return False
-        return all(self._runs_once(call, {*seen, code.node}) for call in calls)
+        return all(self.runs_once(call, {*seen, code.node}) for call in calls)
 
     def _built_again(self, scope: Scope, module: Module) -> Callee | None:
         """`Net(width=3)` for a partial out of sight whose arguments mean the same here."""

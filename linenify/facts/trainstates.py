@@ -195,7 +195,11 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
     apply = "None"
     if training.models.as_params(target) and not rivals(target):
         callee = training.models.apply_fn(call)
-        if callee is not None:
+        # Two states meet in one pytree only if their static parts are equal, and
+        # methods of two instances never are.
+        plain = all(m.module.origin is None for m in models(target))
+        shared = not plain or training.models.runs_once(call, set())
+        if callee is not None and shared:
             apply = f"{training.models.text(source, callee)}.apply"
     tx = "{owner}"
     parted = any(

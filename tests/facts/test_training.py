@@ -358,3 +358,23 @@ def test_a_context_that_cannot_be_taken_apart_stays(body):
     text, found = run(body)
     assert "LN590" in found
     assert "with nn.stateful(old) as new:" in text
+
+
+def test_every_call_that_takes_a_key_gets_one_of_its_own():
+    text = migrated("""\
+def noise(x):
+  return x + jax.random.normal(nn.make_rng(), x.shape)
+
+def twice(x, key):
+  with nn.stochastic(key):
+    return noise(noise(x))
+
+def often(x, key):
+  with nn.stochastic(key):
+    for _ in range(3):
+      x = noise(x)
+  return x
+""")
+    assert "def noise(x, rngs=None):" in text
+    assert text.count("jax.random.fold_in(key, 0)") == text.count("jax.random.fold_in(key, 1)") == 1
+    assert "rng, subkey = jax.random.split(rng)\n    x = noise(x, rngs={'dropout': subkey})" in text
