@@ -266,8 +266,11 @@ class _Engine(cst.CSTTransformer):
         self._before += outcome.before
         if isinstance(outcome.node, cst.Module):  # the body of a statement that is gone
             first, *self._following = outcome.node.body
-            self._stranded += comments_of(outcome.node.with_changes(body=[]))
+            kept = [comment for line in outcome.node.body for comment in comments_of(line)]
+            self._stranded += stranded(comments_of(updated), kept)
             return first
+        if isinstance(original, cst.With):
+            self._stranded += stranded(comments_of(updated), comments_of(outcome.node))
         if outcome.parameters:
             self._parameters[self._place(original)] = outcome.parameters
         return outcome.node

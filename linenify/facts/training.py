@@ -30,6 +30,7 @@ from linenify.facts.sites import (
     Added,
     Argument,
     AttributeSite,
+    ModuleCall,
     Reordered,
     Reshaped,
     Site,
@@ -191,10 +192,18 @@ class Training:
                 node = caller.args[place] if place < len(caller.args) else given.get(name)
                 value = self.plan.flow.values.get(node, frozenset()) if node is not None else ()
                 held = [a for a in value if isinstance(a, Container) and a.type == "dict"]
-                if not held or not isinstance(node, ast.Name):
+                if not held or not isinstance(node, ast.Name | ast.Call | ast.Dict):
                     continue
                 source = self.plan.source(caller)
-                if self.plan.site_at(source, node) is None:
+                if self.plan.site_at(source, node) is not None:
+                    continue
+                if isinstance(node, ast.Call):
+                    made = self.plan.flow.values.get(node.func, frozenset())
+                    if made == frozenset({External("builtins.dict")}):
+                        frozen = "flax.core.FrozenDict"
+                        site = ModuleCall(None, as_given(node), callee=frozen, rule="LN104")
+                        self.plan.at(source, node, site)
+                else:
                     template = "{spell:flax.core.FrozenDict}({node})"
                     self.plan.at(source, node, Wrapped(template, "LN104"))
 
