@@ -69,7 +69,7 @@ class Form:
         """The expression."""
         if self.alias is None:
             return f"optax.chain({', '.join(self.steps)})"
-        return f"{self.alias}({_written(self.arguments)})"
+        return f"{self.alias}({_written(_in_order(self.arguments))})"
 
 
 Values = Mapping[str, Given]
@@ -81,6 +81,17 @@ def _written(arguments: tuple[tuple[str, Given], ...]) -> str:
         each.code if each.positional and key == "learning_rate" else f"{key}={each.code}"
         for key, each in arguments
     )
+
+
+def _in_order(arguments: tuple[tuple[str, Given], ...]) -> tuple[tuple[str, Given], ...]:
+    """Arguments in the order in which they were written, new ones behind them."""
+
+    def place(entry: tuple[str, Given]) -> tuple[bool, int]:
+        key, each = entry
+        del key
+        return each.node is None, int(each.code[1:-1]) if each.node is not None else 0
+
+    return tuple(sorted(arguments, key=place))
 
 
 def _call(function: str, arguments: tuple[tuple[str, Given], ...]) -> str:
@@ -191,8 +202,9 @@ def _adagrad(values: Values) -> Form:
 
 
 def _rmsprop(values: Values) -> Form:
-    arguments = _picked(values, "learning_rate", "beta2:decay", "eps", ":eps_in_sqrt=False")
-    return Form("optax.rmsprop", arguments + _flag(values, "centered"), exact=("decay",))
+    given = _picked(values, "learning_rate", "beta2:decay", "eps") + _flag(values, "centered")
+    arguments = given + _picked(values, ":eps_in_sqrt=False")
+    return Form("optax.rmsprop", arguments, exact=("decay",))
 
 
 def _adafactor(values: Values) -> Form:
