@@ -242,7 +242,9 @@ class Contexts:
         for statement, use in self._uses.items():
             drawing = [c for c in use.runs if self.draws(c) or c in passed]
             drawing.sort(key=lambda c: (c.lineno, c.col_offset))
-            for index, call in enumerate(drawing):
+            # Draws outside of modules alone can have the very keys of legacy: folded from 1.
+            first = int(all(self._is_key(c) for c in drawing))
+            for index, call in enumerate(drawing, first):
                 if call in passed:
                     self._order[call] = index if len(drawing) > 1 else None
                     continue
@@ -263,6 +265,10 @@ class Contexts:
                 found = self._around[call]
                 assert isinstance(found, Around)
                 self._around[call] = Around(found.state, found.rng, index, threaded=True)
+
+    def _is_key(self, call: ast.Call) -> bool:
+        callee = self._plan.flow.values.get(call.func, frozenset())
+        return External("flax.nn.make_rng") in callee
 
     def draws(self, call: ast.Call) -> bool:
         """Whether a run may draw a random key of its context."""

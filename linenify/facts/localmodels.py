@@ -71,6 +71,19 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
         plan.at(source, node, site)
 
 
+def _in_context(plan: Plan, node: ast.AST) -> bool:
+    """Whether a legacy context is open where `node` stands."""
+    for ancestor in plan.ancestors(node):
+        if not isinstance(ancestor, ast.With):
+            continue
+        for item in ancestor.items:
+            call = item.context_expr
+            callee = plan.flow.values.get(getattr(call, "func", call), frozenset())
+            if any(not isinstance(a, External) or a.path.startswith("flax.") for a in callee):
+                return True
+    return False
+
+
 def _taken(node: ast.AST) -> list[ast.arg]:
     arguments = getattr(node, "args", None)
     return all_arguments(arguments) if isinstance(arguments, ast.arguments) else []
@@ -83,6 +96,8 @@ def _stores(mentions: Sequence[ast.Name], name: str) -> int:
 def _use(
     plan: Plan, source: Source, read: ast.Name, module: Module, params: str, split: Split
 ) -> tuple[ast.expr, ModuleCall | Renamed]:
+    if _in_context(plan, read):
+        raise Unclear("LN690", "the Model runs in a context")
     parent = plan.parents[read]
     grand = plan.parents.get(parent)
     variables = Added(None, "{'params': %s}" % params)

@@ -68,7 +68,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
             raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
         names = [captures.COLLECTION]
         extra.append(Added("capture_intermediates", "True"))
-    if names:
+    if names or mutable:
         extra.append(Added("mutable", repr(names)))
     first: list[Argument] = []
     if training.models.as_params(value):

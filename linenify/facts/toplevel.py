@@ -158,7 +158,7 @@ def _emit_apply(
             raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
         names = [captures.COLLECTION]
         extra.append(Added("capture_intermediates", "True"))
-    if names:
+    if names or mutable:
         extra.append(Added("mutable", repr(names)))
     made = _method(construct, (variables, *inputs, *extra), "apply")
     if construct is None and decoding is not None:

@@ -378,3 +378,18 @@ def often(x, key):
     assert "def noise(x, rngs=None):" in text
     assert text.count("jax.random.fold_in(key, 0)") == text.count("jax.random.fold_in(key, 1)") == 1
     assert "rng, subkey = jax.random.split(rng)\n    x = noise(x, rngs={'dropout': subkey})" in text
+
+
+def test_a_run_without_state_in_a_stateful_context_gives_an_empty_one():
+    text = migrated("""\
+class Plain(nn.Module):
+  def apply(self, x):
+    return nn.Dense(x, 2)
+
+def main(params, old, x):
+  model = nn.Model(Plain, params)
+  with nn.stateful(old) as new:
+    y = model(x)
+  return y, new
+""")
+    assert "y, new = Plain().apply({'params': model_params, **old}, x, mutable=[])" in text
