@@ -86,10 +86,11 @@ def _written(arguments: tuple[tuple[str, Given], ...]) -> str:
 def _in_order(arguments: tuple[tuple[str, Given], ...]) -> tuple[tuple[str, Given], ...]:
     """Arguments in the order in which they were written, new ones behind them."""
 
-    def place(entry: tuple[str, Given]) -> tuple[bool, int]:
+    def place(entry: tuple[str, Given]) -> tuple[bool, bool, int]:
         key, each = entry
-        del key
-        return each.node is None, int(each.code[1:-1]) if each.node is not None else 0
+        first = each.positional and key == "learning_rate"
+        written = each.node is not None and each.code[1:-1].isdigit()
+        return not first, not written, int(each.code[1:-1]) if written else 0
 
     return tuple(sorted(arguments, key=place))
 
