@@ -188,8 +188,7 @@ def test_more_than_ten_children_and_a_named_root():
     ones = {"scale": np.ones(6), "bias": np.ones(6)}
     params |= {f"BatchNorm_{2 * n + 1}": ones for n in range(12)}
     state = {
-        f"/net/BatchNorm_{2 * n + 1}": {"mean": np.full(6, n), "var": np.ones(6)}
-        for n in range(12)
+        f"/net/BatchNorm_{2 * n + 1}": {"mean": np.full(6, n), "var": np.ones(6)} for n in range(12)
     }
     variables = remap(params, renames(Deep(), X, params=params, state=state), state)
     numbers = first_numbers({k: v for k, v in variables["params"].items() if "Dense" in k})
