@@ -644,9 +644,13 @@ def call_api(
             return frozenset({Legacy("context")})
         case Legacy(type="Cache"), _:
             return frozenset({Legacy("Cache")})
-        case Instance(), "replace":
+        case Instance(), "replace" | "_replace":
             for keyword, value in keywords:
-                if keyword is not None:
+                if keyword is None:
+                    held = frozenset(a for a in value if isinstance(a, Container))
+                    for field in lookup.fields(receiver.node):
+                        flow.join(flow.attributes, (receiver.node, field), flow.item(held, field))
+                else:
                     flow.join(flow.attributes, (receiver.node, keyword), value)
             return frozenset({receiver})
     return NOTHING

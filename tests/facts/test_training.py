@@ -393,3 +393,19 @@ def main(params, old, x):
   return y, new
 """)
     assert "y, new = Plain().apply({'params': model_params, **old}, x, mutable=[])" in text
+
+
+def test_a_record_that_is_replaced_still_holds_its_optimizer():
+    text = migrated("""\
+import typing
+
+class Run(typing.NamedTuple):
+  opt: optim.Optimizer
+  best: float = 0.
+
+def main(params, other):
+  run = Run(optim.Adam(learning_rate=0.1).create(params))
+  run = run._replace(**{'opt': run.opt, 'best': other})
+  return run.opt.state.step, run.opt.target
+""")
+    assert "return run.opt.step, run.opt.params" in text
