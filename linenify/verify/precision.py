@@ -8,7 +8,10 @@ of the inputs does to the legacy side alone; a wrong migration is neither.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import inspect
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -23,13 +26,13 @@ from linenify.verify.patching import Patch, patched
 
 @contextlib.contextmanager
 def doubled(overlay: Overlay | None) -> Iterator[None]:
-    """Makes `jnp.float32` mean double precision, also where legacy Flax takes it as default."""
+    """Makes `jnp.float32` mean double precision, also where Flax takes it as a default."""
+    modules = _linen_modules() if overlay is None else overlay.modules
     patches = [Patch(jnp, "float32", jnp.float64)]
-    if overlay is not None:
-        patches += [
-            Patch(function, "__defaults__", _widened(function.__defaults__))
-            for function in _with_single_defaults(overlay)
-        ]
+    for function in _with_single_defaults(modules):
+        patches.append(Patch(function, "__defaults__", _widened(function.__defaults__)))
+        patches.append(Patch(function, "__kwdefaults__", _widened_keywords(function)))
+    patches += [Patch(each, "default", jnp.float64) for each in _single_fields(modules)]
     with jax.enable_x64(True), contextlib.ExitStack() as stack:
         for patch in patches:
             stack.enter_context(_swapped(patch))
@@ -51,27 +54,62 @@ def _swapped(patch: Patch) -> Iterator[None]:
         setattr(patch.home, patch.attribute, before)
 
 
-def _widened(defaults: tuple[Any, ...] | None) -> tuple[Any, ...]:
-    return tuple(jnp.float64 if value is _SINGLE else value for value in defaults or ())
+def _widened(defaults: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    if defaults is None:
+        return None
+    return tuple(jnp.float64 if value is _SINGLE else value for value in defaults)
+
+
+def _widened_keywords(function: types.FunctionType) -> dict[str, Any] | None:
+    given = function.__kwdefaults__
+    if given is None:
+        return None
+    return {name: jnp.float64 if value is _SINGLE else value for name, value in given.items()}
 
 
 _SINGLE = jnp.float32
 
 
+def _linen_modules() -> tuple[types.ModuleType, ...]:
+    """The modules of Linen, whose layers have `param_dtype=jnp.float32`."""
+    return tuple(
+        module for name, module in sorted(sys.modules.items()) if name.startswith("flax.linen")
+    )
+
+
 @functools.cache
-def _with_single_defaults(overlay: Overlay) -> tuple[types.FunctionType, ...]:
-    """The functions of legacy Flax that have single precision as a default."""
+def _with_single_defaults(modules: tuple[types.ModuleType, ...]) -> tuple[types.FunctionType, ...]:
+    """The functions, `__init__` of dataclasses included, that default to single precision."""
     found: dict[int, types.FunctionType] = {}
-    for module in overlay.modules:
+    for module in modules:
         for value in list(vars(module).values()):
             parts = list(vars(value).values()) if isinstance(value, type) else [value]
             for part in parts:
                 function = getattr(part, "__func__", part)
-                if isinstance(function, types.FunctionType) and any(
-                    default is _SINGLE for default in function.__defaults__ or ()
-                ):
+                if not isinstance(function, types.FunctionType):
+                    continue
+                function = inspect.unwrap(function)  # Linen wraps what dataclasses generate
+                if any(default is _SINGLE for default in _defaults(function)):
                     found[id(function)] = function
     return tuple(found.values())
+
+
+@functools.cache
+def _single_fields(modules: tuple[types.ModuleType, ...]) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of dataclasses with that default, which subclasses of the user's inherit."""
+    found = {
+        id(field): field
+        for module in modules
+        for value in list(vars(module).values())
+        if isinstance(value, type) and dataclasses.is_dataclass(value)
+        for field in dataclasses.fields(value)
+        if field.default is _SINGLE
+    }
+    return tuple(found.values())
+
+
+def _defaults(function: types.FunctionType) -> tuple[Any, ...]:
+    return (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
 
 
 def widened(tree: Any) -> Any:

@@ -47,7 +47,7 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
 
     @functools.cache
     def noise() -> Mapping[str, Noise]:
-        return _noise(pair.legacy, legacy, old)
+        return _noise(pair, legacy, linen, matched, new)
 
     measure = noise if pair.rtol is None else None
     verdict = []
@@ -93,16 +93,31 @@ def _watched(world: World) -> Iterator[Mapping[str, Creation]]:
             yield {"params": params, "state": state}
 
 
-def _noise(run: Run, world: World, old: Any) -> Mapping[str, Noise]:
-    """What numbers that are off by a last bit do to the legacy program."""
-    rows = _numeric(old)
+def _noise(
+    pair: RunPair, legacy: World, linen: World, matched: _Match, new: Any
+) -> Mapping[str, Noise]:
+    """What numbers that are off by a last bit do to the legacy program.
+
+    Where that leaves a doubt, both programs run in double precision, if they can.
+    """
     moved = []
     for seed in range(_PERTURBATIONS):
+        with contextlib.suppress(UserCodeError):
+            moved.append(_returned(pair.legacy, legacy.anew(nudge=seed)))
+
+    def numbers(old: Any, new: Any) -> list[Row]:
+        match = _Match(matched.tolerance)
+        match.walk("", old, new)
+        return match.numbers
+
+    def double() -> list[Row] | None:
         try:
-            moved.append(_numeric(_returned(run, world.anew(nudge=seed))))
+            old = _returned(pair.legacy, legacy.in_double_precision())
+            return numbers(old, _returned(pair.linen, linen.in_double_precision()))
         except UserCodeError:
-            continue
-    return measured(rows, moved, lambda: None)
+            return None  # not every program allows it
+
+    return measured(matched.numbers, [numbers(old, new) for old in moved], double)
 
 
 def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:
@@ -111,13 +126,12 @@ def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:
     Raises:
         UserCodeError: it did not run.
     """
-    return [(name, leaf) for name, leaf, _ in _numeric(_returned(run, world))]
+    leaves = _leaves(_returned(run, world))
+    return [("/".join(path) or "(all)", leaf) for path, leaf in leaves if _is_number(leaf)]
 
 
-def _numeric(tree: Any) -> list[Row]:
-    leaves = [("/".join(path) or "(all)", leaf) for path, leaf in _leaves(tree)]
-    numbers = (bool, int, float, complex, np.generic, np.ndarray, jax.Array)
-    return [(name, leaf, leaf) for name, leaf in leaves if isinstance(leaf, numbers)]
+def _is_number(leaf: Any) -> bool:
+    return isinstance(leaf, bool | int | float | complex | np.generic | np.ndarray | jax.Array)
 
 
 def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
@@ -172,6 +186,11 @@ class _Match:
         self.rows: list[Row] = []
         self.variables: list[Row] = []
         self.gaps: list[Gap] = []
+
+    @property
+    def numbers(self) -> list[Row]:
+        """The pairs of leaves that are numbers."""
+        return [row for row in (*self.rows, *self.variables) if _is_number(row[1])]
 
     def walk(self, name: str, old: Any, new: Any) -> None:
         """Pairs what belongs together; `name` is the keypath so far."""
