@@ -38,10 +38,6 @@ class Tolerance:
 _ABOVE_FLOOR = 4.0
 # Two sides that round the same numbers in another order may differ by so many steps.
 _STEPS = 2.0
-# In double precision rounding noise is 2**-29 of what it was.  What stays as large as a
-# quarter of the noise, or above a last bit of the leaf, is no rounding.
-_STAYS = 0.25
-_LAST_BIT = 2.0**-24
 
 
 def compare_trees(what: str, legacy: Any, linen: Any, tolerance: Tolerance) -> Comparison:
@@ -104,12 +100,10 @@ def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: T
     allowed = max(_ABOVE_FLOOR * noise.floor, steps)
     within = gap.absolute <= allowed
     note = VANISHES if noise.vanishes else ""
-    if noise.double is not None and noise.double > max(
-        _STAYS * noise.floor, _LAST_BIT * noise.size
-    ):
+    if noise.stays:
         within = False
         note = f"it stays in double precision: {noise.double:.1e}"
-    elif within and noise.floor > _BLURRED * scale and not noise.vanishes:
+    elif within and noise.floor > _BLURRED * scale and not (noise.vanishes or noise.proves):
         note = f"the noise is {noise.floor / scale:.0e} of the leaf: this proves little"
     return dataclasses.replace(
         gap,

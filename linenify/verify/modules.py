@@ -21,7 +21,7 @@ from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of
 from linenify.verify.departing import departure, owners_of
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Leaves
-from linenify.verify.noise import Noise, Row, measured
+from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
 from linenify.verify.observing import Seen, observed, randomised
 from linenify.verify.pairing import Pairing, Place, laid_out, pairings
 from linenify.verify.parting import owner_of, parted_at_init, traced
@@ -140,6 +140,21 @@ Numbers = tuple[Sequence[Any], Sequence[Any]]
 """The leaves of params and of collections, in legacy order."""
 
 
+@dataclass(frozen=True)
+class _Double:
+    """Both sides in double precision, and what the legacy one did."""
+
+    worlds: tuple[World, World]
+    sides: tuple[ModuleSide, ModuleSide]
+    numbers: Numbers
+    seen: Seen
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether something was in a lower precision nevertheless."""
+        return any(world.double.happened for world in self.worlds if world.double is not None)
+
+
 @dataclass
 class _Evidence:
     """What the sides do under the same numbers; run once, whatever the reading."""
@@ -158,30 +173,15 @@ class _Evidence:
     @functools.cached_property
     def perturbed(self) -> list[Seen]:
         """The legacy side, its variables and inputs off by a last bit."""
-        seen = []
-        side = self.sides[0]
-        given = side.arguments
-        for trial in range(_PERTURBATIONS):
-            draw = generator("perturbation", trial)
-            side.arguments = Arguments(
-                perturbed(given.inputs, draw), perturbed(given.named, draw), given.fixed
-            )
-            try:
-                numbers = perturbed(self.numbers, draw)
-                seen.append(self._legacy(side, self.worlds[0], numbers))
-            except UserCodeError:
-                continue
-            finally:
-                side.arguments = given
-        return seen
+        return self._perturbed(self.sides[0], self.worlds[0], self.numbers)
 
     @functools.cached_property
-    def double(self) -> tuple[Seen, ModuleSide, World] | None:
-        """The legacy side in double precision, and the Linen side to run so."""
-        legacy, linen = (world.in_double_precision() for world in self.worlds)
+    def double(self) -> _Double | None:
+        """Both sides in double precision, if the program allows it; the legacy one has run."""
+        worlds = [world.in_double_precision() for world in self.worlds]
         sides = []
         try:
-            for run, world in ((self.pair.legacy, legacy), (self.pair.linen, linen)):
+            for run, world in zip((self.pair.legacy, self.pair.linen), worlds, strict=True):
                 with inside(world, "init"):
                     side = module_side(run, world)
                     given = side.arguments
@@ -189,11 +189,37 @@ class _Evidence:
                         widened(given.inputs), widened(given.named), given.fixed
                     )
                     sides.append(side)
-            with inside(legacy, "call"):
+            with inside(worlds[0], "call"):
                 numbers = widened(self.numbers)
-            return self._legacy(sides[0], legacy, numbers), sides[1], linen
+            seen = self._legacy(sides[0], worlds[0], numbers)
         except UserCodeError:
             return None  # not every program allows it
+        return _Double((worlds[0], worlds[1]), (sides[0], sides[1]), numbers, seen)
+
+    @functools.cached_property
+    def shaken(self) -> list[Seen]:
+        """The legacy side in double precision, everything off by a last bit of that."""
+        if self.double is None:
+            return []
+        return self._perturbed(self.double.sides[0], self.double.worlds[0], self.double.numbers)
+
+    def _perturbed(self, side: ModuleSide, world: World, numbers: Numbers) -> list[Seen]:
+        seen = []
+        given = side.arguments
+        for trial in range(_PERTURBATIONS):
+            draw = generator("perturbation", trial)
+            try:
+                with inside(world, "call"):
+                    moved = perturbed(numbers, draw)
+                    side.arguments = Arguments(
+                        perturbed(given.inputs, draw), perturbed(given.named, draw), given.fixed
+                    )
+                seen.append(self._legacy(side, world, moved))
+            except UserCodeError:
+                continue
+            finally:
+                side.arguments = given
+        return seen
 
     def _legacy(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
         params, state = (
@@ -294,27 +320,33 @@ class _Reading:
         double: Callable[[], tuple[Seen, Seen] | None],
     ) -> Mapping[str, Noise]:
         rows_of = dict(self._kinds())[what]
-        # Of the runs that are off by a last bit, the legacy column is looked at.
-        moved = [_rows(rows_of(seen, new)) for seen in evidence.perturbed]
 
-        def wide() -> list[Row] | None:
+        def wide() -> Wide | None:
             both = double()
             try:
-                return None if both is None else _rows(rows_of(*both))
+                if both is None or evidence.double is None:
+                    return None
+                return Wide(_rows(rows_of(*both)), evidence.double.narrowed)
             except UserCodeError:
                 return None  # gradients may not exist there
 
-        return measured(rows, moved, wide)
+        # Of the runs that are off by a last bit, the legacy column is looked at.
+        def moved(seen: Sequence[Seen], other: Seen) -> list[list[Row]]:
+            return [_rows(rows_of(each, other)) for each in seen]
+
+        def shaken() -> list[list[Row]]:
+            both = double()
+            return [] if both is None else moved(evidence.shaken, both[1])
+
+        return measured(rows, Reruns(wide, lambda: moved(evidence.perturbed, new), shaken))
 
     def _double(self, evidence: _Evidence) -> tuple[Seen, Seen] | None:
         """Both sides in double precision, if the program allows it."""
-        if evidence.double is None:
+        double = evidence.double
+        if double is None:
             return None
-        old, side, world = evidence.double
         try:
-            with inside(world, "call"):
-                numbers = widened(evidence.numbers)
-            return old, self._linen(side, world, numbers)
+            return double.seen, self._linen(double.sides[1], double.worlds[1], double.numbers)
         except UserCodeError:
             return None
 

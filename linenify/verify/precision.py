@@ -14,6 +14,7 @@ import inspect
 import sys
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -24,8 +25,32 @@ from linenify.verify.overlay import Overlay
 from linenify.verify.patching import Patch, patched
 
 
+@dataclass
+class Narrowing:
+    """Whether a program in double precision converted something to a lower one."""
+
+    happened: bool = False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Takes down what happens inside."""
+        from jax.extend.core.primitives import convert_element_type_p as convert
+
+        before = convert.bind
+
+        def bind(*operands: Any, new_dtype: Any, **parameters: Any) -> Any:
+            if jnp.issubdtype(new_dtype, jnp.floating) and any(
+                getattr(each, "dtype", None) == np.float64 != new_dtype for each in operands
+            ):
+                self.happened = True
+            return before(*operands, new_dtype=new_dtype, **parameters)
+
+        with _swapped(Patch(convert, "bind", bind)):
+            yield
+
+
 @contextlib.contextmanager
-def doubled(overlay: Overlay | None) -> Iterator[None]:
+def doubled(overlay: Overlay | None, narrowing: Narrowing | None = None) -> Iterator[None]:
     """Makes `jnp.float32` mean double precision, also where Flax takes it as a default."""
     modules = _linen_modules() if overlay is None else overlay.modules
     patches = [Patch(jnp, "float32", jnp.float64)]
@@ -36,6 +61,7 @@ def doubled(overlay: Overlay | None) -> Iterator[None]:
     with jax.enable_x64(True), contextlib.ExitStack() as stack:
         for patch in patches:
             stack.enter_context(_swapped(patch))
+        stack.enter_context((narrowing or Narrowing()).watched())
         yield
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.departing import departure_in_order
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Keypath
-from linenify.verify.noise import Noise, Row, measured
+from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
 from linenify.verify.tracing import Event, traced_legacy, traced_linen
@@ -96,28 +96,38 @@ def _watched(world: World) -> Iterator[Mapping[str, Creation]]:
 def _noise(
     pair: RunPair, legacy: World, linen: World, matched: _Match, new: Any
 ) -> Mapping[str, Noise]:
-    """What numbers that are off by a last bit do to the legacy program.
-
-    Where that leaves a doubt, both programs run in double precision, if they can.
-    """
-    moved = []
-    for seed in range(_PERTURBATIONS):
-        with contextlib.suppress(UserCodeError):
-            moved.append(_returned(pair.legacy, legacy.anew(nudge=seed)))
+    """How much of a difference is rounding: the programs run again."""
 
     def numbers(old: Any, new: Any) -> list[Row]:
         match = _Match(matched.tolerance)
         match.walk("", old, new)
         return match.numbers
 
-    def double() -> list[Row] | None:
+    @functools.cache
+    def double() -> Wide | None:
+        worlds = legacy.in_double_precision(), linen.in_double_precision()
         try:
-            old = _returned(pair.legacy, legacy.in_double_precision())
-            return numbers(old, _returned(pair.linen, linen.in_double_precision()))
+            old = _returned(pair.legacy, worlds[0])
+            rows = numbers(old, _returned(pair.linen, worlds[1]))
         except UserCodeError:
             return None  # not every program allows it
+        return Wide(rows, any(each.double.happened for each in worlds if each.double))
 
-    return measured(matched.numbers, [numbers(old, new) for old in moved], double)
+    def moved(world: Callable[[int], World], new: Any) -> list[list[Row]]:
+        rows = []
+        for seed in range(_PERTURBATIONS):
+            with contextlib.suppress(UserCodeError):
+                rows.append(numbers(_returned(pair.legacy, world(seed)), new))
+        return rows
+
+    return measured(
+        matched.numbers,
+        Reruns(
+            double,
+            perturbed=lambda: moved(legacy.anew, new),
+            shaken=lambda: moved(legacy.in_double_precision, new),
+        ),
+    )
 
 
 def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:

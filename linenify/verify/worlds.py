@@ -18,7 +18,7 @@ from linenify.verify.case import CaseError, Side
 from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
-from linenify.verify.precision import doubled
+from linenify.verify.precision import Narrowing, doubled
 from linenify.verify.verdict import Failure
 
 _FRAMES = 4
@@ -30,7 +30,8 @@ class World:
 
     files: UserFiles
     overlay: Overlay | None
-    double: bool = False
+    double: Narrowing | None = None
+    """Set for double precision: takes down whether all of it was in that."""
     nudge: int | None = None
     """A seed: random numbers are off by a last bit."""
 
@@ -38,9 +39,9 @@ class World:
         """The same world before its files were imported; functions are compiled anew."""
         return World(self.files.fresh(), self.overlay, nudge=nudge)
 
-    def in_double_precision(self) -> World:
+    def in_double_precision(self, nudge: int | None = None) -> World:
         """The same world, where `float32` means `float64`; files are imported anew."""
-        return World(self.files.fresh(), self.overlay, double=True)
+        return World(self.files.fresh(), self.overlay, Narrowing(), nudge)
 
     @property
     def side(self) -> Side:
@@ -53,8 +54,8 @@ class World:
         with contextlib.ExitStack() as stack:
             if self.overlay is not None:
                 stack.enter_context(self.overlay.visible())
-            if self.double:
-                stack.enter_context(doubled(self.overlay))
+            if self.double is not None:
+                stack.enter_context(doubled(self.overlay, self.double))
             stack.enter_context(self.files.active())
             stack.enter_context(blindfolded(self.nudge))
             # Samplers outside of JAX have a state, which both sides begin with.

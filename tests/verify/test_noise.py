@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from linenify.verify.compare import Tolerance, compare_leaves
 from linenify.verify.inputs import generator
-from linenify.verify.noise import measured
-from linenify.verify.precision import doubled, perturbed, widened
+from linenify.verify.noise import Reruns, Wide, measured
+from linenify.verify.precision import Narrowing, doubled, perturbed, widened
 from linenify.verify.verdict import VANISHES, Outcome
 
 pytestmark = pytest.mark.numeric
@@ -16,16 +17,20 @@ pytestmark = pytest.mark.numeric
 VALUES = np.array([1.0, 2.0, 4.0], np.float32)
 
 
-def judged(old, new, moved, wide=None):
-    """The only gap between two leaves, where `moved` is what a last bit does to the old one."""
+def judged(old, new, moved, wide=None, *, narrowed=False, shaken=None):
+    """The only gap between two leaves.
+
+    `moved` is what a last bit does to the old one, `shaken` the same in double precision,
+    where `wide` are both.
+    """
     rows = [("leaf", old, new)]
-    double = None if wide is None else [("leaf", *wide)]
-    comparison = compare_leaves(
-        "outputs",
-        rows,
-        Tolerance(1e-6),
-        lambda: measured(rows, [[("leaf", moved, new)]], lambda: double),
+    double = None if wide is None else Wide([("leaf", *wide)], narrowed)
+    reruns = Reruns(
+        lambda: double,
+        lambda: [[("leaf", moved, new)]],
+        lambda: [] if shaken is None else [[("leaf", shaken, new)]],
     )
+    comparison = compare_leaves("outputs", rows, Tolerance(1e-6), lambda: measured(rows, reruns))
     [gap] = comparison.every
     return gap
 
@@ -50,6 +55,27 @@ def test_what_stays_in_double_precision_is_no_rounding():
     gap = judged(VALUES, new, noisy, (exact, exact + 9e-4))
     assert gap.outcome is Outcome.DIFFERENT
     assert "stays in double precision" in gap.note
+
+
+def test_a_difference_below_the_noise_is_seen_in_double_precision():
+    noisy, exact = VALUES + np.float32(1e-3), VALUES.astype(np.float64)
+    assert judged(VALUES, VALUES + np.float32(1e-6), noisy, (exact, exact + 1e-6)).outcome is (
+        Outcome.DIFFERENT
+    )
+
+
+def test_parts_in_single_precision_round_in_double_precision_too():
+    noisy, exact = VALUES + np.float32(1e-3), VALUES.astype(np.float64)
+    wide = exact, exact + 1e-7
+    new = VALUES + np.float32(1e-6)
+    assert judged(VALUES, new, noisy, wide, narrowed=True).outcome is Outcome.CLOSE
+
+
+def test_chaos_stays_chaos_in_double_precision():
+    exact = VALUES.astype(np.float64)
+    gap = judged(VALUES, VALUES * 1.1, VALUES * 1.2, (exact, exact * 1.3), shaken=exact * 0.8)
+    assert gap.outcome is Outcome.CLOSE
+    assert judged(VALUES, VALUES * 1.1, VALUES * 1.2, (exact, exact * 1.3), shaken=exact).note
 
 
 def test_a_leaf_that_is_zero_but_for_noise_is_recognised():
@@ -79,5 +105,17 @@ def test_double_precision_comes_and_goes():
     with doubled(None):
         assert jnp.zeros(2, jnp.float32).dtype == np.float64
         assert widened({"x": VALUES})["x"].dtype == np.float64
+        params = nn.Dense(2).init(jax.random.PRNGKey(0), jnp.zeros((1, 3)))
+        assert params["params"]["kernel"].dtype == np.float64
     assert jnp.float32 is before
+    assert nn.Dense(2).param_dtype is before
     assert not jax.config.jax_enable_x64
+
+
+def test_what_is_converted_to_a_lower_precision_is_noticed():
+    narrowing = Narrowing()
+    with doubled(None, narrowing):
+        (jnp.ones(2) * 2).astype(jnp.float32)
+        assert not narrowing.happened
+        jax.jit(lambda x: x.astype(jnp.bfloat16))(jnp.ones(2))
+    assert narrowing.happened
