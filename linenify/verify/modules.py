@@ -214,7 +214,7 @@ class _Evidence:
                     side.arguments = Arguments(
                         perturbed(given.inputs, draw), perturbed(given.named, draw), given.fixed
                     )
-                seen.append(self._legacy(side, world, moved))
+                seen.append(self._legacy(side, world.nudged(trial), moved))
             except UserCodeError:
                 continue
             finally:

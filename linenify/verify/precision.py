@@ -13,7 +13,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,26 +34,61 @@ class Narrowing:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Takes down what happens inside."""
-        from jax.extend.core.primitives import convert_element_type_p as convert
 
-        before = convert.bind
+        def note(converted: Any) -> Any:
+            self.happened = True
+            return converted
 
-        def bind(*operands: Any, new_dtype: Any, **parameters: Any) -> Any:
-            if jnp.issubdtype(new_dtype, jnp.floating) and any(
-                getattr(each, "dtype", None) == np.float64 != new_dtype for each in operands
-            ):
-                self.happened = True
-            return before(*operands, new_dtype=new_dtype, **parameters)
-
-        with _swapped(Patch(convert, "bind", bind)):
+        with _after_narrowing(note):
             yield
 
 
 @contextlib.contextmanager
+def nudged_narrowing(seed: int) -> Iterator[None]:
+    """Inside, whatever is converted to a lower precision is off by a last bit of that."""
+
+    def nudge(converted: Any) -> Any:
+        step = float(jnp.finfo(converted.dtype).eps)  # type: ignore[no-untyped-call]
+        signs = np.random.default_rng(seed).choice([-step, step], converted.shape)
+        return jax.lax.mul(converted, jnp.asarray((1 + signs).astype(converted.dtype)))
+
+    with _after_narrowing(nudge):
+        yield
+
+
+@contextlib.contextmanager
+def _after_narrowing(then: Callable[[Any], Any]) -> Iterator[None]:
+    """Passes the result of every conversion to a lower precision through a function."""
+    from jax.extend.core.primitives import convert_element_type_p as convert
+
+    before = convert.bind
+
+    def bind(*operands: Any, new_dtype: Any, **parameters: Any) -> Any:
+        converted = before(*operands, new_dtype=new_dtype, **parameters)
+        narrower = any(_bits(each) > _bits(converted) > 0 for each in operands)
+        return then(converted) if narrower else converted
+
+    with _swapped(Patch(convert, "bind", bind)):
+        yield
+
+
+def _bits(value: Any) -> int:
+    """The size of a real number; 0 for anything else."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        return 0
+    return int(jnp.finfo(dtype).bits)  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
 def doubled(overlay: Overlay | None, narrowing: Narrowing | None = None) -> Iterator[None]:
-    """Makes `jnp.float32` mean double precision, also where Flax takes it as a default."""
+    """Makes `jnp.float32` mean double precision, also where Flax takes it as a default.
+
+    Half precision becomes double, too: what rounds less in one of two equal
+    programs shows that they are equal only where nothing rounds.
+    """
     modules = _linen_modules() if overlay is None else overlay.modules
-    patches = [Patch(jnp, "float32", jnp.float64)]
+    patches = [Patch(jnp, name, jnp.float64) for name in ("float32", "float16", "bfloat16")]
     for function in _with_single_defaults(modules):
         patches.append(Patch(function, "__defaults__", _widened(function.__defaults__)))
         patches.append(Patch(function, "__kwdefaults__", _widened_keywords(function)))
@@ -139,10 +174,10 @@ def _defaults(function: types.FunctionType) -> tuple[Any, ...]:
 
 
 def widened(tree: Any) -> Any:
-    """Single precision arrays in double precision, the same numbers."""
+    """Real numbers in double precision, the same ones."""
 
     def widen(leaf: Any) -> Any:
-        if isinstance(leaf, jax.Array | np.ndarray) and leaf.dtype == np.float32:
+        if isinstance(leaf, jax.Array | np.ndarray) and _bits(leaf):
             return jnp.asarray(np.asarray(leaf).astype(np.float64))
         return leaf
 

@@ -7,7 +7,7 @@ import functools
 import random
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from linenify.verify.case import CaseError, Side
 from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
-from linenify.verify.precision import Narrowing, doubled
+from linenify.verify.precision import Narrowing, doubled, nudged_narrowing
 from linenify.verify.verdict import Failure
 
 _FRAMES = 4
@@ -33,7 +33,11 @@ class World:
     double: Narrowing | None = None
     """Set for double precision: takes down whether all of it was in that."""
     nudge: int | None = None
-    """A seed: random numbers are off by a last bit."""
+    """A seed: random numbers, and what goes to half precision, are off by a last bit."""
+
+    def nudged(self, seed: int) -> World:
+        """The same world, nudged; what is compiled already stays as it is."""
+        return replace(self, nudge=seed)
 
     def anew(self, nudge: int | None = None) -> World:
         """The same world before its files were imported; functions are compiled anew."""
@@ -58,6 +62,8 @@ class World:
                 stack.enter_context(doubled(self.overlay, self.double))
             stack.enter_context(self.files.active())
             stack.enter_context(blindfolded(self.nudge))
+            if self.nudge is not None:
+                stack.enter_context(nudged_narrowing(self.nudge))
             # Samplers outside of JAX have a state, which both sides begin with.
             random.seed(0)
             np.random.seed(0)

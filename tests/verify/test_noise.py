@@ -9,7 +9,7 @@ from flax import linen as nn
 from linenify.verify.compare import Tolerance, compare_leaves
 from linenify.verify.inputs import generator
 from linenify.verify.noise import Reruns, Wide, measured
-from linenify.verify.precision import Narrowing, doubled, perturbed, widened
+from linenify.verify.precision import Narrowing, doubled, nudged_narrowing, perturbed, widened
 from linenify.verify.verdict import VANISHES, Outcome
 
 pytestmark = pytest.mark.numeric
@@ -116,6 +116,21 @@ def test_what_is_converted_to_a_lower_precision_is_noticed():
     narrowing = Narrowing()
     with doubled(None, narrowing):
         (jnp.ones(2) * 2).astype(jnp.float32)
+        assert jnp.ones(2, jnp.bfloat16).dtype == np.float64
         assert not narrowing.happened
-        jax.jit(lambda x: x.astype(jnp.bfloat16))(jnp.ones(2))
+        jax.jit(lambda x: x.astype("float32"))(jnp.ones(2))
     assert narrowing.happened
+
+
+def test_half_precision_is_off_by_a_last_bit_of_its_own():
+    def halved(x):
+        return x.astype(jnp.bfloat16).astype(jnp.float32)
+
+    values = jnp.asarray(VALUES)
+    with nudged_narrowing(0):
+        moved = [halved(values), jax.jit(halved)(values)]
+        assert (values.astype(jnp.int32) == VALUES).all()
+    for each in moved:
+        apart = np.abs(np.asarray(each) / VALUES - 1)
+        assert ((apart > 2e-3) & (apart < 1e-2)).all()
+    assert (halved(values) == VALUES).all()
