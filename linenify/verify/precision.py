@@ -52,8 +52,18 @@ def nudged_narrowing(seed: int) -> Iterator[None]:
         signs = np.random.default_rng(seed).choice([-step, step], converted.shape)
         return jax.lax.mul(converted, jnp.asarray((1 + signs).astype(converted.dtype)))
 
-    with _after_narrowing(nudge):
+    # What JAX has traced meanwhile must not be found again afterwards: the precision is
+    # called by its other name, which is a part of the keys of JAX's caches.
+    config: Any = jax.config
+    other = _ALIASES.get(str(config.jax_default_matmul_precision))
+    if other is None:
+        yield  # a precision that the user has chosen
+        return
+    with jax.default_matmul_precision(other), _after_narrowing(nudge):
         yield
+
+
+_ALIASES = {"highest": "float32", "float32": "highest"}
 
 
 @contextlib.contextmanager
@@ -62,9 +72,17 @@ def _after_narrowing(then: Callable[[Any], Any]) -> Iterator[None]:
     from jax.extend.core.primitives import convert_element_type_p as convert
 
     before = convert.bind
+    inner = False
 
     def bind(*operands: Any, new_dtype: Any, **parameters: Any) -> Any:
-        converted = before(*operands, new_dtype=new_dtype, **parameters)
+        nonlocal inner
+        if inner:  # JAX compiles a single operation by tracing it once more
+            return before(*operands, new_dtype=new_dtype, **parameters)
+        inner = True
+        try:
+            converted = before(*operands, new_dtype=new_dtype, **parameters)
+        finally:
+            inner = False
         narrower = any(_bits(each) > _bits(converted) > 0 for each in operands)
         return then(converted) if narrower else converted
 
