@@ -17,7 +17,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -57,11 +58,13 @@ class Limits:
         timeout: seconds for one job.
         memory: bytes that a worker may allocate; 0 for no limit.
         platform: "cpu", "gpu" or "tpu".
+        workers: processes at a time; 0 for as many as the machine and the jobs are worth.
     """
 
     timeout: float = 300.0
     memory: int = 0
     platform: str = "cpu"
+    workers: int = 0
 
 
 def run_cases(folders: Iterable[Path], *, timeout: float = 300.0) -> list[CaseResult]:
@@ -86,19 +89,65 @@ def run_jobs(
     by_devices: dict[int, list[int]] = {}
     for index, job in enumerate(jobs):
         by_devices.setdefault(devices_of(job), []).append(index)
-    results: dict[int, CaseResult] = {}
-    for devices, indices in by_devices.items():
-        waiting = indices
-        while waiting:
-            group = [jobs[index] for index in waiting[:_JOBS]]
-            done = []
-            for result in _one_worker(group, limits, devices):
-                done.append(result)
-                progress()
-            results.update(zip(waiting, done, strict=False))
-            waiting = waiting[len(done) :]
-    return [results[index] for index in range(len(jobs))]
+    crew = _Crew(jobs, limits, progress)
+    shares = [
+        (devices, indices[number::count])
+        for devices, indices in by_devices.items()
+        for count in [_workers(len(indices), limits)]
+        for number in range(count)
+    ]
+    with ThreadPoolExecutor(_workers(len(jobs), limits)) as pool:
+        try:
+            for future in [pool.submit(crew.work, *share) for share in shares]:
+                future.result()
+        except BaseException:  # Ctrl-C, for one
+            crew.stop()
+            raise
+    return [crew.results[index] for index in range(len(jobs))]
 
+
+@dataclass
+class _Crew:
+    """What several workers do at the same time."""
+
+    jobs: Sequence[Job]
+    limits: Limits
+    progress: Callable[[], None]
+    results: dict[int, CaseResult] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def work(self, devices: int, waiting: Sequence[int]) -> None:
+        """Runs some of the jobs, one after the other."""
+        while waiting and not self._stopped:
+            group = [self.jobs[index] for index in waiting[:_JOBS]]
+            done = 0
+            for result in _one_worker(group, self.limits, devices, self._running):
+                self.results[waiting[done]] = result
+                done += 1
+                with self._lock:
+                    self.progress()
+            waiting = waiting[done:]
+
+    def stop(self) -> None:
+        """Ends all workers."""
+        self._stopped = True
+        for worker in list(self._running):
+            worker.kill()
+
+
+def _workers(jobs: int, limits: Limits) -> int:
+    """How many processes to run so many jobs in: each costs the start of JAX, and memory."""
+    if limits.workers or limits.platform != "cpu":
+        return max(1, min(jobs, limits.workers))
+    return max(1, min(os.cpu_count() or 1, _PROCESSES, jobs // _WORTH))
+
+
+_PROCESSES = 4
+_WORTH = 3  # jobs that are worth a process of their own
 
 # What JAX has compiled stays in memory: after so many jobs a worker has earned its rest.
 _JOBS = 40
@@ -136,7 +185,9 @@ def environment(devices: int = 1, platform: str = "cpu") -> dict[str, str]:
     return given
 
 
-def _one_worker(jobs: Sequence[Job], limits: Limits, devices: int) -> Iterator[CaseResult]:
+def _one_worker(
+    jobs: Sequence[Job], limits: Limits, devices: int, running: set[subprocess.Popen[str]]
+) -> Iterator[CaseResult]:
     """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
     command = [sys.executable, "-P", "-m", "linenify.verify.worker", "--json"]
     if limits.memory:
@@ -163,11 +214,13 @@ def _one_worker(jobs: Sequence[Job], limits: Limits, devices: int) -> Iterator[C
         answers: queue.Queue[str | None] = queue.Queue()
         reader = threading.Thread(target=_forward, args=(worker.stdout, answers))
         reader.start()
+        running.add(worker)
         try:
             with contextlib.suppress(BrokenPipeError), worker.stdin:  # a missing answer says so
                 json.dump([dataclasses.asdict(_absolute(job)) for job in jobs], worker.stdin)
             yield from _answered(jobs, answers, errors, limits.timeout)
         finally:
+            running.discard(worker)
             worker.kill()
             reader.join()
 

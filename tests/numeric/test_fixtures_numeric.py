@@ -9,6 +9,7 @@ import pytest
 
 from linenify.verify.case import read_case
 from linenify.verify.discovery import discovered
+from linenify.verify.run import Limits
 from linenify.verify.service import Settings, verified
 from linenify.verify.verdict import CaseResult, from_json, lines, to_json
 
@@ -63,7 +64,8 @@ def run_chunk(place, cases, *, wait):
             targets = [
                 target for case in cases for target in discovered(FIXTURES / case, None).targets
             ]
-            with verified(targets, migrated_by_nobody, Settings(cached=False)) as done:
+            settings = Settings(Limits(workers=1), cached=False)
+            with verified(targets, migrated_by_nobody, settings) as done:
                 results = [to_json(each.result) for each in done]
             place.write_text(json.dumps(dict(zip(cases, results, strict=True))))
 
