@@ -106,6 +106,29 @@ def departure_in_order(
     return None
 
 
+def sharing_departs(
+    legacy: Sequence[Event],
+    linen: Sequence[Event],
+    owned: tuple[Mapping[Keypath, Any], Mapping[Keypath, Any]],
+) -> Departure | None:
+    """The first call of one model that takes its parameters from another call than before."""
+    old = [each for each in legacy if each.path in owned[0]]
+    new = [each for each in linen if each.path in owned[1]]
+    partners: dict[Keypath, Keypath] = {}
+    for one, other in zip(old, new, strict=False):
+        known = partners.setdefault(other.path, one.path)
+        if known != one.path:
+            message = f"it takes the parameters of legacy {'/'.join(known)} again"
+        elif list(partners.values()).count(one.path) > 1:
+            message = "it has parameters of its own, where legacy takes those of a call before"
+        else:
+            continue
+        return Departure(
+            "/".join(other.path), "/".join(one.path), "parameters", message, other.line, one.line
+        )
+    return None
+
+
 def _departure(pair: _Pair, message: str, inputs_equal: bool) -> Departure:
     return Departure(
         "/".join(pair.linen.path),
@@ -182,6 +205,8 @@ def _apart(old: Sequence[Any], new: Sequence[Any], perturbed: Sequence[Sequence[
             continue
         if np.shape(one) != np.shape(other):
             return f"shape {list(np.shape(one))} and {list(np.shape(other))}"
+        if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
+            return f"dtype {one.dtype} and {other.dtype}"
         noise = [each[index] for each in perturbed if len(each) == len(old)]
         distance, allowed = _distance(one, other), _allowed(one, noise)
         if not distance <= allowed:

@@ -38,6 +38,8 @@ def measured(
     rows: Sequence[Row],
     perturbed: Sequence[Sequence[Row]],
     double: Callable[[], Sequence[Row] | None],
+    *,
+    half: bool = False,
 ) -> Mapping[str, Noise]:
     """The noise of each leaf of `rows`.
 
@@ -46,17 +48,21 @@ def measured(
         perturbed: rows of runs whose legacy side had its inputs off by a last bit.
         double: gives rows of both sides in double precision; called only if what
             the perturbed runs show leaves a doubt.
+        half: whether what a program rounds to half precision on its way counts as
+            noise.  It does in gradients, whose sums are taken in an order that
+            nobody wrote down.  In a forward pass it does not: there, to round
+            later or not at all is another program.
     """
     moved = [{name: old for name, old, _ in each} for each in perturbed]
     noises = {
-        name: _noise(old, [each[name] for each in moved if name in each], None)
+        name: _noise(old, [each[name] for each in moved if name in each], None, half=half)
         for name, old, _ in rows
     }
     if not any(_doubtful(old, new, noises[name]) for name, old, new in rows):
         return noises
     wide = {name: (old, new) for name, old, new in double() or ()}
     return {
-        name: _noise(old, [each[name] for each in moved if name in each], wide.get(name))
+        name: _noise(old, [each[name] for each in moved if name in each], wide.get(name), half=half)
         for name, old, _ in rows
     }
 
@@ -65,14 +71,22 @@ def _doubtful(old: Any, new: Any, noise: Noise) -> bool:
     return _apart(_float64(old), _float64(new)) > noise.floor / 2
 
 
-def _noise(old: Any, moved: Sequence[Any], double: tuple[Any, Any] | None) -> Noise:
+def _noise(old: Any, moved: Sequence[Any], double: tuple[Any, Any] | None, *, half: bool) -> Noise:
     here = _float64(old)
     distances = [_apart(here, _float64(each)) for each in moved]
     floor = max(distances, default=0.0)
     if double is None or not all(map(_is_double, double)):
         return Noise(floor, None, _largest(here))
     exact, other = map(_float64, double)
-    return Noise(max(floor, _apart(here, exact)), _apart(exact, other), _largest(exact))
+    rounded, size = _apart(here, exact), _largest(exact)
+    if half or rounded <= max(_SINGLE * size, _MANY * floor):
+        floor = max(floor, rounded)
+    return Noise(floor, _apart(exact, other), size)
+
+
+# What single precision alone can do to a leaf: so much of it, or of what a last bit does.
+_SINGLE = 1e-4
+_MANY = 64.0
 
 
 def _is_double(value: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from linenify.verify.case import RunPair
-from linenify.verify.departing import departure_in_order
+from linenify.verify.departing import departure_in_order, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.precision import perturbed
@@ -66,7 +66,9 @@ def parted_at_init(pair: RunPair, *worlds: World) -> Departure | None:
     except UserCodeError:
         return None
     owned = _owned(legacy_params), _owned(linen_params)
-    return departure_in_order(old.events, new.events, owned)
+    return departure_in_order(old.events, new.events, owned) or sharing_departs(
+        old.events, new.events, owned
+    )
 
 
 def _owned(leaves: Leaves) -> Mapping[Keypath, Any]:

@@ -23,8 +23,11 @@ from linenify.verify.patching import Patch, patched
 
 @contextlib.contextmanager
 def doubled(overlay: Overlay | None) -> Iterator[None]:
-    """Makes `jnp.float32` mean double precision, also where legacy Flax takes it as default."""
-    patches = [Patch(jnp, "float32", jnp.float64)]
+    """Makes `jnp.float32` mean double precision, also where legacy Flax takes it as default.
+
+    So do the half precisions: a program that rounds to them shows its rounding only so.
+    """
+    patches = [Patch(jnp, name, jnp.float64) for name in ("float32", "bfloat16", "float16")]
     if overlay is not None:
         patches += [
             Patch(function, "__defaults__", _widened(function.__defaults__))
@@ -75,10 +78,10 @@ def _with_single_defaults(overlay: Overlay) -> tuple[types.FunctionType, ...]:
 
 
 def widened(tree: Any) -> Any:
-    """Single precision arrays in double precision, the same numbers."""
+    """Arrays of single and half precision in double precision, the same numbers."""
 
     def widen(leaf: Any) -> Any:
-        if isinstance(leaf, jax.Array | np.ndarray) and leaf.dtype == np.float32:
+        if isinstance(leaf, jax.Array | np.ndarray) and jnp.issubdtype(leaf.dtype, jnp.floating):
             return jnp.asarray(np.asarray(leaf).astype(np.float64))
         return leaf
 

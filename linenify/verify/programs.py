@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from linenify.verify.case import Run, RunPair
+from linenify.verify.case import CaseError, Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.departing import departure_in_order
@@ -26,11 +27,12 @@ from linenify.verify.leaves import Keypath
 from linenify.verify.noise import Noise, Row, measured
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
+from linenify.verify.structure import census, only_one_side
 from linenify.verify.tracing import Event, traced_legacy, traced_linen
-from linenify.verify.verdict import Comparison, Curve, Departure, Gap
+from linenify.verify.verdict import Census, Comparison, Curve, Departure, Gap
 from linenify.verify.worlds import UserCodeError, World, found, inside
 
-Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...]]
+Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...], tuple[Census, ...]]
 
 
 def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
@@ -60,7 +62,7 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
     first = None
     if not all(each.outcome.passed for each in verdict):
         first = _departure(pair, legacy, linen)
-    return tuple(verdict), first, tuple(_curves(matched.rows))
+    return tuple(verdict), first, tuple(_curves(matched.rows)), tuple(matched.sizes)
 
 
 # A program sums up the rounding of many steps in an order that compilers choose.
@@ -80,7 +82,23 @@ def _called(run: Run, world: World) -> Any:
     inputs = make.positional(run.inputs)
     named = make.named(run.named_inputs, inputs) | make.literals(run.call)
     named |= make.literals(run.hyperparameters)
-    return found(run.function, namespace, make)(*inputs, **named)
+    function = found(run.function, namespace, make)
+    if not callable(function):
+        raise CaseError(f"`{run.function}` is no function")
+    with contextlib.suppress(TypeError, ValueError):  # of a builtin, say
+        signature = inspect.signature(function)
+        _check(run.function, signature, inputs, named)
+    return function(*inputs, **named)
+
+
+def _check(
+    name: str, signature: inspect.Signature, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Complains about arguments that the function does not take."""
+    try:
+        signature.bind(*inputs, **named)
+    except TypeError as error:
+        raise CaseError(f"{name}{signature}: {error}; --input and --set give arguments") from error
 
 
 @contextlib.contextmanager
@@ -172,6 +190,7 @@ class _Match:
         self.rows: list[Row] = []
         self.variables: list[Row] = []
         self.gaps: list[Gap] = []
+        self.sizes: list[Census] = []
 
     def walk(self, name: str, old: Any, new: Any) -> None:
         """Pairs what belongs together; `name` is the keypath so far."""
@@ -198,6 +217,11 @@ class _Match:
     def _pool(self, name: str, old: Any, new: Any) -> None:
         """Leaves that have other names on the other side, by the likeliest reading."""
         olds, news = _leaves(old), _leaves(new)
+        places = [
+            [Place((*filter(None, [name]), *path), np.shape(leaf)) for path, leaf in leaves]
+            for leaves in (olds, news)
+        ]
+        self.sizes.append(census(name or "(all)", *places))
         rows: list[Row] | None = None
         for reading in _readings(olds, news):
             tried = [
@@ -212,12 +236,9 @@ class _Match:
         if rows is not None:
             self.variables += rows
             return
-        self.gaps.append(
+        self.gaps += list(only_one_side(*places)) or [
             Gap(name or "(all)", f"{len(olds)} legacy leaves, {len(news)} Linen leaves")
-        )
-        for side, leaves in (("legacy", olds), ("linen", news)):
-            places = (Place((name, *path), np.shape(leaf)) for path, leaf in leaves)
-            self.gaps += [Gap(side, str(place)) for place in places]
+        ]
 
 
 def _leaves(tree: Any) -> list[tuple[tuple[str, ...], Any]]:
