@@ -96,13 +96,14 @@ def departure_in_order(
             return _departure(pair, message, not same_number or not _apart(*inputs, noise))
     if len(new) > len(old):
         extra = new[len(old)]
-        return Departure(
-            "/".join(extra.path), "", "parameters", "legacy has no such call", extra.line
-        )
+        before = old[-1][1].line if old else ""
+        message = "legacy has no such call: this is its last one"
+        return Departure("/".join(extra.path), "", "parameters", message, extra.line, before)
     if len(old) > len(new):
         _, gone = old[len(new)]
-        message = f"Linen does not call what legacy calls {'/'.join(gone.path)}"
-        return Departure("", "/".join(gone.path), "parameters", message, "", gone.line)
+        message = f"Linen does not call what legacy calls {'/'.join(gone.path)}: this is its last"
+        before = new[-1].line if new else ""
+        return Departure("", "/".join(gone.path), "parameters", message, before, gone.line)
     return None
 
 

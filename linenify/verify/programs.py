@@ -22,6 +22,7 @@ from linenify.verify.case import CaseError, Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.departing import departure_in_order
+from linenify.verify.ending import definition, departed_at_the_end
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Keypath
 from linenify.verify.noise import Noise, Row, measured
@@ -61,7 +62,7 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
         verdict.append(compare_leaves("variables", matched.variables, tolerance, measure))
     first = None
     if not all(each.outcome.passed for each in verdict):
-        first = _departure(pair, legacy, linen)
+        first = _departure(pair, legacy, linen, verdict, matched.owners)
     return tuple(verdict), first, tuple(_curves(matched.rows)), tuple(matched.sizes)
 
 
@@ -138,8 +139,18 @@ def _numeric(tree: Any) -> list[Row]:
     return [(name, leaf, leaf) for name, leaf in leaves if isinstance(leaf, numbers)]
 
 
-def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
-    """The first call of a submodule that differs, without compilation, in both programs."""
+def _departure(
+    pair: RunPair,
+    legacy: World,
+    linen: World,
+    verdict: Sequence[Comparison],
+    owners_of: Mapping[str, tuple[Keypath, Keypath]],
+) -> Departure | None:
+    """The first call of a submodule that differs, without compilation, in both programs.
+
+    Where none does, the first one of which a variable differs at the end; else
+    the program itself.
+    """
     try:
         old, owners = _traced(pair.legacy, legacy.anew())
         moved, _ = _traced(pair.legacy, legacy.anew(nudge=0))
@@ -150,7 +161,11 @@ def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
         # Call for call the same: modules without parameters of their own can take part.
         owners = {event.path: () for event in old}
         others = {event.path: () for event in new}
-    return departure_in_order(old, new, (owners, others), [moved])
+    first = departure_in_order(old, new, (owners, others), [moved])
+    if first is not None:
+        return first
+    lines = (definition(run, world) for run, world in ((pair.linen, linen), (pair.legacy, legacy)))
+    return departed_at_the_end(verdict, owners_of, (old, new), lines)
 
 
 def _traced(run: Run, world: World) -> tuple[list[Event], dict[Keypath, Any]]:
@@ -191,6 +206,7 @@ class _Match:
         self.variables: list[Row] = []
         self.gaps: list[Gap] = []
         self.sizes: list[Census] = []
+        self.owners: dict[str, tuple[Keypath, Keypath]] = {}
 
     def walk(self, name: str, old: Any, new: Any) -> None:
         """Pairs what belongs together; `name` is the keypath so far."""
@@ -228,10 +244,14 @@ class _Match:
                 (_join(name, "/".join(path)), *_same_kind(leaf, news[index][1], reshape=True))
                 for (path, leaf), index in zip(olds, reading, strict=True)
             ]
-            if rows is None:
+            passed = compare_leaves("variables", tried, self.tolerance).outcome.passed
+            if rows is None or passed:
                 rows = tried
-            if compare_leaves("variables", tried, self.tolerance).outcome.passed:
-                rows = tried
+                self.owners |= {
+                    each[0]: (path[:-1], news[index][0][:-1])
+                    for each, (path, _), index in zip(tried, olds, reading, strict=True)
+                }
+            if passed:
                 break
         if rows is not None:
             self.variables += rows
