@@ -49,8 +49,16 @@ LEGACY_VERSIONS = ("0.1.0", "0.2.2", "0.3.0", "0.3.3", "0.3.6")
 @click.option(
     "--platform", type=click.Choice(["cpu", "gpu", "tpu"]), default="cpu", show_default=True
 )
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds for each case.")
-@click.option("--memory", default=0.0, metavar="GIB", help="Memory limit of user code.")
+@click.option(
+    "--timeout",
+    default=300.0,
+    type=click.FloatRange(0, min_open=True),
+    show_default=True,
+    help="Seconds for each case.",
+)
+@click.option(
+    "--memory", default=0.0, type=click.FloatRange(0), metavar="GIB", help="Memory limit."
+)
 @click.option("--bisect", is_flag=True, help="Find the rewrite that makes the difference.")
 @click.option("--no-cache", is_flag=True, help="Run again what was verified before.")
 @click.option(
@@ -91,8 +99,15 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
     from linenify.verify.service import passed, verified
 
     with _progress(len(targets)) as advance, verified(targets, _migrate, settings, advance) as done:
+        misused = [each for each in done if each.result.misused]
+        if len(misused) == len(done):
+            raise UsageError(
+                "; ".join(f"{each.target.name}: {each.result.message}" for each in misused)
+            )
         causes = _bisected(done, settings) if given.bisect else {}
         _report(done, causes, given)
+        if misused:
+            return ExitCode.UNUSABLE
         return ExitCode.DONE if passed([each.result for each in done]) else ExitCode.PENDING
 
 
@@ -219,12 +234,15 @@ def _migrate(path: Path, *, exact: bool = False) -> Migrated:
         for each in migration.ledger
         if each.codes
     )
-    refused = (
-        f"{each.path.resolve().relative_to(home)}:{each.span.line} {each.code} {each.message}"
-        for each in migration.diagnostics
-        if each.severity is Severity.REFUSAL
-    )
-    return Migrated(tuple(touched), tuple(refused))
+
+    def sites(severity: Severity) -> Iterator[str]:
+        return (
+            f"{each.path.resolve().relative_to(home)}:{each.span.line} {each.code} {each.message}"
+            for each in migration.diagnostics
+            if each.severity is severity
+        )
+
+    return Migrated(tuple(touched), tuple(sites(Severity.REFUSAL)), tuple(sites(Severity.NOTICE)))
 
 
 def _propose(proposals: Sequence[str], file: Path | None, *, found: bool) -> None:

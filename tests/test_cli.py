@@ -322,3 +322,27 @@ def test_the_example_is_migrated_whole(linenify):
         str(example / "model.py"),
     ]
     assert document["summary"]["refused"] == 0
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_partial_that_is_bound_again_to_its_name(folder, seed):
+    """Whatever the order in which sets are walked, the program ends, and says the same."""
+    (folder / "words.py").write_text(
+        "from flax import nn\n\n\n"
+        "class Words(nn.Module):\n"
+        "  def apply(self, tokens, vocab, dim):\n"
+        "    return nn.Embed(tokens, vocab, dim)\n\n\n"
+        "def words(key, tokens):\n"
+        "  net = Words.partial(vocab=10)\n"
+        "  net = net.partial(dim=6)\n"
+        "  return net.init(key, tokens)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "linenify", "words.py"],
+        env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "+  net = functools.partial(net, dim=6)" in done.stdout

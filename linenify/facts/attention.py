@@ -126,8 +126,7 @@ class _Bound:
 def _bound_specials(plan: Plan, module: Module) -> _Bound:
     masks: dict[str, Operand] = {}
     axis: ast.expr | None = None
-    origin = module.origin
-    while origin is not None:
+    for origin in plan.bindings(module):
         for keyword in origin.keywords:
             if keyword.arg in _MASKS and keyword.arg not in masks:
                 masks[keyword.arg] = Operand(
@@ -135,9 +134,6 @@ def _bound_specials(plan: Plan, module: Module) -> _Bound:
                 )
             elif keyword.arg == "attention_axis" and axis is None:
                 axis = keyword.value
-        inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
-        found = plan.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
-        origin = next((a.origin for a in found if isinstance(a, Module)), None)
     return _Bound(masks, axis)
 
 

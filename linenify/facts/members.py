@@ -164,17 +164,13 @@ def _travelling(
 ) -> list[Argument]:
     """Call arguments that `.partial` had bound: they are given at every call now."""
     added: dict[str, Argument] = {}
-    origin = module.origin
-    while origin is not None:
+    for origin in plan.bindings(module):
         for keyword in origin.keywords:
             name = keyword.arg
             if name is None or name in added or name in explicit:
                 continue
             if plan.role(function, name) is Role.INPUT:
                 added[name] = Added(name, recurrent.migrated_text(plan, keyword.value))
-        inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
-        found = plan.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
-        origin = next((a.origin for a in found if isinstance(a, Module)), None)
     return list(added.values())
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from linenify.facts.interpret import Code, Interpreter
-from linenify.facts.kinds import Function
+from linenify.facts.kinds import Function, Module
 from linenify.facts.parameters import Decision, Decisions, Role
 from linenify.facts.refusals import NOTICES, REFUSALS
 from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
@@ -183,6 +183,20 @@ class Plan:
         """The field that a parameter became."""
         plan = self.classes.get(definition)
         return plan.renamed.get(parameter, parameter) if plan else parameter
+
+    def bindings(self, module: Module) -> Iterator[ast.Call]:
+        """The calls of `.partial` and `.shared` that made a module, the last one first."""
+        seen: set[ast.Call] = set()
+        origin = module.origin
+        while origin is not None:
+            yield origin
+            seen.add(origin)
+            inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
+            found = self.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
+            # `net = net.partial(...)`: the name stands for what this call makes, too.
+            before = [a for a in found if isinstance(a, Module) and a.origin not in seen]
+            before.sort(key=lambda a: (-len(a.bound), getattr(a.origin, "lineno", 0)))
+            origin = before[0].origin if before else None
 
     def role(self, function: ast.FunctionDef, parameter: str) -> Role | None:
         """Whether a parameter of a module method is an input or a field."""

@@ -14,6 +14,7 @@ from linenify.verify.programs import compared_programs
 from linenify.verify.record import Record, compared_records
 from linenify.verify.verdict import (
     CaseResult,
+    Census,
     Comparison,
     Curve,
     Departure,
@@ -44,7 +45,7 @@ def run_case(
             for pair, other in itertools.zip_longest(case.runs, records[: len(case.runs)])
         )
     except CaseError as error:
-        return failed_case(name, str(error))
+        return failed_case(name, str(error), misused=True)
     return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
 
 
@@ -54,11 +55,12 @@ def _run(pair: RunPair, legacy: World, linen: World, other: Record | str | None)
     comparisons: tuple[Comparison, ...] = ()
     first: Departure | None = None
     curves: tuple[Curve, ...] = ()
+    sizes: tuple[Census, ...] = ()
     try:
         if pair.legacy.function:
-            comparisons, first, curves = compared_programs(pair, legacy, linen)
+            comparisons, first, curves, sizes = compared_programs(pair, legacy, linen)
         else:
-            comparisons, first = compared_modules(pair, legacy, linen)
+            comparisons, first, sizes = compared_modules(pair, legacy, linen)
         if other is not None:
             comparisons = (*comparisons, compared_records(pair.legacy, legacy.anew(), other))
     except UserCodeError as error:
@@ -67,4 +69,4 @@ def _run(pair: RunPair, legacy: World, linen: World, other: Record | str | None)
     if failure is not None:
         outcome = Outcome.ERROR
     seconds = time.monotonic() - start
-    return RunResult(pair.name, outcome, comparisons, failure, seconds, first, curves)
+    return RunResult(pair.name, outcome, comparisons, failure, seconds, first, curves, sizes)

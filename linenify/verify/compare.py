@@ -13,7 +13,14 @@ import numpy as np
 
 from linenify.verify.leaves import key_name
 from linenify.verify.noise import Noise, Row
-from linenify.verify.verdict import VANISHES, Comparison, Gap, Outcome, worst_outcome
+from linenify.verify.verdict import (
+    VANISHES,
+    Comparison,
+    Gap,
+    Outcome,
+    worst_first,
+    worst_outcome,
+)
 
 _SHOWN = 5
 
@@ -78,7 +85,9 @@ def compare_leaves(
         return Comparison(what, Outcome.SKIPPED)
     largest = max((_magnitude(leaf) for _, leaf, _ in leaves), default=0.0)
     floor = tolerance.floor * largest
-    judged = [_judged(name, old, new, tolerance, floor) for name, old, new in leaves]
+    judged = [
+        _described(_judged(name, old, new, tolerance, floor), old) for name, old, new in leaves
+    ]
     if noise is not None and any(gap.absolute for gap in judged):
         known = noise()
         judged = [
@@ -88,8 +97,7 @@ def compare_leaves(
             for gap, (_, old, _) in zip(judged, leaves, strict=True)
         ]
     outcome = worst_outcome(gap.outcome for gap in judged)
-    order = list(Outcome)
-    gaps = sorted(judged, key=lambda gap: (order.index(gap.outcome), gap.relative), reverse=True)
+    gaps = sorted(judged, key=worst_first)
     shown = [gap for gap in gaps if gap.outcome is outcome]
     return Comparison(what, outcome, len(leaves), tuple(shown[:_SHOWN]), tuple(gaps))
 
@@ -147,6 +155,14 @@ def _numbers(leaf: Any) -> np.ndarray | None:
     if values.dtype.kind in "OSUM":
         return None
     return values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+
+
+def _described(gap: Gap, leaf: Any) -> Gap:
+    """The gap with what is known of its leaf."""
+    if _numbers(leaf) is None:
+        return gap
+    kind = getattr(leaf, "dtype", None) or np.asarray(leaf).dtype
+    return dataclasses.replace(gap, shape=np.shape(leaf), dtype=str(kind))
 
 
 def _judged(name: str, old: Any, new: Any, tolerance: Tolerance, floor: float) -> Gap:

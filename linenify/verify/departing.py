@@ -96,13 +96,37 @@ def departure_in_order(
             return _departure(pair, message, not same_number or not _apart(*inputs, noise))
     if len(new) > len(old):
         extra = new[len(old)]
-        return Departure(
-            "/".join(extra.path), "", "parameters", "legacy has no such call", extra.line
-        )
+        before = old[-1][1].line if old else ""
+        message = "legacy has no such call: this is its last one"
+        return Departure("/".join(extra.path), "", "parameters", message, extra.line, before)
     if len(old) > len(new):
         _, gone = old[len(new)]
-        message = f"Linen does not call what legacy calls {'/'.join(gone.path)}"
-        return Departure("", "/".join(gone.path), "parameters", message, "", gone.line)
+        message = f"Linen does not call what legacy calls {'/'.join(gone.path)}: this is its last"
+        before = new[-1].line if new else ""
+        return Departure("", "/".join(gone.path), "parameters", message, before, gone.line)
+    return None
+
+
+def sharing_departs(
+    legacy: Sequence[Event],
+    linen: Sequence[Event],
+    owned: tuple[Mapping[Keypath, Any], Mapping[Keypath, Any]],
+) -> Departure | None:
+    """The first call of one model that takes its parameters from another call than before."""
+    old = [each for each in legacy if each.path in owned[0]]
+    new = [each for each in linen if each.path in owned[1]]
+    partners: dict[Keypath, Keypath] = {}
+    for one, other in zip(old, new, strict=False):
+        known = partners.setdefault(other.path, one.path)
+        if known != one.path:
+            message = f"it takes the parameters of legacy {'/'.join(known)} again"
+        elif list(partners.values()).count(one.path) > 1:
+            message = "it has parameters of its own, where legacy takes those of a call before"
+        else:
+            continue
+        return Departure(
+            "/".join(other.path), "/".join(one.path), "parameters", message, other.line, one.line
+        )
     return None
 
 
@@ -182,6 +206,8 @@ def _apart(old: Sequence[Any], new: Sequence[Any], perturbed: Sequence[Sequence[
             continue
         if np.shape(one) != np.shape(other):
             return f"shape {list(np.shape(one))} and {list(np.shape(other))}"
+        if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
+            return f"dtype {one.dtype} and {other.dtype}"
         noise = [each[index] for each in perturbed if len(each) == len(old)]
         distance, allowed = _distance(one, other), _allowed(one, noise)
         if not distance <= allowed:

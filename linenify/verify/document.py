@@ -63,6 +63,7 @@ def _case(each: Verified, causes: Mapping[str, str]) -> dict[str, Any]:
         "message": each.result.message,
         "cause": causes.get(each.target.name, ""),
         "refused": list(each.sides.migrated.refused) if each.sides.migrated else [],
+        "noticed": list(each.sides.migrated.noticed) if each.sides.migrated else [],
         "from_cache": each.from_cache,
         "runs": runs,
     }
@@ -75,6 +76,13 @@ def _run(run: RunResult, each: Verified) -> dict[str, Any]:
         "first_difference": run.first.linen if run.first else None,
         "departure": _departure(run.first, each) if run.first else None,
         "seconds": round(run.seconds, 3),
+        "sizes": {
+            size.what: {
+                "legacy": {"leaves": size.legacy_leaves, "numbers": size.legacy_numbers},
+                "linen": {"leaves": size.linen_leaves, "numbers": size.linen_numbers},
+            }
+            for size in run.sizes
+        },
         "failure": None
         if run.failure is None
         else {
@@ -120,6 +128,8 @@ def _leaf(gap: Gap) -> dict[str, Any]:
     return {
         "keypath": gap.keypath,
         "verdict": WORDS[gap.outcome],
+        "shape": None if gap.shape is None else list(gap.shape),
+        "dtype": gap.dtype or None,
         "absolute": _number(gap.absolute),
         "relative": _number(gap.relative),
         "allowed": _number(gap.allowed),

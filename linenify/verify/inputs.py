@@ -15,9 +15,8 @@ with "=": then they are expressions, and "==x" is the string "=x".
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,18 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from linenify.verify.case import CaseError
-
-_NOTATION = re.compile(
-    r"(?P<dtype>[a-z]+\d*)\[(?P<shape>[\d,\s]*)\]"
-    r"(?:<(?P<below>[\d.]+)|(?P<low>-?[\d.]+?)\.\.(?P<high>-?[\d.]+))?"
-)
-_DTYPES = {
-    "bool": jnp.bool_,
-    **{f"f{bits}": jnp.dtype(f"float{bits}") for bits in (16, 32, 64)},
-    "bf16": jnp.dtype(jnp.bfloat16),
-    **{f"i{bits}": jnp.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
-    **{f"u{bits}": jnp.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-}
+from linenify.verify.notation import NotationError, array
 
 
 class Inputs:
@@ -66,8 +54,17 @@ class Inputs:
         return {name: self._literal(value) for name, value in values.items()}
 
     def evaluated(self, expression: str, before: Sequence[Any] = ()) -> Any:
-        """The value of an expression where the user wrote the code."""
-        return eval(expression, {**self._namespace, "inputs": tuple(before)})  # noqa: S307
+        """The value of an expression where the user wrote the code.
+
+        Raises:
+            CaseError: it has none.
+        """
+        try:
+            return eval(expression, {**self._namespace, "inputs": tuple(before)})  # noqa: S307
+        except Exception as error:
+            raise CaseError(
+                f"cannot evaluate `{expression}` in the file: {type(error).__name__}: {error}"
+            ) from error
 
     def _literal(self, value: Any) -> Any:
         match value:
@@ -116,22 +113,18 @@ def _loaded(file: str) -> Any:
 def _drawn(notation: str, occurrence: int) -> Any:
     if notation == "key":
         return jax.random.PRNGKey(occurrence)
-    parts = _NOTATION.fullmatch(notation.strip())
-    if parts is None or parts["dtype"] not in _DTYPES:
-        raise CaseError(f'cannot read the input "{notation}"')
-    shape = tuple(_integers(parts["shape"]))
-    dtype = _DTYPES[parts["dtype"]]
+    try:
+        what = array(notation)
+    except NotationError as error:
+        raise CaseError(str(error)) from error
+    dtype = jnp.dtype(what.dtype)
     draw = generator(notation, occurrence)
-    low = float(parts["low"] or 0)
-    high = parts["below"] or parts["high"]
+    low = what.low or 0.0
     if dtype == jnp.bool_:
-        return jnp.asarray(draw.integers(0, 2, shape), dtype)
+        return jnp.asarray(draw.integers(0, 2, what.shape), dtype)
     if jnp.issubdtype(dtype, jnp.integer):
-        return jnp.asarray(draw.integers(int(low), int(float(high or 2)), shape), dtype)
-    if high is None:
-        return jnp.asarray(draw.standard_normal(shape), dtype)
-    return jnp.asarray(draw.uniform(low, float(high), shape), dtype)
-
-
-def _integers(text: str) -> Iterable[int]:
-    return (int(part) for part in text.split(",") if part.strip())
+        high = 2 if what.high is None else int(what.high)
+        return jnp.asarray(draw.integers(int(low), high, what.shape), dtype)
+    if what.high is None:
+        return jnp.asarray(draw.standard_normal(what.shape), dtype)
+    return jnp.asarray(draw.uniform(low, what.high, what.shape), dtype)

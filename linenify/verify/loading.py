@@ -27,6 +27,9 @@ class UserFiles:
         self.folder = path if path.is_dir() else path.parent
         self._file = None if path.is_dir() else path
         self._package = _package(self.folder) if path.is_dir() else ""
+        # A project may keep its packages in `src`, which imports do not name.
+        below = self.folder / "src"
+        self._below = below if below.is_dir() and not (below / "__init__.py").exists() else None
         self._modules: dict[str, types.ModuleType] = {}
         self._flags: dict[str, Any] = {}
 
@@ -39,25 +42,31 @@ class UserFiles:
         path = self._file or (self.folder / file)
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist")
-        dotted = path.relative_to(self.folder).with_suffix("").parts
+        home = self.folder
+        if self._below is not None and path.is_relative_to(self._below):
+            home = self._below
+        dotted = path.relative_to(home).with_suffix("").parts
         if dotted[-1] == "__init__":
             dotted = dotted[:-1]
-        return importlib.import_module(".".join((*filter(None, [self._package]), *dotted)))
+        package = self._package if home == self.folder else ""
+        return importlib.import_module(".".join((*filter(None, [package]), *dotted)))
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Makes the modules of this side importable, and nothing of the other side."""
-        entry = str(self.folder.parent if self._package else self.folder)
+        homes = [self.folder.parent if self._package else self.folder, self._below]
+        entries = [str(home) for home in homes if home is not None]
         others = {name: sys.modules.pop(name) for name in list(sys.modules) if self._clashes(name)}
         foreign = set(sys.modules)
         sys.modules.update(self._modules)
-        sys.path.insert(0, entry)
+        sys.path[:0] = entries
         importlib.invalidate_caches()
         with _own_flags(self._flags):
             try:
                 yield
             finally:
-                sys.path.remove(entry)
+                for entry in entries:
+                    sys.path.remove(entry)
                 fresh = [name for name in sys.modules if name not in foreign]
                 owned = [name for name in fresh if self._owns(sys.modules[name])]
                 self._modules = {name: sys.modules.pop(name) for name in owned}
@@ -75,10 +84,13 @@ class UserFiles:
 
     def _clashes(self, name: str) -> bool:
         top = name.partition(".")[0]
-        if self._package:
-            return top == self._package
-        return top not in _SHARED and (
-            (self.folder / f"{top}.py").is_file() or (self.folder / top).is_dir()
+        if self._package and top == self._package:
+            return True
+        homes = [None if self._package else self.folder, self._below]
+        return top not in _SHARED and any(
+            (home / f"{top}.py").is_file() or (home / top).is_dir()
+            for home in homes
+            if home is not None
         )
 
 

@@ -27,18 +27,19 @@ from linenify.verify.pairing import Pairing, Place, laid_out, pairings
 from linenify.verify.parting import owner_of, parted_at_init, traced
 from linenify.verify.precision import perturbed, widened
 from linenify.verify.sides import Arguments, ModuleSide, module_side
-from linenify.verify.verdict import Comparison, Departure, Gap, Outcome, worst_outcome
+from linenify.verify.structure import census, only_one_side
+from linenify.verify.verdict import Census, Comparison, Departure, Gap, worst_outcome
 from linenify.verify.worlds import UserCodeError, World, inside
 
 _READINGS = 4
 _PERTURBATIONS = 2
 
 
-Compared = tuple[tuple[Comparison, ...], Departure | None]
+Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Census, ...]]
 
 
 def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
-    """The comparisons that the run asks for, and where the sides part.
+    """The comparisons that the run asks for, where the sides part, and how large they are.
 
     Raises:
         UserCodeError: a side did not run.
@@ -53,6 +54,10 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
     params_readings = list(pairings(legacy_params.places, linen_params.places))
     places = _without_collection(linen_state)
     state_readings = list(pairings(legacy_state.places, places))
+    sizes = (
+        census("parameters", legacy_params.places, linen_params.places),
+        census("collections", legacy_state.places, places),
+    )
     unpaired = [
         _unpaired(what, one, other)
         for what, one, other, readings in (
@@ -62,7 +67,7 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         if not readings
     ]
     if unpaired:
-        return tuple(unpaired), parted_at_init(pair, legacy, linen)
+        return tuple(unpaired), parted_at_init(pair, legacy, linen), sizes
 
     evidence = _Evidence(
         pair,
@@ -80,11 +85,11 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         )
         verdict = reading.verdict(evidence)
         if worst_outcome(comparison.outcome for comparison in verdict).passed:
-            return verdict, None
+            return verdict, None, sizes
         first = first or (verdict, reading)
     assert first is not None
     verdict, reading = first
-    return verdict, reading.departure(evidence, verdict)
+    return verdict, reading.departure(evidence, verdict), sizes
 
 
 def _attempts(
@@ -100,12 +105,15 @@ def _without_collection(state: Leaves) -> tuple[Place, ...]:
 
 
 def _unpaired(what: str, legacy: Leaves, linen: Leaves) -> Comparison:
-    gaps = [
-        Gap(f"{what}", f"{len(legacy.places)} legacy leaves, {len(linen.places)} Linen leaves"),
-        *(Gap("legacy", str(place)) for place in legacy.places),
-        *(Gap("linen", str(place)) for place in linen.places),
-    ]
-    return Comparison(what, Outcome.DIFFERENT, len(legacy.places), tuple(gaps))
+    gaps = tuple(only_one_side(legacy.places, linen.places))
+    if not gaps:  # the names that somebody gave stand against it
+        olds, news = (["/".join(each.keypath) for each in side.places] for side in (legacy, linen))
+        gaps = tuple(
+            Gap(new, f"in the place of legacy {old}")
+            for old, new in zip(olds, news, strict=True)
+            if old != new
+        )
+    return mismatch(what, gaps, len(legacy.places))
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,12 @@ def _names_kept(legacy: Sequence[Place], linen: Sequence[Place], pairing: Pairin
     for place, index in zip(legacy, pairing, strict=True):
         other = linen[index].keypath
         for depth, (name, new) in enumerate(zip(place.keypath, other, strict=False)):
-            if name != new:
-                if not _automatic(name) and (*other[:depth], name) in known:
-                    return False
-                break
+            if name == new:
+                continue
+            if not _automatic(name) and (*other[:depth], name) in known:
+                return False
+            if len(other) != len(place.keypath):
+                break  # nested otherwise: from here on the levels do not correspond
     return True
 
 

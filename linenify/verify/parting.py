@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
+
 from linenify.verify.case import RunPair
-from linenify.verify.departing import departure_in_order
+from linenify.verify.departing import departure_in_order, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.precision import perturbed
@@ -28,29 +31,55 @@ def traced(
     numbers: Numbers,
 ) -> tuple[list[Event], list[Event], list[list[Event]]] | None:
     """The events of the call on both sides, and of legacy runs that are off by a last bit."""
-    legacy, linen = (world.anew() for world in worlds)
-    overlay = legacy.overlay
-    assert overlay is not None
+    # Without compilation the steps of a scan can be seen one by one.
+    for mode in (jax.disable_jit, contextlib.nullcontext):
+        try:
+            legacy, linen = (world.anew() for world in worlds)
+            with mode():
+                events, moved = _legacy_events(pair, legacy, legacy_variables, numbers)
+                return events, _linen_events(pair, linen, linen_variables), moved
+        except UserCodeError:
+            continue
+    return None
+
+
+def _legacy_events(
+    pair: RunPair,
+    world: World,
+    variables: Callable[[Numbers], tuple[Any, Any]],
+    numbers: Numbers,
+) -> tuple[list[Event], list[list[Event]]]:
+    assert world.overlay is not None
     moved: list[list[Event]] = []
-    try:
-        with inside(legacy, "call"), traced_legacy(overlay, legacy.files) as trace:
-            side = module_side(pair.legacy, legacy)
-            given = side.arguments
-            side.call(*legacy_variables(numbers), given)
-            events = list(trace.events)
-            for trial in range(_PERTURBATIONS):
-                trace.events.clear()
-                draw = generator("perturbed trace", trial)
-                inputs, named = perturbed(given.inputs, draw), perturbed(given.named, draw)
-                variables = legacy_variables(perturbed(numbers, draw))
-                side.call(*variables, Arguments(inputs, named, given.fixed))
-                moved.append(list(trace.events))
-        with inside(linen, "call"), traced_linen(linen.files) as trace:
-            side = module_side(pair.linen, linen)
-            side.call(*linen_variables, side.arguments)
-            return events, list(trace.events), moved
-    except UserCodeError:
-        return None
+    with inside(world, "call"), traced_legacy(world.overlay, world.files) as trace:
+        side = module_side(pair.legacy, world)
+        given = side.arguments
+        side.call(*variables(numbers), given)
+        events = _visible(trace.events)
+        for trial in range(_PERTURBATIONS):
+            trace.events.clear()
+            draw = generator("perturbed trace", trial)
+            inputs, named = perturbed(given.inputs, draw), perturbed(given.named, draw)
+            nudged = variables(perturbed(numbers, draw))
+            side.call(*nudged, Arguments(inputs, named, given.fixed))
+            moved.append(_visible(trace.events))
+    return events, moved
+
+
+def _linen_events(pair: RunPair, world: World, variables: tuple[Any, Any]) -> list[Event]:
+    with inside(world, "call"), traced_linen(world.files) as trace:
+        side = module_side(pair.linen, world)
+        side.call(*variables, side.arguments)
+        return _visible(trace.events)
+
+
+def _visible(events: Sequence[Event]) -> list[Event]:
+    """Events of which something can be seen: JAX also traces what it runs afterwards."""
+    return [event for event in events if not event.outputs or any(_seen(event.outputs))]
+
+
+def _seen(values: Sequence[Any]) -> Iterator[bool]:
+    return (value is not None for value in values)
 
 
 def parted_at_init(pair: RunPair, *worlds: World) -> Departure | None:
@@ -66,7 +95,9 @@ def parted_at_init(pair: RunPair, *worlds: World) -> Departure | None:
     except UserCodeError:
         return None
     owned = _owned(legacy_params), _owned(linen_params)
-    return departure_in_order(old.events, new.events, owned)
+    return departure_in_order(old.events, new.events, owned) or sharing_departs(
+        old.events, new.events, owned
+    )
 
 
 def _owned(leaves: Leaves) -> Mapping[Keypath, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,20 +18,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from linenify.verify.case import Run, RunPair
+from linenify.verify.case import CaseError, Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.departing import departure_in_order
+from linenify.verify.ending import definition, departed_at_the_end
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Keypath
 from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
+from linenify.verify.structure import census, only_one_side
 from linenify.verify.tracing import Event, traced_legacy, traced_linen
-from linenify.verify.verdict import Comparison, Curve, Departure, Gap
+from linenify.verify.verdict import Census, Comparison, Curve, Departure, Gap
 from linenify.verify.worlds import UserCodeError, World, found, inside
 
-Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...]]
+Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...], tuple[Census, ...]]
 
 
 def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
@@ -59,8 +62,8 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
         verdict.append(compare_leaves("variables", matched.variables, tolerance, measure))
     first = None
     if not all(each.outcome.passed for each in verdict):
-        first = _departure(pair, legacy, linen)
-    return tuple(verdict), first, tuple(_curves(matched.rows))
+        first = _departure(pair, legacy, linen, verdict, matched.owners)
+    return tuple(verdict), first, tuple(_curves(matched.rows)), tuple(matched.sizes)
 
 
 # A program sums up the rounding of many steps in an order that compilers choose.
@@ -80,7 +83,23 @@ def _called(run: Run, world: World) -> Any:
     inputs = make.positional(run.inputs)
     named = make.named(run.named_inputs, inputs) | make.literals(run.call)
     named |= make.literals(run.hyperparameters)
-    return found(run.function, namespace, make)(*inputs, **named)
+    function = found(run.function, namespace, make)
+    if not callable(function):
+        raise CaseError(f"`{run.function}` is no function")
+    with contextlib.suppress(TypeError, ValueError):  # of a builtin, say
+        signature = inspect.signature(function)
+        _check(run.function, signature, inputs, named)
+    return function(*inputs, **named)
+
+
+def _check(
+    name: str, signature: inspect.Signature, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Complains about arguments that the function does not take."""
+    try:
+        signature.bind(*inputs, **named)
+    except TypeError as error:
+        raise CaseError(f"{name}{signature}: {error}; --input and --set give arguments") from error
 
 
 @contextlib.contextmanager
@@ -144,8 +163,18 @@ def _is_number(leaf: Any) -> bool:
     return isinstance(leaf, bool | int | float | complex | np.generic | np.ndarray | jax.Array)
 
 
-def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
-    """The first call of a submodule that differs, without compilation, in both programs."""
+def _departure(
+    pair: RunPair,
+    legacy: World,
+    linen: World,
+    verdict: Sequence[Comparison],
+    owners_of: Mapping[str, tuple[Keypath, Keypath]],
+) -> Departure | None:
+    """The first call of a submodule that differs, without compilation, in both programs.
+
+    Where none does, the first one of which a variable differs at the end; else
+    the program itself.
+    """
     try:
         old, owners = _traced(pair.legacy, legacy.anew())
         moved, _ = _traced(pair.legacy, legacy.anew(nudge=0))
@@ -156,7 +185,11 @@ def _departure(pair: RunPair, legacy: World, linen: World) -> Departure | None:
         # Call for call the same: modules without parameters of their own can take part.
         owners = {event.path: () for event in old}
         others = {event.path: () for event in new}
-    return departure_in_order(old, new, (owners, others), [moved])
+    first = departure_in_order(old, new, (owners, others), [moved])
+    if first is not None:
+        return first
+    lines = (definition(run, world) for run, world in ((pair.linen, linen), (pair.legacy, legacy)))
+    return departed_at_the_end(verdict, owners_of, (old, new), lines)
 
 
 def _traced(run: Run, world: World) -> tuple[list[Event], dict[Keypath, Any]]:
@@ -196,6 +229,8 @@ class _Match:
         self.rows: list[Row] = []
         self.variables: list[Row] = []
         self.gaps: list[Gap] = []
+        self.sizes: list[Census] = []
+        self.owners: dict[str, tuple[Keypath, Keypath]] = {}
 
     @property
     def numbers(self) -> list[Row]:
@@ -227,26 +262,32 @@ class _Match:
     def _pool(self, name: str, old: Any, new: Any) -> None:
         """Leaves that have other names on the other side, by the likeliest reading."""
         olds, news = _leaves(old), _leaves(new)
+        places = [
+            [Place((*filter(None, [name]), *path), np.shape(leaf)) for path, leaf in leaves]
+            for leaves in (olds, news)
+        ]
+        self.sizes.append(census(name or "(all)", *places))
         rows: list[Row] | None = None
         for reading in _readings(olds, news):
             tried = [
                 (_join(name, "/".join(path)), *_same_kind(leaf, news[index][1], reshape=True))
                 for (path, leaf), index in zip(olds, reading, strict=True)
             ]
-            if rows is None:
+            passed = compare_leaves("variables", tried, self.tolerance).outcome.passed
+            if rows is None or passed:
                 rows = tried
-            if compare_leaves("variables", tried, self.tolerance).outcome.passed:
-                rows = tried
+                self.owners |= {
+                    each[0]: (path[:-1], news[index][0][:-1])
+                    for each, (path, _), index in zip(tried, olds, reading, strict=True)
+                }
+            if passed:
                 break
         if rows is not None:
             self.variables += rows
             return
-        self.gaps.append(
+        self.gaps += list(only_one_side(*places)) or [
             Gap(name or "(all)", f"{len(olds)} legacy leaves, {len(news)} Linen leaves")
-        )
-        for side, leaves in (("legacy", olds), ("linen", news)):
-            places = (Place((name, *path), np.shape(leaf)) for path, leaf in leaves)
-            self.gaps += [Gap(side, str(place)) for place in places]
+        ]
 
 
 def _leaves(tree: Any) -> list[tuple[tuple[str, ...], Any]]:

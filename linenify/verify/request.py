@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from linenify.errors import UsageError
+from linenify.verify.notation import NotationError, array
 from linenify.verify.target import Target, case_text, place_of, tree_of
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<spec>.+)", re.DOTALL)
@@ -52,8 +53,12 @@ def requested(request: Request, path: Path, linen: Path | None) -> Target:
     Raises:
         UsageError: the definition, or what is said of it, cannot be understood.
     """
+    if request.entry:
+        _module_options_unused(request)
     place = place_of(request.module or request.entry, path)
     positional, named = _inputs(request.inputs)
+    for notation in (*positional, *named.values()):
+        _check(notation)
     settings = dict(map(_setting, request.settings))
     linen, linen_file = _linen_side(linen)
     common: dict[str, Any] = {
@@ -92,6 +97,33 @@ def _linen_side(linen: Path | None) -> tuple[Path | None, str]:
         return linen, ""
     tree = tree_of(linen, linen)
     return tree, str(linen.resolve().relative_to(tree)) if tree.is_dir() else ""
+
+
+def _module_options_unused(request: Request) -> None:
+    """A program is called as it is: what belongs to a module class says nothing there."""
+    given = {
+        "--method": request.methods,
+        "--init-method": request.init_method,
+        "--train": request.train,
+        "--rng": request.rngs,
+    }
+    if wrong := [option for option, value in given.items() if value]:
+        raise UsageError(
+            f"{', '.join(wrong)}: for a --module only; --input and --set give an --entry arguments"
+        )
+
+
+def _check(notation: str) -> None:
+    if notation == "key" or notation.startswith("="):
+        return
+    if notation.endswith((".npy", ".npz")):
+        if not Path(notation).is_file():
+            raise UsageError(f"--input {notation}: there is no such file in {Path.cwd()}")
+        return
+    try:
+        array(notation)
+    except NotationError as error:
+        raise UsageError(f"--input: {error}") from error
 
 
 def _inputs(notations: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import flax.core
 import jax
 
-from linenify.verify.case import Run
+from linenify.verify.case import CaseError, Run
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Leaves, leaves_of, legacy_state_keypath, linen_keypath
@@ -54,14 +54,17 @@ class _LegacyModule:
         namespace = vars(world.files.load(run.file))
         make = Inputs(namespace)
         self._class = found(run.module, namespace, make)
+        if not _is_class(self._class, self._nn.Module):
+            raise CaseError(f"`{run.module}` is no module class of legacy Flax")
         bound = make.literals(run.hyperparameters)
-        apply = getattr(_method(self._class, run.method), "apply", None)
+        apply = getattr(self._method(run.method), "apply", None)
         signature = _signature(apply, own=not hasattr(apply, "__wrapped__"))
         self.arguments, self._init_arguments = _arguments(run, make, bound, signature)
+        _check(run, signature, self.arguments)
 
     def initial(self) -> tuple[Leaves, Leaves]:
         run = self._run
-        module = _method(self._class, run.method if run.init_method is None else run.init_method)
+        module = self._method(run.method if run.init_method is None else run.init_method)
         given = self._init_arguments
         with (
             watched_legacy(self._nn) as (params_created, state_created),
@@ -75,10 +78,24 @@ class _LegacyModule:
         )
 
     def call(self, params: Any, state: Any, arguments: Arguments) -> tuple[Any, Any]:
-        module = _method(self._class, self._run.method)
+        module = self._method(self._run.method)
         with self._contexts(state, mutable=self._run.state != "frozen") as after:
             outputs = module.call(params, *arguments.inputs, **arguments.named, **arguments.fixed)
         return outputs, _as_dict(after)
+
+    def _method(self, name: str) -> Any:
+        if name in ("", "apply"):
+            return self._class
+        method = getattr(self._class, name, None)
+        if _is_class(method, self._nn.Module):
+            return method
+        known = [
+            each
+            for each in dir(self._class)
+            if _is_class(getattr(self._class, each), self._nn.Module)
+        ]
+        has = f"it has {', '.join(known)}" if known else "it has none, only `apply`"
+        raise CaseError(f"`{name}` is no module method of `{self._run.module}`: {has}")
 
     @contextlib.contextmanager
     def _contexts(self, state: Any, *, mutable: bool) -> Iterator[Any]:
@@ -230,8 +247,24 @@ def _bound(
     return Arguments((), {**dict(zip(free, inputs, strict=False)), **named}, fixed)
 
 
-def _method(module: Any, name: str) -> Any:
-    return module if name in ("", "apply") else getattr(module, name)
+def _is_class(value: Any, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base)
+
+
+def _check(run: Run, signature: Mapping[str, inspect.Parameter], given: Arguments) -> None:
+    """Complains about arguments that the legacy method does not take."""
+    if not signature:
+        return
+    parameters = list(signature.values())
+    try:
+        inspect.Signature(parameters).bind(*given.inputs, **given.named, **given.fixed)
+    except TypeError as error:
+        name = ".".join(filter(None, [run.module, run.method or "apply"]))
+        takes = ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
+        raise CaseError(
+            f"{name} takes ({takes}): {error}; give arrays as inputs (--input), other values "
+            "as hyper-parameters (--set)"
+        ) from error
 
 
 def _linen_method(name: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from linenify.verify.rules_of import rules_of
 from linenify.verify.service import Verified
 from linenify.verify.verdict import (
     VANISHES,
+    Census,
     Comparison,
     Departure,
     Gap,
@@ -34,6 +35,8 @@ def table(done: Sequence[Verified], causes: Mapping[str, str]) -> Iterator[str]:
         if each.sides.migrated and not result.outcome.passed:
             refused = each.sides.migrated.refused
             yield from (f"    refused by linenify: {line}" for line in refused[:_SHOWN])
+            noticed = each.sides.migrated.noticed
+            yield from (f"    noticed by linenify: {line}" for line in noticed[:_SHOWN])
         if cause := causes.get(each.target.name):
             yield f"    cause: {cause}"
     yield from _summary(done)
@@ -41,6 +44,7 @@ def table(done: Sequence[Verified], causes: Mapping[str, str]) -> Iterator[str]:
 
 def _run(run: RunResult, each: Verified) -> Iterator[str]:
     yield f"  {WORDS[run.outcome]:18}  {run.name}  ({run.seconds:.1f} s)"
+    yield from (f"    {_size(each)}" for each in run.sizes if each.legacy_leaves or not each.equal)
     for comparison in run.comparisons:
         yield from _comparison(comparison)
     if run.first is not None:
@@ -48,6 +52,14 @@ def _run(run: RunResult, each: Verified) -> Iterator[str]:
     if failure := run.failure:
         yield f"    the {failure.side} side raises ({failure.stage}): {failure.message}"
         yield from (f"        {frame}" for frame in failure.frames)
+
+
+def _size(size: Census) -> str:
+    legacy = f"{size.legacy_numbers:,} in {size.legacy_leaves} leaves"
+    if size.equal:
+        return f"{size.what}: {legacy}, on both sides"
+    linen = f"{size.linen_numbers:,} in {size.linen_leaves} leaves"
+    return f"{size.what}: legacy {legacy}; Linen {linen}"
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:

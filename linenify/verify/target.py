@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +97,40 @@ def place_of(definition: str, path: Path) -> Place:
     if file is None:
         where = f" under {path}" if left else f"; {path} is a folder, so name the file, too"
         raise UsageError(f"there is no file for `{definition}`{where}")
-    if name.partition(".")[0] not in file.read_text(errors="replace"):
-        raise UsageError(f"{file} defines no `{name}`")
+    _check_defined(name.partition(".")[0], file)
     tree = tree_of(path, file)
     if tree.is_file():
         return Place(tree, "", "", name)
     root = _root(tree, file, left)
     return Place(tree, str(root.relative_to(tree)), str(file.relative_to(root)), name)
+
+
+def _check_defined(name: str, file: Path) -> None:
+    """Complains about a name that the file cannot hold, and says which ones are like it."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    names = set(_bound(tree))
+    if name in names or "*" in names or name.startswith("="):
+        return
+    close = difflib.get_close_matches(name, sorted(names), n=3)
+    hint = f"; did you mean {' or '.join(f'`{each}`' for each in close)}?" if close else ""
+    raise UsageError(f"{file} defines no `{name}`{hint}")
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Names that a file binds at its top, also within `if` and `try`."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case _:
+                yield from _bound(node)
 
 
 def _file(left: str, path: Path) -> Path | None:

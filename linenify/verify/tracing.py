@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,11 +52,21 @@ class Trace:
         *,
         init: bool,
         inner: bool = False,
+        method: Any = None,
     ) -> None:
-        """Adds an event; the line is that of the innermost user code that runs."""
-        self.events.append(
-            Event(path, kind, _values(outputs), _values(inputs), self._line(), init, inner)
-        )
+        """Adds an event; the line is that of the innermost user code that runs.
+
+        What nobody calls, the module itself, is found where its method is defined.
+        """
+        line = self._line() or self._defined(method)
+        self.events.append(Event(path, kind, _values(outputs), _values(inputs), line, init, inner))
+
+    def _defined(self, method: Any) -> str:
+        code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
+        if code is None or not self.files.owns_file(code.co_filename):
+            return ""
+        file = Path(code.co_filename).resolve().relative_to(self.files.folder)
+        return f"{file}:{code.co_firstlineno}"
 
     def _line(self) -> str:
         frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to see callers
@@ -93,9 +104,11 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
 
     def watched(outputs: Any) -> Any:
         frame = base._module_stack[-1]  # noqa: SLF001
-        given = sys._getframe(1).f_locals.get("args", ())  # noqa: SLF001
+        caller = sys._getframe(1).f_locals  # noqa: SLF001
+        given, method = caller.get("args", ()), getattr(caller.get("instance"), "apply", None)
         kind = frame.name or ""
-        trace.note(_path(frame), kind, outputs, given, init=bool(frame.is_init))
+        init = bool(frame.is_init)
+        trace.note(_path(frame), kind, outputs, given, init=init, method=method)
         return track(outputs)
 
     def dropped(dropout: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,17 +162,22 @@ def traced_linen(files: UserFiles) -> Iterator[Trace]:
         if scope is None or context.method_name == "setup":
             return run(*args, **kwargs)
         place = (id(scope.root), scope.path)
-        if running and running[-1] == place:
+        method = getattr(type(module), context.method_name, None)
+        # A function that a lifted transformation runs is a part of its module.
+        if method is None or (running and running[-1] == place):
             return run(*args, **kwargs)
         running.append(place)
+        count = len(trace.events)
         try:
             outputs = run(*args, **kwargs)
         finally:
             running.pop()
+        if scope.path and any(event.path == scope.path for event in trace.events[count:]):
+            return outputs  # a transformed class: what it transforms has been noted
         init = bool(module.is_initializing())
         inner = _own(module) and _own(module.parent)
         kind = type(module).__name__
-        trace.note(scope.path, kind, outputs, (args, kwargs), init=init, inner=inner)
+        trace.note(scope.path, kind, outputs, (args, kwargs), init=init, inner=inner, method=method)
         return outputs
 
     with flax.linen.intercept_methods(interceptor):

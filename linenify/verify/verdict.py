@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -50,6 +51,15 @@ class Gap:
     floor: float | None = None  # the measured noise, in units of the leaf
     double: float | None = None  # the distance in double precision
     note: str = ""
+    shape: tuple[int, ...] | None = None  # on the legacy side, in Linen's layout
+    dtype: str = ""
+
+
+def worst_first(gap: Gap) -> tuple[int, float]:
+    """What to sort leaves by: other shapes and dtypes come before other numbers."""
+    structure = gap.outcome is Outcome.DIFFERENT and not gap.absolute
+    error = float("inf") if structure or math.isnan(gap.relative) else gap.relative
+    return -list(Outcome).index(gap.outcome), -error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,22 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
+class Census:
+    """How many leaves and numbers each side has: of "parameters", "collections" or "variables"."""
+
+    what: str
+    legacy_leaves: int
+    legacy_numbers: int
+    linen_leaves: int
+    linen_numbers: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether both sides have as many."""
+        return (self.legacy_leaves, self.legacy_numbers) == (self.linen_leaves, self.linen_numbers)
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """A row of numbers that a program returned on both sides, such as its losses."""
 
@@ -115,6 +141,7 @@ class RunResult:
     seconds: float = 0.0
     first: Departure | None = None
     curves: tuple[Curve, ...] = ()
+    sizes: tuple[Census, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +152,12 @@ class CaseResult:
     outcome: Outcome
     runs: tuple[RunResult, ...] = ()
     message: str = ""
+    misused: bool = False  # the case itself is at fault: it says what cannot be done
 
 
-def failed_case(case: str, message: str) -> CaseResult:
+def failed_case(case: str, message: str, *, misused: bool = False) -> CaseResult:
     """A case that could not be run at all."""
-    return CaseResult(case, Outcome.ERROR, message=message)
+    return CaseResult(case, Outcome.ERROR, message=message, misused=misused)
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _results(jobs: Iterator[Job]) -> Iterator[CaseResult]:
         try:
             yield _result(job, lambda version: _overlay(version, overlays))
         except (CaseError, WheelUnavailableError, OSError) as error:
-            yield failed_case(job.case, str(error))
+            yield failed_case(job.case, str(error), misused=isinstance(error, CaseError))
 
 
 def _overlay(version: str, loaded: dict[str, Overlay]) -> Overlay:

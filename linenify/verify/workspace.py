@@ -31,10 +31,17 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What linenify did to a copy: rewritten lines, and sites it refused (`a.py:3 LN123 why`)."""
+    """What linenify did to a copy.
+
+    Attributes:
+        touched: the lines that it rewrote.
+        refused: sites that it refused, as `a.py:3 LN123 why`.
+        noticed: sites where what only a faulty program shows may differ, written alike.
+    """
 
     touched: tuple[Touched, ...] = ()
     refused: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
 
 
 Migrate = Callable[[Path], Migrated]

@@ -80,12 +80,19 @@ class UserCodeError(Exception):
 
 @contextlib.contextmanager
 def inside(world: World, stage: str) -> Iterator[None]:
-    """Enters a world; what user code raises becomes a `UserCodeError`."""
+    """Enters a world; what user code raises becomes a `UserCodeError`.
+
+    A case describes the legacy program: what it says and that side cannot do is
+    a `CaseError`, and what only the Linen side cannot do is a difference.
+    """
     try:
         with world.entered():
             yield
-    except CaseError:
-        raise
+    except CaseError as error:
+        if world.overlay is not None:
+            raise
+        failure = Failure(world.side.value, stage, str(error))
+        raise UserCodeError(failure) from error
     except (Exception, SystemExit) as error:
         raise UserCodeError(_failure(world, stage, error)) from error
 
@@ -111,5 +118,8 @@ def found(name: str, namespace: Mapping[str, Any], make: Inputs) -> Any:
         return make.evaluated(name[1:])
     first, *rest = name.split(".")
     if first not in namespace:
-        raise AttributeError(f"the file defines no `{first}`")
-    return functools.reduce(getattr, rest, namespace[first])
+        raise CaseError(f"the file defines no `{first}`")
+    try:
+        return functools.reduce(getattr, rest, namespace[first])
+    except AttributeError as error:
+        raise CaseError(f"the file defines no `{name}`: {error}") from error
