@@ -105,7 +105,7 @@ def doubled(overlay: Overlay | None, narrowing: Narrowing | None = None) -> Iter
     Half precision becomes double, too: what rounds less in one of two equal
     programs shows that they are equal only where nothing rounds.
     """
-    modules = _linen_modules() if overlay is None else overlay.modules
+    modules = _modern_modules() if overlay is None else overlay.modules
     patches = [Patch(jnp, name, jnp.float64) for name in ("float32", "float16", "bfloat16")]
     for function in _with_single_defaults(modules):
         patches.append(Patch(function, "__defaults__", _widened(function.__defaults__)))
@@ -149,10 +149,12 @@ def _widened_keywords(function: types.FunctionType) -> dict[str, Any] | None:
 _SINGLE = jnp.float32
 
 
-def _linen_modules() -> tuple[types.ModuleType, ...]:
-    """The modules of Linen, whose layers have `param_dtype=jnp.float32`."""
+def _modern_modules() -> tuple[types.ModuleType, ...]:
+    """The modules of Flax and optax: their layers and optimizers have `jnp.float32` as default."""
     return tuple(
-        module for name, module in sorted(sys.modules.items()) if name.startswith("flax.linen")
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.startswith(("flax.", "optax."))
     )
 
 
