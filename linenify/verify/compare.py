@@ -111,6 +111,8 @@ def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: T
     if noise.stays:
         within = False
         note = f"it stays in double precision: {noise.double:.1e}"
+    elif not within and not noise.alike:
+        note = "the sides go to half precision at different places"
     elif within and noise.floor > _BLURRED * scale and not (noise.vanishes or noise.proves):
         note = f"the noise is {noise.floor / scale:.0e} of the leaf: this proves little"
     return dataclasses.replace(

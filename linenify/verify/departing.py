@@ -70,6 +70,18 @@ def departure(
     return None
 
 
+def same_dtypes(legacy: Sequence[Event], linen: Sequence[Event], owners: Owners) -> bool:
+    """Whether what a module returns has the same dtypes on both sides, call by call."""
+    return all(
+        _dtypes(pair.legacy.outputs) == _dtypes(pair.linen.outputs)
+        for pair in _matched(legacy, linen, owners)
+    )
+
+
+def _dtypes(values: Sequence[Any]) -> list[str]:
+    return [str(value.dtype) for value in _arrays(values)]
+
+
 def departure_in_order(
     legacy: Sequence[Event],
     linen: Sequence[Event],

@@ -14,27 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import numpy as np
 
 from linenify.verify.case import RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
-from linenify.verify.departing import departure, owners_of
-from linenify.verify.inputs import generator
-from linenify.verify.leaves import Leaves
+from linenify.verify.departing import Owners, departure, owners_of
+from linenify.verify.evidence import Evidence, Numbers
+from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
 from linenify.verify.observing import Seen, observed, randomised
-from linenify.verify.pairing import Pairing, Place, laid_out, pairings
-from linenify.verify.parting import owner_of, parted_at_init, traced
-from linenify.verify.precision import perturbed, widened
-from linenify.verify.sides import Arguments, ModuleSide, module_side
+from linenify.verify.paired import Paired
+from linenify.verify.pairing import Pairing, Place, pairings
+from linenify.verify.parting import Traces, owner_of, parted_at_init, traced
+from linenify.verify.sides import ModuleSide, module_side
 from linenify.verify.structure import census, only_one_side
 from linenify.verify.verdict import Census, Comparison, Departure, Gap, worst_outcome
 from linenify.verify.worlds import UserCodeError, World, inside
 
 _READINGS = 4
-_PERTURBATIONS = 2
 
-
+RowsOf = Callable[[Seen, Seen], list[Row] | tuple[Gap, ...]]
 Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Census, ...]]
 
 
@@ -69,7 +67,7 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
     if unpaired:
         return tuple(unpaired), parted_at_init(pair, legacy, linen), sizes
 
-    evidence = _Evidence(
+    evidence = Evidence(
         pair,
         (legacy, linen),
         (old, new),
@@ -79,17 +77,17 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
     first: tuple[tuple[Comparison, ...], _Reading] | None = None
     for in_params, in_state in _attempts(params_readings, state_readings):
         reading = _Reading(
-            pair,
-            _Paired(legacy_params, linen_params, in_params),
-            _Paired(legacy_state, linen_state, in_state),
+            evidence,
+            Paired(legacy_params, linen_params, in_params),
+            Paired(legacy_state, linen_state, in_state),
         )
-        verdict = reading.verdict(evidence)
+        verdict = reading.verdict()
         if worst_outcome(comparison.outcome for comparison in verdict).passed:
             return verdict, None, sizes
         first = first or (verdict, reading)
     assert first is not None
     verdict, reading = first
-    return verdict, reading.departure(evidence, verdict), sizes
+    return verdict, reading.departure(verdict), sizes
 
 
 def _attempts(
@@ -116,153 +114,30 @@ def _unpaired(what: str, legacy: Leaves, linen: Leaves) -> Comparison:
     return mismatch(what, gaps, len(legacy.places))
 
 
-@dataclass(frozen=True)
-class _Paired:
-    """The variables of both sides, and which is which."""
-
-    legacy: Leaves
-    linen: Leaves
-    pairing: Pairing
-
-    def moved(self, values: Sequence[Any]) -> Any:
-        """Legacy leaves as the variables of Linen."""
-        back: list[Any] = [None] * len(values)
-        for index, value in zip(self.pairing, values, strict=True):
-            back[index] = laid_out(value, np.shape(self.linen.values[index]))
-        return self.linen.rebuild(back)
-
-    def rows(self, old: Sequence[Any], new: Sequence[Any]) -> list[tuple[str, Any, Any]]:
-        """Pairs of leaves under their legacy names, in Linen's layout."""
-        rows = []
-        for place, value, index in zip(self.legacy.places, old, self.pairing, strict=True):
-            name = "/".join(place.keypath)
-            rows.append((name, laid_out(value, np.shape(new[index])), new[index]))
-        return rows
-
-    def tree_rows(self, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
-        """The same, from trees in the structure of the variables."""
-        return self.rows(self.legacy.row(old), self.linen.row(new))
-
-
-Numbers = tuple[Sequence[Any], Sequence[Any]]
-"""The leaves of params and of collections, in legacy order."""
-
-
-@dataclass(frozen=True)
-class _Double:
-    """Both sides in double precision, and what the legacy one did."""
-
-    worlds: tuple[World, World]
-    sides: tuple[ModuleSide, ModuleSide]
-    numbers: Numbers
-    seen: Seen
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether something was in a lower precision nevertheless."""
-        return any(world.double.happened for world in self.worlds if world.double is not None)
-
-
 @dataclass
-class _Evidence:
-    """What the sides do under the same numbers; run once, whatever the reading."""
-
-    pair: RunPair
-    worlds: tuple[World, World]
-    sides: tuple[ModuleSide, ModuleSide]
-    legacy: tuple[Leaves, Leaves]
-    numbers: Numbers
-
-    @functools.cached_property
-    def seen(self) -> Seen:
-        """The legacy side."""
-        return self._legacy(self.sides[0], self.worlds[0], self.numbers)
-
-    @functools.cached_property
-    def perturbed(self) -> list[Seen]:
-        """The legacy side, its variables and inputs off by a last bit."""
-        return self._perturbed(self.sides[0], self.worlds[0], self.numbers)
-
-    @functools.cached_property
-    def double(self) -> _Double | None:
-        """Both sides in double precision, if the program allows it; the legacy one has run."""
-        worlds = [world.in_double_precision() for world in self.worlds]
-        sides = []
-        try:
-            for run, world in zip((self.pair.legacy, self.pair.linen), worlds, strict=True):
-                with inside(world, "init"):
-                    side = module_side(run, world)
-                    given = side.arguments
-                    side.arguments = Arguments(
-                        widened(given.inputs), widened(given.named), given.fixed
-                    )
-                    sides.append(side)
-            with inside(worlds[0], "call"):
-                numbers = widened(self.numbers)
-            seen = self._legacy(sides[0], worlds[0], numbers)
-        except UserCodeError:
-            return None  # not every program allows it
-        return _Double((worlds[0], worlds[1]), (sides[0], sides[1]), numbers, seen)
-
-    @functools.cached_property
-    def shaken(self) -> list[Seen]:
-        """The legacy side in double precision, everything off by a last bit of that."""
-        if self.double is None:
-            return []
-        return self._perturbed(self.double.sides[0], self.double.worlds[0], self.double.numbers)
-
-    def _perturbed(self, side: ModuleSide, world: World, numbers: Numbers) -> list[Seen]:
-        seen = []
-        given = side.arguments
-        for trial in range(_PERTURBATIONS):
-            draw = generator("perturbation", trial)
-            try:
-                with inside(world, "call"):
-                    moved = perturbed(numbers, draw)
-                    side.arguments = Arguments(
-                        perturbed(given.inputs, draw), perturbed(given.named, draw), given.fixed
-                    )
-                seen.append(self._legacy(side, world.nudged(trial), moved))
-            except UserCodeError:
-                continue
-            finally:
-                side.arguments = given
-        return seen
-
-    def _legacy(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
-        params, state = (
-            leaves.rebuild(values) for leaves, values in zip(self.legacy, numbers, strict=True)
-        )
-        return observed(side, world, self.pair, params, state)
-
-
-@dataclass(frozen=True)
 class _Reading:
     """One reading of which leaf is which, put to the test."""
 
-    pair: RunPair
-    params: _Paired
-    state: _Paired
+    evidence: Evidence
+    params: Paired
+    state: Paired
 
-    def verdict(self, evidence: _Evidence) -> tuple[Comparison, ...]:
+    def verdict(self) -> tuple[Comparison, ...]:
         """How equal the sides are; noise is measured where they are not so to the last bit."""
-        pair = self.pair
+        pair = self.evidence.pair
         verdict = []
         if "initial" in pair.compare:
             rows = self.params.rows(self.params.legacy.values, self.params.linen.values)
             rows += self.state.rows(self.state.legacy.values, self.state.linen.values)
             verdict.append(compare_leaves("initial", rows, Tolerance(pair.rtol or _INITIAL)))
-        new = self._linen(evidence.sides[1], evidence.worlds[1], evidence.numbers)
-        double = functools.cache(lambda: self._double(evidence))
         for what, rows_of in self._kinds():
-            rows_or_gaps = rows_of(evidence.seen, new)
+            rows_or_gaps = rows_of(self.evidence.seen, self._new)
             if isinstance(rows_or_gaps, tuple):
                 verdict.append(mismatch(what, rows_or_gaps))
                 continue
-            measure = functools.partial(self._noise, what, rows_or_gaps, evidence, new, double)
             if pair.rtol is None:
-                tolerance = Tolerance(_INITIAL)
-                verdict.append(compare_leaves(what, rows_or_gaps, tolerance, measure))
+                measure = functools.partial(self._noise, rows_of, rows_or_gaps)
+                verdict.append(compare_leaves(what, rows_or_gaps, Tolerance(_INITIAL), measure))
             else:
                 # A gradient sums over many outputs, and rounding with it.
                 summed = Tolerance(10 * pair.rtol, floor=pair.rtol)
@@ -270,93 +145,109 @@ class _Reading:
                 verdict.append(compare_leaves(what, rows_or_gaps, tolerance))
         return tuple(verdict)
 
-    def departure(self, evidence: _Evidence, verdict: Sequence[Comparison]) -> Departure | None:
+    def departure(self, verdict: Sequence[Comparison]) -> Departure | None:
         """Where the sides part, under this reading."""
         different = {each.what for each in verdict if not each.outcome.passed}
-        pairs = [
-            (place.keypath, self.params.linen.places[index].keypath)
-            for place, index in zip(self.params.legacy.places, self.params.pairing, strict=True)
-        ]
-        state = [
-            (place.keypath, self.state.linen.places[index].keypath[1:])
-            for place, index in zip(self.state.legacy.places, self.state.pairing, strict=True)
-        ]
-        traces = traced(
-            self.pair,
-            evidence.worlds,
-            lambda leaves: (
-                self.params.legacy.rebuild(leaves[0]),
-                self.state.legacy.rebuild(leaves[1]),
-            ),
-            (self.params.moved(evidence.numbers[0]), self.state.moved(evidence.numbers[1])),
-            evidence.numbers,
-        )
+        traces = self._traces
         if traces is None:
             return None
-        legacy, linen, perturbed_events = traces
-        first = departure(legacy, linen, owners_of([*pairs, *state]), perturbed_events)
+        first = departure(traces.legacy, traces.linen, self._owners, traces.perturbed)
         if first is not None and "outputs" in different:
             return first
         for comparison in verdict:
             if comparison.what in ("collections", "gradients", "initial") and (
                 comparison.what in different
             ):
-                named = dict(pairs if comparison.what == "gradients" else [*pairs, *state])
-                found = owner_of(comparison, named, legacy, linen)
+                in_params = self.params.keypaths
+                named = in_params if comparison.what == "gradients" else self._keypaths
+                found = owner_of(comparison, named, traces.legacy, traces.linen)
                 if found is not None:
                     return found
         return first
 
-    def _kinds(self) -> Iterator[tuple[str, Callable[[Seen, Seen], list[Row] | tuple[Gap, ...]]]]:
-        kinds = {
-            "outputs": lambda old, new: rows_of_trees(old.outputs, new.outputs),
-            "gradients": self._gradients,
-            "collections": lambda old, new: self.state.tree_rows(old.state, new.state),
-        }
-        return ((what, kinds[what]) for what in kinds if what in self.pair.compare)
+    @functools.cached_property
+    def _new(self) -> Seen:
+        """The Linen side."""
+        evidence = self.evidence
+        return self._linen(evidence.sides[1], evidence.worlds[1], evidence.numbers)
 
-    def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
-        params, state = self.params.moved(numbers[0]), self.state.moved(numbers[1])
-        return observed(side, world, self.pair, params, state)
-
-    def _noise(
-        self,
-        what: str,
-        rows: list[Row],
-        evidence: _Evidence,
-        new: Seen,
-        double: Callable[[], tuple[Seen, Seen] | None],
-    ) -> Mapping[str, Noise]:
-        rows_of = dict(self._kinds())[what]
-
-        def wide() -> Wide | None:
-            both = double()
-            try:
-                if both is None or evidence.double is None:
-                    return None
-                return Wide(_rows(rows_of(*both)), evidence.double.narrowed)
-            except UserCodeError:
-                return None  # gradients may not exist there
-
-        # Of the runs that are off by a last bit, the legacy column is looked at.
-        def moved(seen: Sequence[Seen], other: Seen) -> list[list[Row]]:
-            return [_rows(rows_of(each, other)) for each in seen]
-
-        def shaken() -> list[list[Row]]:
-            both = double()
-            return [] if both is None else moved(evidence.shaken, both[1])
-
-        return measured(rows, Reruns(wide, lambda: moved(evidence.perturbed, new), shaken))
-
-    def _double(self, evidence: _Evidence) -> tuple[Seen, Seen] | None:
+    @functools.cached_property
+    def _double(self) -> tuple[Seen, Seen] | None:
         """Both sides in double precision, if the program allows it."""
-        double = evidence.double
+        double = self.evidence.double
         if double is None:
             return None
         try:
             return double.seen, self._linen(double.sides[1], double.worlds[1], double.numbers)
         except UserCodeError:
             return None
+
+    @functools.cached_property
+    def _traces(self) -> Traces | None:
+        """Both sides, watched."""
+        numbers = self.evidence.numbers
+        return traced(
+            self.evidence.pair,
+            self.evidence.worlds,
+            lambda leaves: (
+                self.params.legacy.rebuild(leaves[0]),
+                self.state.legacy.rebuild(leaves[1]),
+            ),
+            (self.params.moved(numbers[0]), self.state.moved(numbers[1])),
+            numbers,
+        )
+
+    @property
+    def _keypaths(self) -> dict[Keypath, Keypath]:
+        """For each legacy leaf the path of the Linen leaf, less its collection."""
+        state = {legacy: linen[1:] for legacy, linen in self.state.keypaths.items()}
+        return {**self.params.keypaths, **state}
+
+    @property
+    def _owners(self) -> Owners:
+        return owners_of([*self._keypaths.items()])
+
+    def _round_alike(self) -> bool:
+        """Whether the sides go to half precision at the same places, if at all."""
+        if not self.evidence.goes_to_half:
+            return True
+        return self._traces is not None and self._traces.round_alike(self._owners)
+
+    def _kinds(self) -> Iterator[tuple[str, RowsOf]]:
+        kinds: dict[str, RowsOf] = {
+            "outputs": lambda old, new: rows_of_trees(old.outputs, new.outputs),
+            "gradients": self._gradients,
+            "collections": lambda old, new: self.state.tree_rows(old.state, new.state),
+        }
+        return ((what, kinds[what]) for what in kinds if what in self.evidence.pair.compare)
+
+    def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
+        params, state = self.params.moved(numbers[0]), self.state.moved(numbers[1])
+        return observed(side, world, self.evidence.pair, params, state)
+
+    def _noise(self, rows_of: RowsOf, rows: list[Row]) -> Mapping[str, Noise]:
+        evidence = self.evidence
+
+        def double() -> Wide | None:
+            try:
+                if self._double is None or evidence.double is None:
+                    return None
+                return Wide(_rows(rows_of(*self._double)), evidence.double.narrowed)
+            except UserCodeError:
+                return None  # gradients may not exist there
+
+        # Of the runs that are off by a last bit, the legacy column is looked at.
+        def moved(seen: Sequence[Seen], new: Seen) -> list[list[Row]]:
+            return [_rows(rows_of(each, new)) for each in seen]
+
+        def perturbed(coarse: bool) -> list[list[Row]]:
+            seen = evidence.coarsely_perturbed if coarse else evidence.perturbed
+            return moved(seen, self._new)
+
+        def shaken() -> list[list[Row]]:
+            return [] if self._double is None else moved(evidence.shaken, self._double[1])
+
+        return measured(rows, Reruns(double, perturbed, self._round_alike, shaken))
 
     def _gradients(self, old: Seen, new: Seen) -> list[Row]:
         if isinstance(old.gradients, UserCodeError) and isinstance(new.gradients, UserCodeError):
@@ -368,10 +259,11 @@ class _Reading:
                 return []
         assert isinstance(old.gradients, tuple)
         assert isinstance(new.gradients, tuple)
+        pair = self.evidence.pair
         rows = self.params.tree_rows(old.gradients[0], new.gradients[0])
-        if self.pair.legacy.inputs == self.pair.linen.inputs:
+        if pair.legacy.inputs == pair.linen.inputs:
             rows += _input_rows("inputs", old.gradients[1], new.gradients[1])
-        if self.pair.legacy.named_inputs == self.pair.linen.named_inputs:
+        if pair.legacy.named_inputs == pair.linen.named_inputs:
             rows += _input_rows("named inputs", old.gradients[2], new.gradients[2])
         return [row for row in rows if not isinstance(row[1], str)]
 

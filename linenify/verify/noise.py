@@ -25,6 +25,7 @@ _SHRUNK = 2.0**-14
 # What is left where a part of the program is in single precision still.
 _LAST_BIT = 2.0**-24
 _STAYS = 0.25
+_LARGE = 1e-4
 # The largest of two samples of the noise is a fraction of what may come.
 _SHAKEN = 16.0
 _EXPLAINED = 2.0
@@ -41,6 +42,7 @@ class Noise:
         double: how far the two sides are apart in double precision; `None` when
             the leaf could not be had in double precision on both sides.
         narrowed: whether parts of the program were in single precision nevertheless.
+        alike: whether both sides go to half precision at the same places.
         shaken: how far the legacy side moves in double precision when its numbers
             move by a last bit; measured only if `double` asks for it.
     """
@@ -49,6 +51,7 @@ class Noise:
     size: float
     double: float | None = None
     narrowed: bool = False
+    alike: bool = True
     shaken: float = 0.0
 
     @property
@@ -62,7 +65,8 @@ class Noise:
         if self.double is None:
             return False
         if self.narrowed:
-            return self.double > max(_STAYS * self.floor, _LAST_BIT * self.size)
+            coarse = min(_STAYS * self.floor, _LARGE * self.size)
+            return self.double > max(coarse, _LAST_BIT * max(self.size, self.floor))
         rounding = (_SHRUNK * self.floor, _EXACT * self.size, _SHAKEN * self.shaken)
         return self.double > max(rounding)
 
@@ -91,21 +95,26 @@ class Reruns:
 
     Attributes:
         double: both sides in double precision; gives `None` if they cannot.
-        perturbed: the legacy side, its numbers off by a last bit, several times.
-        shaken: the same in double precision.
+        perturbed: the legacy side, its numbers off by a last bit, several times; also
+            those that go to half precision, if both sides round there alike.
+        round_alike: whether they do.  To round elsewhere is another program, and no noise.
+        shaken: as `perturbed`, in double precision.
     """
 
     double: Callable[[], Wide | None]
-    perturbed: Callable[[], Sequence[Sequence[Row]]]
+    perturbed: Callable[[bool], Sequence[Sequence[Row]]]
+    round_alike: Callable[[], bool] = lambda: True
     shaken: Callable[[], Sequence[Sequence[Row]]] = tuple
 
 
 def measured(rows: Sequence[Row], reruns: Reruns) -> Mapping[str, Noise]:
     """The noise of each leaf of `rows`, which hold both sides as they are."""
+    alike = reruns.round_alike()
     wide = reruns.double() or Wide(())
     doubles = {name: (old, new) for name, old, new in wide.rows}
     noises = {
-        name: _in_double(old, doubles.get(name), narrowed=wide.narrowed) for name, old, _ in rows
+        name: _in_double(old, doubles.get(name), narrowed=wide.narrowed, alike=alike)
+        for name, old, _ in rows
     }
     if any(noise.stays for noise in noises.values()):
         legacy = {name: old for name, (old, _) in doubles.items()}
@@ -116,19 +125,20 @@ def measured(rows: Sequence[Row], reruns: Reruns) -> Mapping[str, Noise]:
         }
     if all(_explained(old, new, noises[name]) for name, old, new in rows):
         return noises
-    moved = _moved(reruns.perturbed(), {name: old for name, old, _ in rows})
+    moved = _moved(reruns.perturbed(alike), {name: old for name, old, _ in rows})
     return {
         name: dataclasses.replace(noise, floor=max(noise.floor, moved.get(name, 0.0)))
         for name, noise in noises.items()
     }
 
 
-def _in_double(old: Any, double: tuple[Any, Any] | None, *, narrowed: bool) -> Noise:
+def _in_double(old: Any, double: tuple[Any, Any] | None, *, narrowed: bool, alike: bool) -> Noise:
     here = _float64(old)
     if double is None or not all(map(_is_double, double)):
-        return Noise(0.0, _largest(here))
+        return Noise(0.0, _largest(here), alike=alike)
     exact, other = map(_float64, double)
-    return Noise(_apart(here, exact), _largest(exact), _apart(exact, other), narrowed)
+    floor = _apart(here, exact) if alike else 0.0
+    return Noise(floor, _largest(exact), _apart(exact, other), narrowed, alike)
 
 
 def _explained(old: Any, new: Any, noise: Noise) -> bool:

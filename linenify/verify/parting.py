@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 
 from linenify.verify.case import RunPair
-from linenify.verify.departing import departure_in_order, sharing_departs
+from linenify.verify.departing import Owners, departure_in_order, same_dtypes, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.precision import perturbed
 from linenify.verify.sides import Arguments, module_side
-from linenify.verify.tracing import Event, traced_legacy, traced_linen
+from linenify.verify.tracing import Event, Rounding, traced_legacy, traced_linen
 from linenify.verify.verdict import Comparison, Departure
 from linenify.verify.worlds import UserCodeError, World, inside
 
@@ -23,21 +25,44 @@ _PERTURBATIONS = 2
 Numbers = tuple[Sequence[Any], Sequence[Any]]
 
 
+@dataclass(frozen=True)
+class Traces:
+    """What both sides did, watched.
+
+    Attributes:
+        legacy, linen: the events of the call.
+        perturbed: those of legacy runs that are off by a last bit.
+        roundings: for both sides, what the user's own code converts to a lower precision.
+    """
+
+    legacy: list[Event]
+    linen: list[Event]
+    perturbed: list[list[Event]]
+    roundings: tuple[Counter[Rounding], Counter[Rounding]]
+
+    def round_alike(self, owners: Owners) -> bool:
+        """Whether both sides go to a lower precision at the same places."""
+        return self.roundings[0] == self.roundings[1] and same_dtypes(
+            self.legacy, self.linen, owners
+        )
+
+
 def traced(
     pair: RunPair,
     worlds: tuple[World, World],
     legacy_variables: Callable[[Numbers], tuple[Any, Any]],
     linen_variables: tuple[Any, Any],
     numbers: Numbers,
-) -> tuple[list[Event], list[Event], list[list[Event]]] | None:
-    """The events of the call on both sides, and of legacy runs that are off by a last bit."""
+) -> Traces | None:
+    """Both sides, run once more; None if they do not run so."""
     # Without compilation the steps of a scan can be seen one by one.
     for mode in (jax.disable_jit, contextlib.nullcontext):
         try:
             legacy, linen = (world.anew() for world in worlds)
             with mode():
-                events, moved = _legacy_events(pair, legacy, legacy_variables, numbers)
-                return events, _linen_events(pair, linen, linen_variables), moved
+                events, moved, rounded = _legacy_events(pair, legacy, legacy_variables, numbers)
+                new, newly = _linen_events(pair, linen, linen_variables)
+                return Traces(events, new, moved, (rounded, newly))
         except UserCodeError:
             continue
     return None
@@ -48,14 +73,15 @@ def _legacy_events(
     world: World,
     variables: Callable[[Numbers], tuple[Any, Any]],
     numbers: Numbers,
-) -> tuple[list[Event], list[list[Event]]]:
+) -> tuple[list[Event], list[list[Event]], Counter[Rounding]]:
     assert world.overlay is not None
     moved: list[list[Event]] = []
     with inside(world, "call"), traced_legacy(world.overlay, world.files) as trace:
         side = module_side(pair.legacy, world)
         given = side.arguments
+        trace.roundings.clear()
         side.call(*variables(numbers), given)
-        events = _visible(trace.events)
+        events, rounded = _visible(trace.events), trace.roundings.copy()
         for trial in range(_PERTURBATIONS):
             trace.events.clear()
             draw = generator("perturbed trace", trial)
@@ -63,14 +89,17 @@ def _legacy_events(
             nudged = variables(perturbed(numbers, draw))
             side.call(*nudged, Arguments(inputs, named, given.fixed))
             moved.append(_visible(trace.events))
-    return events, moved
+    return events, moved, rounded
 
 
-def _linen_events(pair: RunPair, world: World, variables: tuple[Any, Any]) -> list[Event]:
+def _linen_events(
+    pair: RunPair, world: World, variables: tuple[Any, Any]
+) -> tuple[list[Event], Counter[Rounding]]:
     with inside(world, "call"), traced_linen(world.files) as trace:
         side = module_side(pair.linen, world)
+        trace.roundings.clear()
         side.call(*variables, side.arguments)
-        return _visible(trace.events)
+        return _visible(trace.events), trace.roundings
 
 
 def _visible(events: Sequence[Event]) -> list[Event]:

@@ -29,7 +29,7 @@ from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
 from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
 from linenify.verify.structure import census, only_one_side
-from linenify.verify.tracing import Event, traced_legacy, traced_linen
+from linenify.verify.tracing import Event, Trace, traced_legacy, traced_linen
 from linenify.verify.verdict import Census, Comparison, Curve, Departure, Gap
 from linenify.verify.worlds import UserCodeError, World, found, inside
 
@@ -130,7 +130,7 @@ def _noise(
             rows = numbers(old, _returned(pair.linen, worlds[1]))
         except UserCodeError:
             return None  # not every program allows it
-        return Wide(rows, any(each.double.happened for each in worlds if each.double))
+        return Wide(rows, any(each.narrowing.happened for each in worlds))
 
     def moved(world: Callable[[int], World], new: Any) -> list[list[Row]]:
         rows = []
@@ -143,10 +143,23 @@ def _noise(
         matched.numbers,
         Reruns(
             double,
-            perturbed=lambda: moved(legacy.anew, new),
+            lambda coarse: moved(functools.partial(legacy.anew, coarse=coarse), new),
+            round_alike=lambda: _round_alike(pair, legacy, linen),
             shaken=lambda: moved(legacy.in_double_precision, new),
         ),
     )
+
+
+def _round_alike(pair: RunPair, legacy: World, linen: World) -> bool:
+    """Whether the programs go to half precision at the same places, if at all."""
+    if not (legacy.narrowing.happened or linen.narrowing.happened):
+        return True
+    try:
+        old, new = _trace(pair.legacy, legacy.anew()), _trace(pair.linen, linen.anew())
+    except UserCodeError:
+        return False
+    # How often is not asked: modules are initialised by other calls.
+    return old.dtypes() == new.dtypes() and old.roundings.keys() == new.roundings.keys()
 
 
 def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:
@@ -193,19 +206,21 @@ def _departure(
 
 
 def _traced(run: Run, world: World) -> tuple[list[Event], dict[Keypath, Any]]:
+    with _watched(world) as created:
+        trace = _trace(run, world)
+    owners = {path[:-1]: () for each in created.values() for path in each.keypaths}
+    return trace.concrete(), owners
+
+
+def _trace(run: Run, world: World) -> Trace:
+    """The whole program, without compilation."""
     if world.overlay is None:
-        tracing: Any = traced_linen(world.files)
+        tracing = traced_linen(world.files)
     else:
         tracing = traced_legacy(world.overlay, world.files)
-    with inside(world, "run"), _watched(world) as created, tracing as trace, jax.disable_jit():
+    with inside(world, "run"), tracing as trace, jax.disable_jit():
         _called(run, world)
-    owners = {path[:-1]: () for each in created.values() for path in each.keypaths}
-    concrete = [
-        event
-        for event in trace.events
-        if not event.initializing and any(value is not None for value in event.outputs)
-    ]
-    return concrete, owners
+    return trace
 
 
 def _curves(rows: list[Row]) -> Iterator[Curve]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+import types
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from linenify.verify.leaves import Keypath
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
 from linenify.verify.patching import Patch, patched
+from linenify.verify.precision import after_narrowing
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,18 @@ class Event:
     inner: bool = False  # a part of a layer that is Flax's own
 
 
+Rounding = tuple[tuple[int, ...], str]
+"""The shape and the dtype of what was converted."""
+
+
 @dataclass
 class Trace:
     """The events of one run."""
 
     files: UserFiles
     events: list[Event] = field(default_factory=list)
+    roundings: Counter[Rounding] = field(default_factory=Counter)
+    """What the user's own code, not that of layers, converts to a lower precision."""
 
     def note(
         self,
@@ -60,6 +69,38 @@ class Trace:
         """
         line = self._line() or self._defined(method)
         self.events.append(Event(path, kind, _values(outputs), _values(inputs), line, init, inner))
+
+    def concrete(self) -> list[Event]:
+        """The events outside of initialisation of which something can be seen."""
+        return [
+            event
+            for event in self.events
+            if not event.initializing and any(value is not None for value in event.outputs)
+        ]
+
+    def dtypes(self) -> set[Rounding]:
+        """Shapes and dtypes of all that modules returned, but for parts of Flax's own."""
+        return {
+            (np.shape(value), str(value.dtype))
+            for event in self.concrete()
+            if not event.inner
+            for value in event.outputs
+            if isinstance(value, jax.Array | np.ndarray)
+        }
+
+    def rounded(self, converted: Any) -> Any:
+        """Counts a conversion whose innermost code, but for JAX's own, is the user's."""
+        frame = sys._getframe(1)  # noqa: SLF001
+        while frame is not None:
+            if str(frame.f_globals.get("__name__")).startswith("flax."):
+                break
+            if self.files.owns_file(frame.f_code.co_filename):
+                self.roundings[tuple(converted.shape), str(converted.dtype)] += 1
+                break
+            if frame.f_back is None:
+                break
+            frame = frame.f_back
+        return converted
 
     def _defined(self, method: Any) -> str:
         code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
@@ -104,11 +145,17 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
 
     def watched(outputs: Any) -> Any:
         frame = base._module_stack[-1]  # noqa: SLF001
-        caller = sys._getframe(1).f_locals  # noqa: SLF001
-        given, method = caller.get("args", ()), getattr(caller.get("instance"), "apply", None)
-        kind = frame.name or ""
-        init = bool(frame.is_init)
-        trace.note(_path(frame), kind, outputs, given, init=init, method=method)
+        caller = sys._getframe(1)  # noqa: SLF001
+        instance, given = caller.f_locals.get("instance"), caller.f_locals.get("args", ())
+        trace.note(
+            _path(frame),
+            frame.name or "",
+            outputs,
+            given,
+            init=bool(frame.is_init),
+            inner=_own(instance) and _own(_caller_of(caller)),
+            method=getattr(instance, "apply", None),
+        )
         return track(outputs)
 
     def dropped(dropout: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,7 +171,8 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
 
     homes = [home for home in overlay.modules if hasattr(home, "dropout")]
     functions = [Patch(home, "dropout", dropped(home.dropout)) for home in homes]
-    with patched([Patch(base, "_track_outputs", watched), *functions]):
+    watching = patched([Patch(base, "_track_outputs", watched), *functions])
+    with watching, after_narrowing(trace.rounded):
         yield trace
 
 
@@ -140,9 +188,17 @@ def _path(frame: Any) -> Keypath:
     return tuple(reversed(names))
 
 
+def _caller_of(frame: types.FrameType) -> Any:
+    """The legacy module that called the one whose call runs in a frame; None for the outermost."""
+    above = frame.f_back
+    while above is not None and above.f_code is not frame.f_code:
+        above = above.f_back
+    return None if above is None else above.f_locals.get("instance")
+
+
 def _own(module: Any) -> bool:
     """Whether a module is Flax's own, not the user's."""
-    return type(module).__module__.startswith("flax.linen")
+    return type(module).__module__.startswith("flax.")
 
 
 @contextlib.contextmanager
@@ -180,5 +236,5 @@ def traced_linen(files: UserFiles) -> Iterator[Trace]:
         trace.note(scope.path, kind, outputs, (args, kwargs), init=init, inner=inner, method=method)
         return outputs
 
-    with flax.linen.intercept_methods(interceptor):
+    with flax.linen.intercept_methods(interceptor), after_narrowing(trace.rounded):
         yield trace

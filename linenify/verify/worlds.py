@@ -7,7 +7,7 @@ import functools
 import random
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +30,25 @@ class World:
 
     files: UserFiles
     overlay: Overlay | None
-    double: Narrowing | None = None
-    """Set for double precision: takes down whether all of it was in that."""
+    double: bool = False
     nudge: int | None = None
-    """A seed: random numbers, and what goes to half precision, are off by a last bit."""
+    """A seed: random numbers are off by a last bit."""
+    coarse: bool = False
+    """Whether what is converted to a lower precision is off by a last bit of that, too."""
+    narrowing: Narrowing = field(default_factory=Narrowing)
+    """Whether something was converted to a lower precision here."""
 
-    def nudged(self, seed: int) -> World:
+    def nudged(self, seed: int, *, coarse: bool) -> World:
         """The same world, nudged; what is compiled already stays as it is."""
-        return replace(self, nudge=seed)
+        return replace(self, nudge=seed, coarse=coarse)
 
-    def anew(self, nudge: int | None = None) -> World:
+    def anew(self, nudge: int | None = None, *, coarse: bool = False) -> World:
         """The same world before its files were imported; functions are compiled anew."""
-        return World(self.files.fresh(), self.overlay, nudge=nudge)
+        return World(self.files.fresh(), self.overlay, nudge=nudge, coarse=coarse)
 
     def in_double_precision(self, nudge: int | None = None) -> World:
         """The same world, where `float32` means `float64`; files are imported anew."""
-        return World(self.files.fresh(), self.overlay, Narrowing(), nudge)
+        return World(self.files.fresh(), self.overlay, double=True, nudge=nudge)
 
     @property
     def side(self) -> Side:
@@ -58,11 +61,12 @@ class World:
         with contextlib.ExitStack() as stack:
             if self.overlay is not None:
                 stack.enter_context(self.overlay.visible())
-            if self.double is not None:
-                stack.enter_context(doubled(self.overlay, self.double))
+            if self.double:
+                stack.enter_context(doubled(self.overlay))
+            stack.enter_context(self.narrowing.watched())
             stack.enter_context(self.files.active())
             stack.enter_context(blindfolded(self.nudge))
-            if self.nudge is not None:
+            if self.nudge is not None and self.coarse:
                 stack.enter_context(nudged_narrowing(self.nudge))
             # Samplers outside of JAX have a state, which both sides begin with.
             random.seed(0)

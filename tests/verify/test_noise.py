@@ -17,7 +17,7 @@ pytestmark = pytest.mark.numeric
 VALUES = np.array([1.0, 2.0, 4.0], np.float32)
 
 
-def judged(old, new, moved, wide=None, *, narrowed=False, shaken=None):
+def judged(old, new, moved, wide=None, *, narrowed=False, alike=True, shaken=None):
     """The only gap between two leaves.
 
     `moved` is what a last bit does to the old one, `shaken` the same in double precision,
@@ -27,7 +27,8 @@ def judged(old, new, moved, wide=None, *, narrowed=False, shaken=None):
     double = None if wide is None else Wide([("leaf", *wide)], narrowed)
     reruns = Reruns(
         lambda: double,
-        lambda: [[("leaf", moved, new)]],
+        lambda coarse: [[("leaf", moved if coarse else old, new)]],
+        lambda: alike,
         lambda: [] if shaken is None else [[("leaf", shaken, new)]],
     )
     comparison = compare_leaves("outputs", rows, Tolerance(1e-6), lambda: measured(rows, reruns))
@@ -69,6 +70,13 @@ def test_parts_in_single_precision_round_in_double_precision_too():
     wide = exact, exact + 1e-7
     new = VALUES + np.float32(1e-6)
     assert judged(VALUES, new, noisy, wide, narrowed=True).outcome is Outcome.CLOSE
+
+
+def test_to_round_to_half_precision_elsewhere_is_no_noise():
+    noisy, new, exact = VALUES * np.float32(1.01), VALUES * np.float32(1.002), VALUES * 1.0
+    wide = exact.astype(np.float64), exact.astype(np.float64)
+    assert judged(VALUES, new, noisy, wide).outcome is Outcome.CLOSE
+    assert judged(VALUES, new, noisy, wide, alike=False).outcome is Outcome.DIFFERENT
 
 
 def test_chaos_stays_chaos_in_double_precision():
@@ -114,7 +122,7 @@ def test_double_precision_comes_and_goes():
 
 def test_what_is_converted_to_a_lower_precision_is_noticed():
     narrowing = Narrowing()
-    with doubled(None, narrowing):
+    with doubled(None), narrowing.watched():
         (jnp.ones(2) * 2).astype(jnp.float32)
         assert jnp.ones(2, jnp.bfloat16).dtype == np.float64
         assert not narrowing.happened
