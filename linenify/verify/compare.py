@@ -14,6 +14,7 @@ import numpy as np
 from linenify.verify.leaves import key_name
 from linenify.verify.noise import Noise, Row
 from linenify.verify.verdict import (
+    HALF,
     VANISHES,
     Comparison,
     Gap,
@@ -112,13 +113,13 @@ def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: T
     steps = _rounding(dtype, tolerance.least) * scale
     allowed = max(_ABOVE_FLOOR * noise.floor, steps)
     within = gap.absolute <= allowed
-    note = VANISHES if noise.vanishes else ""
+    note = VANISHES if noise.vanishes else HALF if noise.half else ""
     if noise.double is not None and noise.double > max(
         min(_STAYS * noise.floor, _LARGE * noise.size), _LAST_BIT * max(noise.size, noise.floor)
     ):
         within = False
         note = f"it stays in double precision: {noise.double:.1e}"
-    elif within and noise.floor > _BLURRED * scale and not noise.vanishes:
+    elif within and noise.floor > _BLURRED * scale and not note:
         note = f"the noise is {noise.floor / scale:.0e} of the leaf: this proves little"
     return dataclasses.replace(
         gap,

@@ -70,6 +70,25 @@ def departure(
     return None
 
 
+def dtype_departs(
+    legacy: Sequence[Event], linen: Sequence[Event], owners: Owners
+) -> Departure | None:
+    """The first call, in the order of the Linen side, that returns another dtype."""
+    for pair in _matched(legacy, linen, owners):
+        if len(pair.legacy.outputs) != len(pair.linen.outputs):
+            continue
+        for one, other in zip(pair.legacy.outputs, pair.linen.outputs, strict=True):
+            if message := _other_dtype(one, other):
+                return _departure(pair, message, inputs_equal=True)
+    return None
+
+
+def _other_dtype(one: Any, other: Any) -> str:
+    if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
+        return f"dtype {one.dtype} and {other.dtype}"
+    return ""
+
+
 def departure_in_order(
     legacy: Sequence[Event],
     linen: Sequence[Event],
@@ -206,8 +225,8 @@ def _apart(old: Sequence[Any], new: Sequence[Any], perturbed: Sequence[Sequence[
             continue
         if np.shape(one) != np.shape(other):
             return f"shape {list(np.shape(one))} and {list(np.shape(other))}"
-        if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
-            return f"dtype {one.dtype} and {other.dtype}"
+        if message := _other_dtype(one, other):
+            return message
         noise = [each[index] for each in perturbed if len(each) == len(old)]
         distance, allowed = _distance(one, other), _allowed(one, noise)
         if not distance <= allowed:

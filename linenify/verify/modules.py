@@ -18,17 +18,17 @@ import numpy as np
 
 from linenify.verify.case import RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
-from linenify.verify.departing import departure, owners_of
+from linenify.verify.departing import Owners, departure, dtype_departs, owners_of
 from linenify.verify.inputs import generator
-from linenify.verify.leaves import Leaves
+from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.noise import Noise, Row, measured
 from linenify.verify.observing import Seen, observed, randomised
 from linenify.verify.pairing import Pairing, Place, laid_out, pairings
-from linenify.verify.parting import owner_of, parted_at_init, traced
+from linenify.verify.parting import Traces, owner_of, parted_at_init, traced
 from linenify.verify.precision import perturbed, widened
 from linenify.verify.sides import Arguments, ModuleSide, module_side
 from linenify.verify.structure import census, only_one_side
-from linenify.verify.verdict import Census, Comparison, Departure, Gap, worst_outcome
+from linenify.verify.verdict import HALF, Census, Comparison, Departure, Gap, worst_outcome
 from linenify.verify.worlds import UserCodeError, World, inside
 
 _READINGS = 4
@@ -85,7 +85,7 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         )
         verdict = reading.verdict(evidence)
         if worst_outcome(comparison.outcome for comparison in verdict).passed:
-            return verdict, None, sizes
+            return *reading.with_dtypes(evidence, verdict), sizes
         first = first or (verdict, reading)
     assert first is not None
     verdict, reading = first
@@ -144,6 +144,7 @@ class _Paired:
         return self.rows(self.legacy.row(old), self.linen.row(new))
 
 
+KeypathPair = tuple[Keypath, Keypath]
 Numbers = tuple[Sequence[Any], Sequence[Any]]
 """The leaves of params and of collections, in legacy order."""
 
@@ -244,33 +245,30 @@ class _Reading:
                 verdict.append(compare_leaves(what, rows_or_gaps, tolerance))
         return tuple(verdict)
 
+    def with_dtypes(
+        self, evidence: _Evidence, verdict: tuple[Comparison, ...]
+    ) -> tuple[tuple[Comparison, ...], Departure | None]:
+        """What passed as rounding to half precision passes if all submodules have one dtype."""
+        if not any(gap.note == HALF for each in verdict for gap in each.every):
+            return verdict, None
+        traces = self._traces(evidence)
+        first = None if traces is None else dtype_departs(*traces[:2], self._owners())
+        if first is None:
+            return verdict, None
+        gap = Gap(first.linen or "(all)", first.message)
+        return (mismatch("dtypes", (gap,)), *verdict), first
+
     def departure(self, evidence: _Evidence, verdict: Sequence[Comparison]) -> Departure | None:
         """Where the sides part, under this reading."""
         different = {each.what for each in verdict if not each.outcome.passed}
-        pairs = [
-            (place.keypath, self.params.linen.places[index].keypath)
-            for place, index in zip(self.params.legacy.places, self.params.pairing, strict=True)
-        ]
-        state = [
-            (place.keypath, self.state.linen.places[index].keypath[1:])
-            for place, index in zip(self.state.legacy.places, self.state.pairing, strict=True)
-        ]
-        traces = traced(
-            self.pair,
-            evidence.worlds,
-            lambda leaves: (
-                self.params.legacy.rebuild(leaves[0]),
-                self.state.legacy.rebuild(leaves[1]),
-            ),
-            (self.params.moved(evidence.numbers[0]), self.state.moved(evidence.numbers[1])),
-            evidence.numbers,
-        )
+        traces = self._traces(evidence)
         if traces is None:
             return None
         legacy, linen, perturbed_events = traces
-        first = departure(legacy, linen, owners_of([*pairs, *state]), perturbed_events)
+        first = departure(legacy, linen, self._owners(), perturbed_events)
         if first is not None and "outputs" in different:
             return first
+        pairs, state = self._pairs()
         for comparison in verdict:
             if comparison.what in ("collections", "gradients", "initial") and (
                 comparison.what in different
@@ -280,6 +278,34 @@ class _Reading:
                 if found is not None:
                     return found
         return first
+
+    def _pairs(self) -> tuple[list[KeypathPair], list[KeypathPair]]:
+        """The keypaths of params and of collections, legacy and Linen."""
+        params = [
+            (place.keypath, self.params.linen.places[index].keypath)
+            for place, index in zip(self.params.legacy.places, self.params.pairing, strict=True)
+        ]
+        state = [
+            (place.keypath, self.state.linen.places[index].keypath[1:])
+            for place, index in zip(self.state.legacy.places, self.state.pairing, strict=True)
+        ]
+        return params, state
+
+    def _owners(self) -> Owners:
+        params, state = self._pairs()
+        return owners_of([*params, *state])
+
+    def _traces(self, evidence: _Evidence) -> Traces | None:
+        return traced(
+            self.pair,
+            evidence.worlds,
+            lambda leaves: (
+                self.params.legacy.rebuild(leaves[0]),
+                self.state.legacy.rebuild(leaves[1]),
+            ),
+            (self.params.moved(evidence.numbers[0]), self.state.moved(evidence.numbers[1])),
+            evidence.numbers,
+        )
 
     def _kinds(self) -> Iterator[tuple[str, Callable[[Seen, Seen], list[Row] | tuple[Gap, ...]]]]:
         kinds = {
@@ -312,7 +338,7 @@ class _Reading:
             except UserCodeError:
                 return None  # gradients may not exist there
 
-        return measured(rows, moved, wide, half=what == "gradients")
+        return measured(rows, moved, wide)
 
     def _double(self, evidence: _Evidence) -> tuple[Seen, Seen] | None:
         """Both sides in double precision, if the program allows it."""

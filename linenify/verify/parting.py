@@ -21,6 +21,8 @@ from linenify.verify.worlds import UserCodeError, World, inside
 _PERTURBATIONS = 2
 
 Numbers = tuple[Sequence[Any], Sequence[Any]]
+Traces = tuple[list[Event], list[Event], list[list[Event]]]
+"""The events of the legacy side, of Linen, and of legacy runs that are off by a last bit."""
 
 
 def traced(
@@ -29,7 +31,7 @@ def traced(
     legacy_variables: Callable[[Numbers], tuple[Any, Any]],
     linen_variables: tuple[Any, Any],
     numbers: Numbers,
-) -> tuple[list[Event], list[Event], list[list[Event]]] | None:
+) -> Traces | None:
     """The events of the call on both sides, and of legacy runs that are off by a last bit."""
     # Without compilation the steps of a scan can be seen one by one.
     for mode in (jax.disable_jit, contextlib.nullcontext):

@@ -35,6 +35,7 @@ def worst_outcome(outcomes: typing.Iterable[Outcome]) -> Outcome:
     return max(outcomes, key=order.index, default=Outcome.SKIPPED)
 
 
+HALF = "both sides round to half precision on their way, and agree in double"
 VANISHES = "zero in exact arithmetic: this is its rounding noise"
 
 
