@@ -164,7 +164,7 @@ def _departure(
     first = departure_in_order(old, new, (owners, others), [moved])
     if first is not None:
         return first
-    lines = (definition(run, world) for run, world in ((pair.linen, linen), (pair.legacy, legacy)))
+    lines = definition(pair.linen, linen), definition(pair.legacy, legacy)
     return departed_at_the_end(verdict, owners_of, (old, new), lines)
 
 

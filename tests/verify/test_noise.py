@@ -9,7 +9,7 @@ from linenify.verify.compare import Tolerance, compare_leaves
 from linenify.verify.inputs import generator
 from linenify.verify.noise import measured
 from linenify.verify.precision import doubled, perturbed, widened
-from linenify.verify.verdict import VANISHES, Outcome
+from linenify.verify.verdict import HALF, VANISHES, Outcome
 
 pytestmark = pytest.mark.numeric
 
@@ -81,3 +81,18 @@ def test_double_precision_comes_and_goes():
         assert widened({"x": VALUES})["x"].dtype == np.float64
     assert jnp.float32 is before
     assert not jax.config.jax_enable_x64
+
+
+def test_rounding_to_half_precision_counts_where_both_sides_round_alike():
+    draw = generator("half")
+    exact = draw.standard_normal(64)
+    half = [
+        np.asarray(jnp.asarray(exact * (1 + 1e-9 * s), jnp.bfloat16), np.float32) for s in (1, 2)
+    ]
+    other = np.asarray(half[1] + np.float32(4e-3) * draw.choice([-1, 1], 64), np.float32)
+    gap = judged(half[0], other, half[0], (exact, exact))
+    assert gap.outcome is Outcome.CLOSE
+    assert gap.note == HALF
+    single = np.asarray(exact, np.float32)
+    assert judged(half[0], single, half[0], (exact, exact)).outcome is Outcome.DIFFERENT
+    assert judged(half[0], other, half[0], (exact, exact + 1e-3)).outcome is Outcome.DIFFERENT
