@@ -83,6 +83,17 @@ def dtype_departs(
     return None
 
 
+def dtype_departs_in_order(legacy: Sequence[Event], linen: Sequence[Event]) -> Departure | None:
+    """The same for two programs that make the same calls; nothing is known of others."""
+    if [len(event.outputs) for event in legacy] != [len(event.outputs) for event in linen]:
+        return None
+    for number, (old, new) in enumerate(zip(legacy, linen, strict=True)):
+        for one, other in zip(old.outputs, new.outputs, strict=True):
+            if message := _other_dtype(one, other):
+                return _departure(_Pair(old, new, number), message, inputs_equal=True)
+    return None
+
+
 def _other_dtype(one: Any, other: Any) -> str:
     if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
         return f"dtype {one.dtype} and {other.dtype}"

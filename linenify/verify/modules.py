@@ -24,11 +24,17 @@ from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.noise import Noise, Row, measured
 from linenify.verify.observing import Seen, observed, randomised
 from linenify.verify.pairing import Pairing, Place, laid_out, pairings
-from linenify.verify.parting import Traces, owner_of, parted_at_init, traced
+from linenify.verify.parting import (
+    Traces,
+    in_double_precision,
+    owner_of,
+    parted_at_init,
+    traced,
+)
 from linenify.verify.precision import perturbed, widened
 from linenify.verify.sides import Arguments, ModuleSide, module_side
 from linenify.verify.structure import census, only_one_side
-from linenify.verify.verdict import HALF, Census, Comparison, Departure, Gap, worst_outcome
+from linenify.verify.verdict import HALF, Census, Comparison, Departure, Gap, Outcome, worst_outcome
 from linenify.verify.worlds import UserCodeError, World, inside
 
 _READINGS = 4
@@ -249,7 +255,7 @@ class _Reading:
         self, evidence: _Evidence, verdict: tuple[Comparison, ...]
     ) -> tuple[tuple[Comparison, ...], Departure | None]:
         """What passed as rounding to half precision passes if all submodules have one dtype."""
-        if not any(gap.note == HALF for each in verdict for gap in each.every):
+        if not any(_in_half(gap) for each in verdict for gap in each.every):
             return verdict, None
         traces = self._traces(evidence)
         first = None if traces is None else dtype_departs(*traces[:2], self._owners())
@@ -266,6 +272,10 @@ class _Reading:
             return None
         legacy, linen, perturbed_events = traces
         first = departure(legacy, linen, self._owners(), perturbed_events)
+        if first is None and "outputs" in different:
+            # What half precision hides of a small difference is seen in double precision.
+            doubles = self._traces(evidence, in_double_precision)
+            first = doubles and departure(*doubles[:2], self._owners(), doubles[2])
         if first is not None and "outputs" in different:
             return first
         pairs, state = self._pairs()
@@ -295,10 +305,12 @@ class _Reading:
         params, state = self._pairs()
         return owners_of([*params, *state])
 
-    def _traces(self, evidence: _Evidence) -> Traces | None:
+    def _traces(
+        self, evidence: _Evidence, again: Callable[[World], World] = World.anew
+    ) -> Traces | None:
         return traced(
             self.pair,
-            evidence.worlds,
+            (lambda: again(evidence.worlds[0]), lambda: again(evidence.worlds[1])),
             lambda leaves: (
                 self.params.legacy.rebuild(leaves[0]),
                 self.state.legacy.rebuild(leaves[1]),
@@ -371,6 +383,12 @@ class _Reading:
 
 
 _INITIAL = 1e-6
+
+
+def _in_half(gap: Gap) -> bool:
+    """Whether a leaf is off by what half precision rounds."""
+    half = gap.note == HALF or gap.dtype in ("bfloat16", "float16")
+    return half and gap.outcome is Outcome.CLOSE
 
 
 def _rows(rows: list[Row] | tuple[Gap, ...]) -> list[Row]:

@@ -12,8 +12,8 @@ from linenify.verify.case import RunPair
 from linenify.verify.departing import departure_in_order, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
-from linenify.verify.precision import perturbed
-from linenify.verify.sides import Arguments, module_side
+from linenify.verify.precision import perturbed, widened
+from linenify.verify.sides import Arguments, ModuleSide, module_side
 from linenify.verify.tracing import Event, traced_legacy, traced_linen
 from linenify.verify.verdict import Comparison, Departure
 from linenify.verify.worlds import UserCodeError, World, inside
@@ -27,22 +27,34 @@ Traces = tuple[list[Event], list[Event], list[list[Event]]]
 
 def traced(
     pair: RunPair,
-    worlds: tuple[World, World],
+    worlds: tuple[Callable[[], World], Callable[[], World]],
     legacy_variables: Callable[[Numbers], tuple[Any, Any]],
     linen_variables: tuple[Any, Any],
     numbers: Numbers,
 ) -> Traces | None:
-    """The events of the call on both sides, and of legacy runs that are off by a last bit."""
+    """What happens in fresh worlds: the events of the call on both sides, and their noise."""
     # Without compilation the steps of a scan can be seen one by one.
     for mode in (jax.disable_jit, contextlib.nullcontext):
         try:
-            legacy, linen = (world.anew() for world in worlds)
+            legacy, linen = (world() for world in worlds)
             with mode():
                 events, moved = _legacy_events(pair, legacy, legacy_variables, numbers)
                 return events, _linen_events(pair, linen, linen_variables), moved
         except UserCodeError:
             continue
     return None
+
+
+def in_double_precision(world: World) -> World:
+    """The same world before its files were imported, in double precision."""
+    return world.in_double_precision()
+
+
+def _given(side: ModuleSide, world: World) -> Arguments:
+    given = side.arguments
+    if world.double:
+        return Arguments(widened(given.inputs), widened(given.named), given.fixed)
+    return given
 
 
 def _legacy_events(
@@ -55,7 +67,8 @@ def _legacy_events(
     moved: list[list[Event]] = []
     with inside(world, "call"), traced_legacy(world.overlay, world.files) as trace:
         side = module_side(pair.legacy, world)
-        given = side.arguments
+        given = _given(side, world)
+        numbers = widened(numbers) if world.double else numbers
         side.call(*variables(numbers), given)
         events = _visible(trace.events)
         for trial in range(_PERTURBATIONS):
@@ -71,7 +84,8 @@ def _legacy_events(
 def _linen_events(pair: RunPair, world: World, variables: tuple[Any, Any]) -> list[Event]:
     with inside(world, "call"), traced_linen(world.files) as trace:
         side = module_side(pair.linen, world)
-        side.call(*variables, side.arguments)
+        params, state = widened(variables) if world.double else variables
+        side.call(params, state, _given(side, world))
         return _visible(trace.events)
 
 

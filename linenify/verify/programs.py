@@ -21,7 +21,7 @@ import numpy as np
 from linenify.verify.case import CaseError, Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
-from linenify.verify.departing import departure_in_order
+from linenify.verify.departing import departure_in_order, dtype_departs_in_order
 from linenify.verify.ending import definition, departed_at_the_end
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Keypath
@@ -30,7 +30,7 @@ from linenify.verify.pairing import Place, laid_out, pairings
 from linenify.verify.results import Variables, canonical, names_of
 from linenify.verify.structure import census, only_one_side
 from linenify.verify.tracing import Event, traced_legacy, traced_linen
-from linenify.verify.verdict import Census, Comparison, Curve, Departure, Gap
+from linenify.verify.verdict import HALF, Census, Comparison, Curve, Departure, Gap
 from linenify.verify.worlds import UserCodeError, World, found, inside
 
 Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...], tuple[Census, ...]]
@@ -50,7 +50,7 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
 
     @functools.cache
     def noise() -> Mapping[str, Noise]:
-        return _noise(pair.legacy, legacy, old)
+        return _noise(pair, (legacy, linen), (old, new))
 
     measure = noise if pair.rtol is None else None
     verdict = []
@@ -63,6 +63,10 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
     first = None
     if not all(each.outcome.passed for each in verdict):
         first = _departure(pair, legacy, linen, verdict, matched.owners)
+    elif any(gap.note == HALF for each in verdict for gap in each.every):
+        first = _other_dtype(pair, legacy, linen)
+        if first is not None:
+            verdict.insert(0, mismatch("dtypes", (Gap(first.linen or "(all)", first.message),)))
     return tuple(verdict), first, tuple(_curves(matched.rows)), tuple(matched.sizes)
 
 
@@ -112,16 +116,69 @@ def _watched(world: World) -> Iterator[Mapping[str, Creation]]:
             yield {"params": params, "state": state}
 
 
-def _noise(run: Run, world: World, old: Any) -> Mapping[str, Noise]:
+Both = tuple[World, World]
+
+
+def _noise(pair: RunPair, worlds: Both, returned: tuple[Any, Any]) -> Mapping[str, Noise]:
     """What numbers that are off by a last bit do to the legacy program."""
-    rows = _numeric(old)
+    rows = _numeric(returned[0])
     moved = []
     for seed in range(_PERTURBATIONS):
         try:
-            moved.append(_numeric(_returned(run, world.anew(nudge=seed))))
+            moved.append(_numeric(_returned(pair.legacy, worlds[0].anew(nudge=seed))))
         except UserCodeError:
             continue
-    return measured(rows, moved, lambda: None)
+    noises = measured(rows, moved, lambda: None)
+    try:
+        return _in_half(pair, worlds, returned, noises) or noises
+    except UserCodeError:
+        return noises
+
+
+def _in_half(
+    pair: RunPair, worlds: Both, returned: tuple[Any, Any], noises: Mapping[str, Noise]
+) -> Mapping[str, Noise] | None:
+    """The noise of a program that rounds to half precision: a last bit of single is lost there.
+
+    Looked for only where the sides would be different otherwise.
+    """
+    tolerance = Tolerance(_LEAST, least=_LEAST)
+    match, wide = _Match(tolerance), _Match(tolerance)
+    match.walk("", *returned)
+    rows = [row for row in (*match.rows, *match.variables) if _numbers(row)]
+    if compare_leaves("", rows, tolerance, lambda: noises).outcome.passed:
+        return None
+    if not _rounds_to_half(pair.legacy, worlds[0]):
+        return None
+    legacy, linen = (world.in_double_precision() for world in worlds)
+    wide.walk("", _returned(pair.legacy, legacy), _returned(pair.linen, linen))
+    known = measured(rows, [], lambda: [*wide.rows, *wide.variables])
+    return {**noises, **{name: each for name, each in known.items() if each.half}}
+
+
+def _numbers(row: Row) -> bool:
+    return all(hasattr(value, "dtype") for value in row[1:])
+
+
+def _rounds_to_half(run: Run, world: World) -> bool:
+    """Whether some submodule returns numbers of half precision."""
+    try:
+        events, _ = _traced(run, world.anew())
+    except UserCodeError:
+        return False
+    half = (jnp.bfloat16, jnp.float16)
+    return any(getattr(value, "dtype", None) in half for each in events for value in each.outputs)
+
+
+def _other_dtype(pair: RunPair, legacy: World, linen: World) -> Departure | None:
+    """The first call, in order, that returns another dtype."""
+    try:
+        old, new = (
+            _traced(*each)[0] for each in ((pair.legacy, legacy.anew()), (pair.linen, linen.anew()))
+        )
+    except UserCodeError:
+        return None
+    return dtype_departs_in_order(old, new)
 
 
 def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:
