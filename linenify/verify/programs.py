@@ -151,9 +151,28 @@ def _in_half(
     if not _rounds_to_half(pair.legacy, worlds[0]):
         return None
     legacy, linen = (world.in_double_precision() for world in worlds)
-    wide.walk("", _returned(pair.legacy, legacy), _returned(pair.linen, linen))
+    doubles = _returned(pair.legacy, legacy), _returned(pair.linen, linen)
+    wide.walk("", *map(_kept_double, doubles))
     known = measured(rows, [], lambda: [*wide.rows, *wide.variables])
-    return {**noises, **{name: each for name, each in known.items() if each.half}}
+    return {
+        name: each if name not in known or each.floor > known[name].floor else known[name]
+        for name, each in noises.items()
+    }
+
+
+def _kept_double(tree: Any) -> Any:
+    """Double precision as NumPy has it: outside of its world JAX would round it.
+
+    Params of Linen stay single there; against half precision that says enough.
+    """
+    match tree:
+        case Variables():
+            return Variables(tuple((path, _kept_double(leaf)) for path, leaf in tree.leaves))
+        case Mapping():
+            return {key: _kept_double(item) for key, item in tree.items()}
+        case jax.Array() if jnp.issubdtype(tree.dtype, jnp.floating):
+            return np.asarray(tree).astype(np.float64)
+    return tree
 
 
 def _numbers(row: Row) -> bool:
