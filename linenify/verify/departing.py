@@ -142,6 +142,12 @@ def sharing_departs(
     return None
 
 
+def _other_dtype(one: Any, other: Any) -> str:
+    if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
+        return f"dtype {one.dtype} and {other.dtype}"
+    return ""
+
+
 def _departure(pair: _Pair, message: str, inputs_equal: bool) -> Departure:
     return Departure(
         "/".join(pair.linen.path),
@@ -218,8 +224,8 @@ def _apart(old: Sequence[Any], new: Sequence[Any], perturbed: Sequence[Sequence[
             continue
         if np.shape(one) != np.shape(other):
             return f"shape {list(np.shape(one))} and {list(np.shape(other))}"
-        if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
-            return f"dtype {one.dtype} and {other.dtype}"
+        if message := _other_dtype(one, other):
+            return message
         noise = [each[index] for each in perturbed if len(each) == len(old)]
         distance, allowed = _distance(one, other), _allowed(one, noise)
         if not distance <= allowed:

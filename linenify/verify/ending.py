@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from linenify.verify.case import Run
@@ -19,7 +19,7 @@ def departed_at_the_end(
     verdict: Sequence[Comparison],
     owners: Mapping[str, tuple[Keypath, Keypath]],
     events: tuple[Sequence[Event], Sequence[Event]],
-    lines: Iterable[str],
+    lines: tuple[str, str],
 ) -> Departure:
     """The first submodule of which a variable differs at the end; else the program itself.
 
@@ -43,7 +43,7 @@ def departed_at_the_end(
                 names = "/".join(event.path), "/".join(other)
                 return Departure(*names, "variables", message, event.line, line)
     what, gap = gaps[0]
-    return Departure("", "", what, f"{gap.keypath}: {gap.message}", *lines)
+    return Departure("", "", what, f"{gap.keypath}: {gap.message}", lines[0], lines[1])
 
 
 def definition(run: Run, world: World) -> str:

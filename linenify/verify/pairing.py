@@ -92,7 +92,10 @@ def relayout(
 def laid_out(leaf: Any, shape: tuple[int, ...]) -> Any:
     """A leaf in the layout that `shape` stands for; unchanged when there is no way."""
     layout = relayout(np.shape(leaf), shape)
-    return leaf if layout is None or np.shape(leaf) == shape else layout(leaf)
+    if layout is None or np.shape(leaf) == shape:
+        return leaf
+    # Outside of a world in double precision JAX would round to single.
+    return layout(np.asarray(leaf) if getattr(leaf, "dtype", None) == np.float64 else leaf)
 
 
 def _fits(legacy: Place, linen: Place) -> bool:

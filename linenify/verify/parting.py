@@ -14,8 +14,8 @@ from linenify.verify.case import RunPair
 from linenify.verify.departing import Owners, departure_in_order, same_dtypes, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
-from linenify.verify.precision import perturbed
-from linenify.verify.sides import Arguments, module_side
+from linenify.verify.precision import perturbed, widened
+from linenify.verify.sides import Arguments, ModuleSide, module_side
 from linenify.verify.tracing import Event, Rounding, traced_legacy, traced_linen
 from linenify.verify.verdict import Comparison, Departure
 from linenify.verify.worlds import UserCodeError, World, inside
@@ -49,16 +49,16 @@ class Traces:
 
 def traced(
     pair: RunPair,
-    worlds: tuple[World, World],
+    worlds: tuple[Callable[[], World], Callable[[], World]],
     legacy_variables: Callable[[Numbers], tuple[Any, Any]],
     linen_variables: tuple[Any, Any],
     numbers: Numbers,
 ) -> Traces | None:
-    """Both sides, run once more; None if they do not run so."""
+    """What happens in fresh worlds on both sides; None if they do not run so."""
     # Without compilation the steps of a scan can be seen one by one.
     for mode in (jax.disable_jit, contextlib.nullcontext):
         try:
-            legacy, linen = (world.anew() for world in worlds)
+            legacy, linen = (world() for world in worlds)
             with mode():
                 events, moved, rounded = _legacy_events(pair, legacy, legacy_variables, numbers)
                 new, newly = _linen_events(pair, linen, linen_variables)
@@ -66,6 +66,13 @@ def traced(
         except UserCodeError:
             continue
     return None
+
+
+def _given(side: ModuleSide, world: World) -> Arguments:
+    given = side.arguments
+    if world.double:
+        return Arguments(widened(given.inputs), widened(given.named), given.fixed)
+    return given
 
 
 def _legacy_events(
@@ -78,7 +85,8 @@ def _legacy_events(
     moved: list[list[Event]] = []
     with inside(world, "call"), traced_legacy(world.overlay, world.files) as trace:
         side = module_side(pair.legacy, world)
-        given = side.arguments
+        given = _given(side, world)
+        numbers = widened(numbers) if world.double else numbers
         trace.roundings.clear()
         side.call(*variables(numbers), given)
         events, rounded = _visible(trace.events), trace.roundings.copy()
@@ -97,8 +105,9 @@ def _linen_events(
 ) -> tuple[list[Event], Counter[Rounding]]:
     with inside(world, "call"), traced_linen(world.files) as trace:
         side = module_side(pair.linen, world)
+        params, state = widened(variables) if world.double else variables
         trace.roundings.clear()
-        side.call(*variables, side.arguments)
+        side.call(params, state, _given(side, world))
         return _visible(trace.events), trace.roundings
 
 

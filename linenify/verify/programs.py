@@ -185,24 +185,29 @@ def _departure(
 ) -> Departure | None:
     """The first call of a submodule that differs, without compilation, in both programs.
 
-    Where none does, the first one of which a variable differs at the end; else
-    the program itself.
+    Where rounding hides it, it is looked for in double precision; where there is
+    none, the first one of which a variable differs at the end; else the program itself.
     """
-    try:
-        old, owners = _traced(pair.legacy, legacy.anew())
-        moved, _ = _traced(pair.legacy, legacy.anew(nudge=0))
-        new, others = _traced(pair.linen, linen.anew())
-    except UserCodeError:
+    events = None
+    for again in (World.anew, World.in_double_precision):
+        try:
+            old, owners = _traced(pair.legacy, again(legacy))
+            moved, _ = _traced(pair.legacy, again(legacy, nudge=0))
+            new, others = _traced(pair.linen, again(linen))
+        except UserCodeError:
+            continue
+        if [event.path == () for event in old] == [event.path == () for event in new]:
+            # Call for call the same: modules without parameters of their own can take part.
+            owners = {event.path: () for event in old}
+            others = {event.path: () for event in new}
+        first = departure_in_order(old, new, (owners, others), [moved])
+        if first is not None:
+            return first
+        events = events or (old, new)
+    if events is None:
         return None
-    if [event.path == () for event in old] == [event.path == () for event in new]:
-        # Call for call the same: modules without parameters of their own can take part.
-        owners = {event.path: () for event in old}
-        others = {event.path: () for event in new}
-    first = departure_in_order(old, new, (owners, others), [moved])
-    if first is not None:
-        return first
-    lines = (definition(run, world) for run, world in ((pair.linen, linen), (pair.legacy, legacy)))
-    return departed_at_the_end(verdict, owners_of, (old, new), lines)
+    lines = definition(pair.linen, linen), definition(pair.legacy, legacy)
+    return departed_at_the_end(verdict, owners_of, events, lines)
 
 
 def _traced(run: Run, world: World) -> tuple[list[Event], dict[Keypath, Any]]:

@@ -14,12 +14,13 @@ from linenify.verify.target import case_text, tree_of
 Roles = Iterable[tuple[str, str, str, str]]
 """For each argument of a method its name, "input" or "field", its type, and why."""
 
+_KEY = r"^(rng|key|prng_key)$|_rng$|_key$"
 _INPUTS = {
     r"image|img|pixel|frame": "f32[2,8,8,3]",
     r"token|ids|labels?$|indices|index|words|targets|actions|senders|receivers": "i32[2,8]<8",
     r"length": "i32[2]1..8",
     r"mask": "bool[2,8]",
-    r"^(rng|key|prng_key)$|_rng$|_key$": "key",
+    _KEY: "key",
 }
 _VALUES: Mapping[str, Any] = {"int": 8, "float": 0.1, "bool": True, "Callable": "=nn.relu"}
 _SIZE = r"features|num_|n_|_dim|^dim$|size|width|depth|classes|units|hidden|layers|heads|vocab"
@@ -30,7 +31,7 @@ def proposal(each: ModuleClass, roles: Roles, path: Path, above: str) -> str:
 
     `above` is a class that runs this one as well; "" if there is none.
     """
-    known = {name: (role, kind) for name, role, kind, _ in roles}
+    known = {name: (role, kind, why) for name, role, kind, why in roles}
     arguments = each.apply.args
     names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
     required = names[: len(names) - len(arguments.defaults)]
@@ -41,12 +42,20 @@ def proposal(each: ModuleClass, roles: Roles, path: Path, above: str) -> str:
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         if default is None
     ]
+    annotated = {
+        argument.arg: ast.unparse(argument.annotation)
+        for argument in (*arguments.args, *arguments.kwonlyargs)
+        if argument.annotation is not None
+    }
     inputs: list[str] = []
     named: dict[str, str] = {}
     fields: dict[str, Any] = {}
     for name in required:
-        role, kind = known.get(name, ("", ""))
-        if role == "field" or (not role and re.search(_SIZE, name)):
+        role, kind, why = known.get(name, ("", "", ""))
+        kind = annotated.get(name, kind)
+        if re.search(_KEY, name):
+            role = "input"
+        if role == "field" or ("array" not in why and re.search(_SIZE, name)):
             fields[name] = _value(name, kind)
         elif fields:
             named[name] = _input(name)  # a value stands before it

@@ -68,8 +68,9 @@ class Shapes:
         self._flow.run()
         self._requests: dict[Definition, Request] = {}
         for call, scope in self._flow.where.items():
-            for definition, request in self._initialised(call, scope):
-                self._requests.setdefault(definition, request)
+            if isinstance(call, ast.Call):
+                for definition, request in self._initialised(call, scope):
+                    self._requests.setdefault(definition, request)
 
     def classes(self) -> Iterator[ModuleClass]:
         """All of them, file by file."""
@@ -97,7 +98,8 @@ class Shapes:
         found: set[Definition] = set()
         waiting = [node]
         while waiting:
-            for inner in ast.walk(waiting.pop()):
+            body = ast.Module(waiting.pop().body, [])  # a base class is no part
+            for inner in ast.walk(body):
                 for atom in self._flow.values.get(inner, frozenset()):
                     definition = atom.definition if isinstance(atom, Module) else ""
                     if not isinstance(definition, str) and definition not in found:
@@ -138,7 +140,8 @@ class Shapes:
 
     def _spec(self, node: ast.expr, scope: Scope) -> str:
         """`(shape, dtype)`, or a shape alone."""
-        parts = self._elements(node)
+        display = self._display(node)
+        parts = display.elts if isinstance(display, ast.Tuple) else []
         if len(parts) == 2 and (dtype := self._dtype(parts[1])):
             return self._notation(parts[0], dtype, scope)
         return self._notation(node, "f32", scope)
@@ -182,10 +185,10 @@ class Shapes:
 
     def _bound(self, module: Module, depth: int = 0) -> list[ast.keyword]:
         """What `.partial` and `.shared` have bound, the innermost first."""
-        if not module.bound:
-            return []
         origin = module.origin
-        if origin is None or depth > _TOO_DEEP:
+        if origin is None:
+            return []
+        if depth > _TOO_DEEP:
             raise _UnknownError
         if isinstance(origin.func, ast.Attribute) and not origin.args:
             inner: ast.expr = origin.func.value
@@ -262,7 +265,7 @@ class Shapes:
     def _elements(self, node: ast.expr) -> list[ast.expr]:
         node = self._display(node)
         if not isinstance(node, ast.Tuple | ast.List):
-            return []
+            raise _UnknownError
         if any(isinstance(each, ast.Starred) for each in node.elts):
             raise _UnknownError
         return node.elts

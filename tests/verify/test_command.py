@@ -231,6 +231,18 @@ def test_what_goes_wrong_in_user_code_is_a_verdict(project, lines, limits, messa
         (("project", "--module", "model:Block", "--entry", "program:evaluate"), "exclude"),
         (("project", "--input", "f32[2]"), "--module or --entry"),
         (("project", "--module", "model:Block", "--set", "features"), "write name=value"),
+        (("project", "--module", "model:Blok"), "did you mean `Block`"),
+        (("project", "--module", "model:Block", "--input", "f32[2,"), "cannot read the input"),
+        (("project", "--module", "model:Block", "--input", "f31[2]"), "no known dtype"),
+        (("project", "--module", "model:Block", "--input", "f64[2]"), "JAX_ENABLE_X64"),
+        (("project", "--module", "model:Block", "--input", "i32[2]5..5"), "empty range"),
+        (("project", "--module", "model:Block", "--input", "x.npz"), "no such file"),
+        (("project", "--module", "model:Block", "--input", "f32[2,3]"), "takes (x, features"),
+        (("project", "--module", "model:Pair", "--method", "decode"), "it has encode"),
+        (("project", "--module", "model:jnp"), "no module class"),
+        (("project", "--module", "model:Block", "--set", "features=jnp.no"), "cannot evaluate"),
+        (("project", "--entry", "program:evaluate", "--set", "size=3"), "evaluate(scale=1.0)"),
+        (("project", "--entry", "program:evaluate", "--train", "train"), "for a --module only"),
         (("project", "--module", "model:Block", "--plot", "x.pdf"), ".png or .svg"),
     ],
 )
@@ -239,6 +251,41 @@ def test_wrong_usage_says_what_to_do(project, arguments, message):
     assert code == ExitCode.UNUSABLE
     assert message in errors
     assert not output
+
+
+def test_sizes_and_structure_come_first(project, tmp_path):
+    from linenify.cli_verify import _migrate
+
+    linen = tmp_path / "linen.py"
+    linen.write_text((project / "model.py").read_text())
+    _migrate(linen)
+    linen.write_text(linen.read_text().replace("nn.Dense(self.features)", "nn.Dense(3)"))
+    options = ("--module", "Block", "--input", "f32[3,4]", "--set", "features=2")
+    code, document = verify(project / "model.py", "--linen", linen, *options)
+    assert code == ExitCode.PENDING
+    [run] = document["cases"][0]["runs"]
+    assert run["sizes"]["parameters"] == {
+        "legacy": {"leaves": 4, "numbers": 14},
+        "linen": {"leaves": 4, "numbers": 21},
+    }
+    [parameters, collections] = run["comparisons"]
+    messages = {leaf["keypath"]: leaf["message"] for leaf in parameters["leaves"]}
+    assert messages["Dense_0/kernel"] == "shape [4, 3], where legacy Dense_0/kernel has [4, 2]"
+    assert collections["what"] == "collections"
+    _, output, _ = spoken(project / "model.py", "--linen", linen, *options)
+    assert "parameters: legacy 14 in 4 leaves; Linen 21 in 4 leaves" in output
+
+
+def test_what_only_a_faulty_program_shows_is_listed(project):
+    (project / "model.py").write_text(
+        "from flax import nn\n\n\n"
+        "class Words(nn.Module):\n"
+        "    def apply(self, ids):\n"
+        "        return nn.Embed(ids, 3, 2)\n"
+    )
+    code, document = verify(project, "--module", "model:Words", "--input", "i32[9]<9")
+    assert code == ExitCode.PENDING
+    assert any("LN801" in line for line in document["cases"][0]["noticed"])
 
 
 def test_a_platform_that_is_not_there(project):

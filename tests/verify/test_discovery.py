@@ -180,3 +180,119 @@ def test_a_migrated_file_takes_its_package_along(write, tmp_path):
     target = requested(Request(module="Net"), legacy, linen)
     assert target.linen == linen.parent
     assert 'linen_file = "net.py"' in target.case
+
+
+MODELS = """
+from flax import nn
+
+
+class Inner(nn.Module):
+    def apply(self, x, width):
+        return nn.Dense(x, width)
+
+
+class Net(nn.Module):
+    def apply(self, x, width, act=nn.relu):
+        return act(Inner(x, width))
+
+
+class Deeper(Net):
+    pass
+
+
+@nn.module
+def Line(x, width):
+    return nn.Dense(x, width)
+
+
+class Plain:
+    def apply(self, x):
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "inputs", "hyperparameters"),
+    [
+        ("Net.init_by_shape(key, [consts.SHAPE], width=2)", "Net", ["f32[2,8]"], {"width": 2}),
+        ("Net.partial(width=consts.SIZE * 2).init(key, jnp.ones((1, 3)))", "Net", ["f32[1,3]"],
+         {"width": 16}),
+        ("models.Deeper.create(key, np.zeros((batch, 3), 'int32'), 5)", None, None, None),
+        ("models.Deeper.create(key, np.zeros((batch, 3), 'int32'), width=5)", "Deeper",
+         ["i32[4,3]"], {"width": 5}),
+        ("chain(Net).init_by_shape(key, [(2, 3)])", "Net", ["f32[2,3]"],
+         {"width": 3, "act": "=nn.tanh"}),
+        ("models.Line.partial(width=3).init_by_shape(key, [(2, 3)])", "Line", ["f32[2,3]"],
+         {"width": 3}),
+        ("Net.init(key, make(), width=3)", None, None, None),
+    ],
+)  # fmt: skip
+def test_constants_are_read_across_files(write, tmp_path, body, name, inputs, hyperparameters):
+    write("project/pkg/__init__.py", "")
+    write("project/pkg/consts.py", "SIZE = 8\nSHAPE = (2, SIZE)\n")
+    write("project/pkg/models.py", MODELS)
+    write(
+        "project/pkg/train.py",
+        f"""
+        import jax.numpy as jnp
+        import numpy as np
+        from flax import nn
+        from . import consts, models
+        from .models import Net
+
+        def chain(module):
+            module = module.partial(width=3)
+            return module.partial(act=nn.tanh)
+
+        def main(key, make, batch=4):
+            return {body}
+        """,
+    )
+    targets = discovered(tmp_path / "project", None).targets
+    if name is None:
+        assert not targets
+        return
+    [target] = targets
+    [run] = read(target, tmp_path)
+    assert run.module == name
+    assert list(run.inputs) == inputs
+    assert dict(run.hyperparameters) == hyperparameters
+
+
+def test_what_runs_the_others_is_proposed_first(write, tmp_path):
+    write("project/models.py", MODELS)
+    proposals = discovered(tmp_path / "project", None).proposals
+    assert [each.partition('module = "')[2].partition('"')[0] for each in proposals] == [
+        "Net",
+        "Deeper",
+        "Line",
+        "Inner",
+    ]
+    assert "runs as part of Net" in proposals[-1] or "runs as part of Deeper" in proposals[-1]
+
+
+def test_parts_of_what_is_run_are_not_proposed(write, tmp_path):
+    write(
+        "project/models.py",
+        MODELS + "\n\ndef main(key):\n    return Net.init_by_shape(key, [(2, 3)], width=4)\n",
+    )
+    proposals = "".join(discovered(tmp_path / "project", None).proposals)
+    assert "Inner" not in proposals
+    assert '"Deeper"' in proposals
+
+
+def test_what_cannot_be_guessed_is_to_be_filled_in(write, tmp_path):
+    write(
+        "models.py",
+        """
+        from flax import nn
+
+        class Net(nn.Module):
+            def apply(self, images, config, rate: float, key, *, train):
+                return nn.Dense(images, config.width) * rate
+        """,
+    )
+    [proposal] = discovered(tmp_path, None).proposals
+    assert 'config = "=FILL_IN"' in proposal
+    assert "rate = 0.1" in proposal
+    assert "train = true" in proposal
