@@ -13,6 +13,7 @@ from linenify.facts.definitions import (
     plan_classes,
 )
 from linenify.facts.interpret import Interpreter
+from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
@@ -63,6 +64,7 @@ def collect(project: Project) -> Facts:
     flag_strangers(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)
     emit_param_names(plan)
