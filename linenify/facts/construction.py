@@ -18,17 +18,59 @@ def keeps_order(plan: Plan, source: Source, node: ast.AST, takers: Collection[as
     return constructed is not None and called == constructed
 
 
-def _called(node: ast.AST, takers: Collection[ast.Call]) -> Iterator[ast.Call]:
-    if isinstance(node, ast.Lambda | ast.FunctionDef | ast.ClassDef):
+def units(statement: ast.AST) -> Iterator[ast.AST]:
+    """The simple statements below a statement, and the expressions in heads of others."""
+    if isinstance(statement, ast.expr) or not _blocks(statement):
+        yield statement
+        return
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from units(child)
+        else:
+            yield child
+
+
+def _blocks(node: ast.AST) -> list[ast.stmt]:
+    found = [getattr(node, name, None) for name in ("body", "orelse", "finalbody", "cases")]
+    return [each for block in found if isinstance(block, list) for each in block]
+
+
+def drawn_once(
+    node: ast.AST, entering: Collection[ast.Call], takers: Collection[ast.Call]
+) -> Iterator[ast.Call]:
+    """What takes numbers in a statement, if it does so exactly once; else nothing."""
+    found = [*_called(node, takers)]
+    if any(True for _ in _called(node, entering)):
+        return
+    straight = [*_called(node, takers, _AT_TIMES)]
+    if found == straight:
+        yield from found
+
+
+_DEFERRED = (ast.Lambda, ast.FunctionDef, ast.ClassDef)
+_AT_TIMES = (
+    *(ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.IfExp, ast.BoolOp, ast.ListComp),
+    *(ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+
+
+def _called(
+    node: ast.AST,
+    takers: Collection[ast.Call],
+    without: tuple[type[ast.AST], ...] = _DEFERRED,
+) -> Iterator[ast.Call]:
+    if isinstance(node, without):
         return
     if isinstance(node, ast.Call):
         for part in [node.func, *in_order(node)]:
-            yield from _called(part, takers)
+            yield from _called(part, takers, without)
         if node in takers:
             yield node
         return
     for child in ast.iter_child_nodes(node):
-        yield from _called(child, takers)
+        yield from _called(child, takers, without)
 
 
 def _constructed(

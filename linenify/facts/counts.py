@@ -1,4 +1,4 @@
-"""Numbers that are known before a program runs: constants, and lines in loop variables."""
+"""Numbers that are known before a module runs: constants, and multiples of what loops count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """`constant` plus a multiple of each loop variable: `2 * i + 1`."""
+    """`constant` plus multiples of expressions: `2 * i + 1`, `3 * len(self.widths)`."""
 
     constant: int = 0
     terms: tuple[tuple[str, int], ...] = ()
@@ -16,13 +16,13 @@ class Count:
         """A constant more."""
         return Count(self.constant + number, self.terms)
 
-    def along(self, variable: str, step: int) -> Count:
-        """`step` more for each one that a loop variable counts."""
-        return Count(self.constant, (*self.terms, (variable, step)))
+    def along(self, counted: str, step: int) -> Count:
+        """`step` more for each one that an expression counts."""
+        return Count(self.constant, (*self.terms, (counted, step)))
 
     @property
     def is_constant(self) -> bool:
-        """Whether no loop has a say in it."""
+        """Whether it is written down."""
         return not self.terms
 
     @property

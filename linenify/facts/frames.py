@@ -32,11 +32,26 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.plan import Plan
-from linenify.project.scopes import FunctionNode, defaults_by_name
+from linenify.facts.rendering import rendered
+from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 _NOTHING: Value = frozenset()
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _INDICES = ("i", "j", "k", "index")
+_READERS = frozenset({"items", "values", "keys", "get", "index", "count", "copy", "shape"})
+
+
+@dataclass(slots=True)
+class Passed:
+    """A call of a function that can be told the name of the one module it makes.
+
+        def conv(x, width, name=None):
+          return nn.Conv(x, width, (3, 3), name=name)
+    """
+
+    parameter: str
+    maker: ast.Call
+    numbers: set[Number] = field(default_factory=set)
 
 
 class _Unreachable:
@@ -53,19 +68,22 @@ class Record:
 
     Attributes:
         numbers: by the call that takes them.
+        passed: likewise, for calls of functions that take a name.
         before: by each statement of the method itself, the count in front of it.
         behind: likewise, the count after it.
         callers: by function, the calls that run it in this frame.
-        loops: loops without an index, and what theirs is to be called.
+        loops: loops without an index, and what theirs is to be called; whether it takes the
+            place of a variable that nobody reads.
         obstacles: places where the count cannot be followed, and why.
         doubts: calls of something unknown, which may take numbers.
     """
 
     numbers: dict[ast.Call, set[Number]] = field(default_factory=dict)
+    passed: dict[ast.Call, Passed] = field(default_factory=dict)
     before: dict[ast.stmt, Number] = field(default_factory=dict)
     behind: dict[ast.stmt, Number] = field(default_factory=dict)
     callers: dict[FunctionNode, set[ast.Call]] = field(default_factory=dict)
-    loops: dict[ast.For, str] = field(default_factory=dict)
+    loops: dict[ast.For, tuple[str, bool]] = field(default_factory=dict)
     obstacles: dict[ast.AST, str] = field(default_factory=dict)
     doubts: dict[ast.AST, str] = field(default_factory=dict)
 
@@ -125,6 +143,7 @@ class _Run:
     """One function while it runs: how its parameters were named, and where it can end."""
 
     function: FunctionNode
+    call: ast.Call | None
     named: Mapping[str, bool | None]
     ends: list[_State] = field(default_factory=list)
     breaks: list[list[_State]] = field(default_factory=list)
@@ -140,11 +159,12 @@ class _Frame:
         self.record = Record()
         self._runs: list[_Run] = []
         self._numbers = self.record.numbers
+        self._recording = 1  # less than that: a trial
         self._active: dict[FunctionNode, bool] = {}
 
     def run(self, method: ast.FunctionDef) -> None:
         """Follows the whole run, statement by statement."""
-        self._runs.append(_Run(method, {}))
+        self._runs.append(_Run(method, None, {}))
         state: _State = Count()
         for statement in method.body:
             self.record.before[statement] = _number(state)
@@ -214,29 +234,38 @@ class _Frame:
             return self._block(node.body, start)
 
         index = _index(self.plan, node.target, node.iter)
-        if index is not None and _stored(node.body, index[0]):
-            index = None
-        fresh = self._fresh_index(node) if index is None and isinstance(node, ast.For) else None
-        if fresh is not None and isinstance(node, ast.For):
-            self.record.loops[node] = fresh
-            index = (fresh, 0)
-        state = self._loop(once, state, index, _trips(self.plan, node.iter))
+        named = index is not None and not index[0].startswith("_")
+        if index is not None and (not named or _stored(node.body, index[0])):
+            idle = isinstance(node.target, ast.Name) and not _mentioned(node, index[0])
+            index = self._fresh_index(node, index[1], idle=idle)
+        elif index is None:
+            index = self._fresh_index(node, 0, idle=False)
+        state = self._loop(once, state, index, self._trips(node.iter))
         return self._block(node.orelse, state)
 
-    def _fresh_index(self, node: ast.For) -> str | None:
+    def _fresh_index(
+        self, node: ast.For | ast.AsyncFor, first: int, *, idle: bool
+    ) -> tuple[str, int] | None:
+        """An index of its own for a loop, in the place of its variable where that is idle."""
+        if isinstance(node, ast.AsyncFor):
+            return None
         function = self._runs[-1].function
         used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
         used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
         around = [a for a in self.plan.ancestors(node) if isinstance(a, ast.For)]
-        outer = {self.record.loops.get(a, "") for a in around}
-        return next((name for name in _INDICES if name not in used | outer), None)
+        outer = {self.record.loops[a][0] for a in around if a in self.record.loops}
+        name = next((name for name in _INDICES if name not in used | outer), None)
+        if name is None:
+            return None
+        self.record.loops[node] = (name, idle)
+        return name, first if idle else 0
 
     def _loop(
         self,
         once: Callable[[_State], _State],
         state: _State,
         index: tuple[str, int] | None,
-        trips: int | None,
+        trips: int | str | None,
     ) -> _State:
         """A body that runs any number of times, in step where each run takes as many."""
         if isinstance(state, _Unreachable):
@@ -250,19 +279,11 @@ class _Frame:
             return _met(state, *left)
         if step is None or index is None or state is None:
             self._body(once, None)
-            known = step is not None and trips is not None and state is not None
             _, left = self._body(once, Count(), record=False)
-            if known and not left:
-                assert isinstance(state, Count)
-                assert step is not None
-                assert trips is not None
-                return state.plus(step * trips)
-            return None
+            return None if left else _after(state, step, trips)
         name, first = index
         _, left = self._body(once, state.plus(-step * first).along(name, step))
-        if left or trips is None:
-            return None
-        return state.plus(step * trips)
+        return None if left else _after(state, step, trips)
 
     def _body(
         self, once: Callable[[_State], _State], state: _State, *, record: bool = True
@@ -271,14 +292,14 @@ class _Frame:
         run = self._runs[-1]
         kept = self._numbers
         if not record:
-            self._numbers = {}
+            self._numbers, self._recording = {}, self._recording - 1
         run.breaks.append([])
         run.nexts.append([])
         ends = list(run.ends)
         end = _met(once(state), *run.nexts.pop())
         left = run.breaks.pop()
         if not record:
-            self._numbers = kept
+            self._numbers, self._recording = kept, self._recording + 1
             run.ends[:] = ends
         return end, left
 
@@ -306,10 +327,47 @@ class _Frame:
             self._body(once, None)
             return None
         index = _index(self.plan, first.target, first.iter)
-        trips = _trips(self.plan, first.iter)
+        trips = self._trips(first.iter)
+        if index is not None and index[0].startswith("_"):
+            index = None
         if isinstance(node, ast.GeneratorExp) and not self._at_once(node):
             index, trips = None, None
         return self._loop(once, state, index, trips)
+
+    def _trips(self, iterated: ast.expr) -> int | str | None:
+        """How many rounds a loop makes: a number, or an expression that is free to repeat."""
+        written = _trips(self.plan, iterated)
+        if written is not None:
+            return written
+        match _external(self.plan, iterated):
+            case "builtins.range", [ast.Name() as count]:
+                return self._repeated(count)
+            case "builtins.enumerate" | "builtins.reversed", [inner, *_]:
+                return self._trips(inner)
+        if isinstance(iterated, ast.Name):
+            text_ = self._repeated(iterated)
+            return f"len({text_})" if text_ is not None else None
+        return None
+
+    def _repeated(self, node: ast.Name) -> str | None:
+        """A variable as the migrated code spells it, where it means the same to the end."""
+        function = self._runs[-1].function
+        stores = 0
+        for each in ast.walk(function):
+            if not isinstance(each, ast.Name) or each.id != node.id:
+                continue
+            stores += not isinstance(each.ctx, ast.Load)
+            parent = self.plan.parents.get(each)
+            if isinstance(parent, ast.Attribute) and parent.attr not in _READERS:
+                return None
+            if stores and (len(self._runs) > 1 or not _once(self.plan, each, function)):
+                return None
+        if stores > 1 or (stores and node.id in {a.arg for a in all_arguments(function.args)}):
+            return None
+        try:
+            return rendered(self.plan, self.plan.source(node), node)
+        except LookupError:
+            return None
 
     def _at_once(self, node: ast.GeneratorExp) -> bool:
         """Whether a generator is used up where it stands."""
@@ -427,6 +485,14 @@ class _Frame:
             return None
         if isinstance(state, _Unreachable):
             return state
+        told = self._told(call)
+        if told is not None and not any(m.named for m in found):
+            run = self._runs[-1]
+            assert run.call is not None
+            passed = self.record.passed.setdefault(run.call, Passed(told, call))
+            if self._recording == 1:
+                passed.numbers.add(_number(state))
+            return state.plus(1) if isinstance(state, Count) else state
         kinds = {self._is_named(call, module) for module in found}
         if kinds == {True}:
             return state
@@ -436,6 +502,26 @@ class _Frame:
         self._numbers.setdefault(call, set()).add(_number(state))
         return state.plus(1) if isinstance(state, Count) else state
 
+    def _told(self, call: ast.Call) -> str | None:
+        """The parameter by which the caller could name a module, and does not."""
+        run = self._runs[-1]
+        kwarg = run.function.args.kwarg
+        if run.call is None or isinstance(run.function, ast.Lambda):
+            return None
+        for keyword in call.keywords:
+            value = keyword.value
+            if not isinstance(value, ast.Name) or _loads(run.function, value.id) != 1:
+                continue
+            given = {k.arg for k in run.call.keywords}
+            if keyword.arg == "name" and value.id not in given and run.named.get(value.id) is False:
+                names = [a.arg for a in all_arguments(run.function.args)]
+                index = names.index(value.id) - (self.plan.flow.code[run.function].owner is not None)
+                return value.id if len(run.call.args) <= index else None
+            splat = keyword.arg is None and kwarg is not None and kwarg.arg == value.id
+            if splat and run.named.get("**") is False:
+                return "name"
+        return None
+
     def _is_named(self, call: ast.Call, module: Module) -> bool | None:
         """Whether a module is given a name; None where that is open."""
         for keyword in call.keywords:
@@ -444,6 +530,10 @@ class _Frame:
                 constant = isinstance(keyword.value, ast.Constant)
                 return given if given or constant else None
             if keyword.arg is None:
+                inner = self._runs[-1].function.args.kwarg
+                own = isinstance(keyword.value, ast.Name) and inner is not None
+                if own and keyword.value.id == inner.arg and self._runs[-1].named.get("**"):
+                    return True
                 keys = splat_keys(self.plan, keyword.value)
                 if keys is None or "name" in keys:
                     return None
@@ -569,8 +659,8 @@ class _Frame:
     ) -> _State:
         kept = self._numbers
         if not record:
-            self._numbers = {}
-        run = _Run(function, self._named_arguments(function, call))
+            self._numbers, self._recording = {}, self._recording - 1
+        run = _Run(function, call, self._named_arguments(function, call))
         self._runs.append(run)
         if isinstance(function, ast.Lambda):
             end = self._expression(function.body, state)
@@ -578,7 +668,11 @@ class _Frame:
             end = self._block(function.body, state)
         self._runs.pop()
         self._numbers = kept
-        return _met(end, *run.ends)
+        self._recording += not record
+        end = _met(end, *run.ends)
+        if isinstance(end, Count) and not end.is_constant:
+            return None  # its expressions mean nothing outside
+        return end
 
     def _named_arguments(self, function: FunctionNode, call: ast.Call) -> dict[str, bool | None]:
         """For every parameter, whether this call gives it a string: a name."""
@@ -599,7 +693,10 @@ class _Frame:
         given: dict[str, ast.expr] = defaults_by_name(arguments)
         given |= dict(zip(names, call.args, strict=False))
         given |= {k.arg: k.value for k in call.keywords if k.arg is not None}
-        return {name: self._is_name(value) for name, value in given.items() if name not in stored}
+        named = {name: self._is_name(value) for name, value in given.items() if name not in stored}
+        own = {a.arg for a in all_arguments(arguments)}
+        named["**"] = self._is_name(given["name"]) if "name" in given.keys() - own else False
+        return named
 
 
 def in_order(call: ast.Call) -> list[ast.expr]:
@@ -620,6 +717,35 @@ def _met(*states: _State) -> _State:
 
 def _number(state: _State) -> Number:
     return None if isinstance(state, _Unreachable) else state
+
+
+def _after(state: _State, step: int | None, trips: int | str | None) -> _State:
+    """The count behind a loop."""
+    if step is None or trips is None or not isinstance(state, Count):
+        return None
+    if isinstance(trips, int):
+        return state.plus(step * trips)
+    return state.along(trips, step)
+
+
+def _once(plan: Plan, store: ast.Name, function: FunctionNode) -> bool:
+    """Whether a variable gets its value in one plain assignment of the function."""
+    statement = plan.statement(store)
+    return isinstance(statement, ast.Assign) and plan.parents.get(statement) is function
+
+
+def _loads(function: FunctionNode, name: str) -> int:
+    """How often a function reads a variable."""
+    names = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
+    return sum(isinstance(n.ctx, ast.Load) for n in names)
+
+
+def _mentioned(node: ast.For | ast.AsyncFor, name: str) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id == name
+        for statement in node.body
+        for each in ast.walk(statement)
+    )
 
 
 def _stored(body: Sequence[ast.stmt], name: str) -> bool:

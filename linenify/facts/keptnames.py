@@ -15,17 +15,20 @@ from dataclasses import dataclass, replace
 
 from linenify.facts import catalogue, frames
 from linenify.facts.arguments import fill_plain, in_module_code, text
-from linenify.facts.construction import keeps_order
-from linenify.facts.counts import Number
-from linenify.facts.frames import Record, follow
+from linenify.facts.construction import drawn_once, keeps_order, units
+from linenify.facts.counts import Count, Number
+from linenify.facts.frames import Passed, Record, follow
 from linenify.facts.kinds import Bound, Function, Module, ModuleApi
+from linenify.facts.places import in_block, is_path
 from linenify.facts.plan import Plan
+from linenify.facts.rendering import rendered
 from linenify.facts.sites import Bind, EnumeratedLoop, ModuleCall, ParameterSite
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
 RULE = "LN701"
 _CODE = "LN790"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 _COUNTERS = ("numbers", "child_numbers", "module_numbers")
 _HOLES = frozenset({"func", "owner", "linen", "jnp", "node", "result", "value"})
 
@@ -44,6 +47,11 @@ class _Frame:
     def functions(self) -> set[FunctionNode]:
         """All functions that take numbers in it."""
         return {self.method, *self.record.callers}
+
+    @property
+    def takes(self) -> bool:
+        """Whether a number was seen to be taken."""
+        return bool(self.record.numbers or self.record.passed)
 
 
 class _Unprovable(Exception):  # noqa: N818 - an answer, not an error
@@ -109,7 +117,7 @@ class _Names:
                 self.bad[frame] = ""  # flagged already
                 continue
             why = next(iter(frame.record.obstacles.values()), None) or self._unwritten(frame)
-            if why is None and frame.record.numbers:
+            if why is None and frame.takes:
                 why = next(iter(frame.record.doubts.values()), None)
             if why is not None:
                 self.bad[frame] = why
@@ -117,15 +125,18 @@ class _Names:
 
     def _unwritten(self, frame: _Frame) -> str | None:
         """A submodule that linenify does not construct itself, or cannot call by its class."""
-        for call in frame.record.numbers:
+        for call, passed in frame.record.passed.items():
+            if self.plan.site_at(self.plan.source(call), call) is not None:
+                return f"`{text(passed.maker.func)}` may or may not be given a name"
+        makers = [passed.maker for passed in frame.record.passed.values()]
+        for call in [*frame.record.numbers, *makers]:
             if not _is_rewritten(self.plan, call):
                 return f"`{text(call.func)}` is not migrated"
             if _shares(self.plan, call):
                 continue
-            stems = {_stem(self.plan, m) for m in _modules(self.plan, call)}
-            if len(stems) != 1 or None in stems:
+            if _stem_text(self.plan, call) is None:
                 return f"`{text(call.func)}` may be one of several classes"
-            if "Dropout" in stems:
+            if "Dropout" in {_stem(self.plan, m) for m in _modules(self.plan, call)}:
                 return "a class is called `Dropout`, as a layer of Linen is"
         return None
 
@@ -159,12 +170,13 @@ class _Names:
     def _flag(self) -> None:
         reasons: dict[Definition, str] = {}
         for frame, why in self.bad.items():
-            if why and (frame.record.numbers or frame.record.obstacles):
+            if why and (frame.takes or frame.record.obstacles):
                 reasons.setdefault(frame.definition, why)
         for definition, why in reasons.items():
             source = self.plan.source(definition)
             self.plan.refuse(source, definition, _CODE, f"submodules keep other names: {why}")
         reached = {call for frame in self.frames for call in frame.record.numbers}
+        reached |= {p.maker for frame in self.frames for p in frame.record.passed.values()}
         self._flag_strangers(reached)
 
     def _flag_strangers(self, reached: set[ast.Call]) -> None:
@@ -193,7 +205,7 @@ class _Region:
     """The part of a function in which numbers are drawn: from one statement on."""
 
     start: int
-    first: int = 0
+    first: Count = Count()
 
 
 class _Drawing:
@@ -205,15 +217,20 @@ class _Drawing:
         self.roots: dict[FunctionNode, list[_Frame]] = defaultdict(list)
         self.numbers: dict[ast.Call, set[Number]] = defaultdict(set)
         self.callers: dict[FunctionNode, set[ast.Call]] = defaultdict(set)
-        self.loops: dict[ast.For, str] = {}
+        self.loops: dict[ast.For, tuple[str, bool]] = {}
+        self.passed: dict[ast.Call, Passed] = {}
         for frame in good:
             self.roots[frame.method].append(frame)
             for call, numbers in frame.record.numbers.items():
                 self.numbers[call] |= numbers
+            for call, passed in frame.record.passed.items():
+                self.numbers[call] |= passed.numbers
+                self.passed[call] = passed
             for function, calls in frame.record.callers.items():
                 self.callers[function] |= calls
             self.loops |= frame.record.loops
         self.regions: dict[FunctionNode, _Region] = {}
+        self.ahead: dict[ast.stmt, dict[ast.Call, str]] = {}
         self.counter = ""
 
     # --- which functions draw --------------------------------------------------------------
@@ -270,14 +287,14 @@ class _Drawing:
                 more += [c for cs in self.callers.values() for c in cs if self._home(c) is other]
         return more
 
-    def _start(self, function: ast.FunctionDef, index: int) -> tuple[int, int]:
+    def _start(self, function: ast.FunctionDef, index: int) -> tuple[int, Count]:
         """The last statement, up to a place, in front of which the count is one number."""
         while True:
             statement = function.body[index]
             found = {f.record.before[statement] for f in self.roots[function]}
             count = found.pop()
-            if not found and count is not None and count.is_constant:
-                return index, count.constant
+            if not found and count is not None:
+                return index, count
             index -= 1
 
     # --- whether they can ------------------------------------------------------------------
@@ -292,13 +309,30 @@ class _Drawing:
         for function, region in self.regions.items():
             body = [function.body] if isinstance(function, ast.Lambda) else function.body
             source = self.plan.flow.code[function].source
-            for part in body[region.start :]:
+            for part in (each for s in body[region.start :] for each in units(s)):
                 if not keeps_order(self.plan, source, part, takers):
-                    why = "calls in each other's arguments, after a loop or branch, take numbers"
-                    raise _Unprovable(function, why)
+                    self._draw_ahead(function, part)
             if function not in self.roots and not self._captures(function):
                 self._check_threaded(function)
         self.counter = self._free_name()
+
+    def _draw_ahead(self, function: FunctionNode, part: ast.AST) -> None:
+        """Has a statement draw all its numbers before it runs, in the order of legacy.
+
+        Raises:
+            _Unprovable: they cannot be drawn before it.
+        """
+        entering = {c for calls in self.callers.values() for c in calls} - self.passed.keys()
+        calls = [*drawn_once(part, entering, self.numbers)]
+        used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+        used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+        free = [name for name in _ORDINALS if name not in used]
+        alone = isinstance(part, ast.stmt) and in_block(self.plan, part)
+        if not calls or len(calls) > len(free) or not alone:
+            why = "calls in each other's arguments take numbers, behind a loop or branch"
+            raise _Unprovable(function, why)
+        assert isinstance(part, ast.stmt)
+        self.ahead[part] = dict(zip(calls, free, strict=False))
 
     def _of(self, node: ast.AST) -> FunctionNode:
         code = self.plan.code(node)
@@ -343,6 +377,8 @@ class _Drawing:
             call = plan.parents.get(node)
             if not isinstance(call, ast.Call) or call.func is not node:
                 raise _Unprovable(function, f"`{name}` travels as a value")
+            if call in self.passed:
+                raise _Unprovable(function, f"a call of `{name}` is to be given a name, too")
             if call not in self.callers[function]:
                 raise _Unprovable(function, f"`{name}` is also called elsewhere")
             if plan.site_at(plan.source(call), call) is not None:
@@ -380,13 +416,22 @@ class _Drawing:
             counted |= {
                 loop
                 for loop in self.plan.ancestors(call)
-                if isinstance(loop, ast.For) and self.loops.get(loop) in variables
+                if isinstance(loop, ast.For)
+                and loop in self.loops
+                and self.loops[loop][0] in variables
             }
+            if call in self.passed:
+                given = fill_plain(call, self.passed[call].parameter, name, RULE)
+                self.plan.at(source, call, given)
+                continue
             site = self.plan.site_at(source, call)
             assert isinstance(site, ModuleCall | Bind)
             self.plan.at(source, call, replace(site, name=name))
         for loop in counted:
-            self.plan.define(self.plan.source(loop), loop, EnumeratedLoop(self.loops[loop]))
+            self.plan.define(self.plan.source(loop), loop, EnumeratedLoop(*self.loops[loop]))
+        for statement, names in self.ahead.items():
+            draws = ", ".join(f"next({self.counter})" for _ in names)
+            self._insert(statement, f"{', '.join(names.values())} = {draws}")
         for function, region in self.regions.items():
             if function in self.roots:
                 self._start_counter(function, region)
@@ -404,22 +449,29 @@ class _Drawing:
         return any(node in {*ast.walk(s)} for s in function.body[region.start :])
 
     def _name(self, call: ast.Call, count: Number) -> str:
-        number = f"next({self.counter})" if count is None else count.text
+        known = next((names[call] for names in self.ahead.values() if call in names), None)
+        number = count.text if count is not None else known or f"next({self.counter})"
         if _shares(self.plan, call):
             return f"'{number}'" if count is not None and count.is_constant else f"str({number})"
-        (stem,) = {_stem(self.plan, m) for m in _modules(self.plan, call)}
-        if count is not None and count.is_constant:
+        made = self.passed[call].maker if call in self.passed else call
+        stem = _stem_text(self.plan, made)
+        if count is not None and count.is_constant and stem is not None and "{" not in stem:
             return f"'{stem}_{number}'"
-        return f"f'{stem}_{{{number}}}'"
+        shown = number if count is not None and count.is_constant else f"{{{number}}}"
+        return f"f'{stem}_{shown}'"
 
     def _start_counter(self, function: FunctionNode, region: _Region) -> None:
         assert isinstance(function, ast.FunctionDef)
-        source = self.plan.flow.code[function].source
-        given = str(region.first) if region.first else ""
+        given = region.first.text if region.first != Count() else ""
         line = f"{self.counter} = {{spell:itertools.count}}({given})"
-        first = function.body[region.start]
-        start = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
-        self.plan.files[source.name].inserted.setdefault(start, []).append(line)
+        self._insert(function.body[region.start], line, first=True)
+
+    def _insert(self, statement: ast.stmt, line: str, *, first: bool = False) -> None:
+        decorators = getattr(statement, "decorator_list", [])
+        start = min([statement.lineno, *(d.lineno for d in decorators)])
+        facts = self.plan.files[self.plan.source(statement).name]
+        lines = facts.inserted.setdefault(start, [])
+        lines.insert(0 if first else len(lines), line)
 
     def _thread(self, function: FunctionNode) -> None:
         plan = self.plan
@@ -471,6 +523,38 @@ def _stem(plan: Plan, module: Module) -> str | None:
         layer = catalogue.layer(module.definition)
         return layer.stem if layer is not None else None
     return module.definition.name
+
+
+def _stem_text(plan: Plan, call: ast.Call) -> str | None:
+    """The same as text for an f-string: written out, or asked of the class that is called."""
+    found = _modules(plan, call)
+    stems = {_stem(plan, m) for m in found}
+    if None in stems:
+        return None
+    if len(stems) == 1:
+        return stems.pop()
+    source = _source(plan, call)
+    site = plan.site_at(source, call)
+    plain = isinstance(site, ModuleCall) and site.callee is None and site.wrap is None
+    if not plain or not is_path(call.func) or any(not _keeps_class_name(m) for m in found):
+        return None
+    bound = {m.origin is not None or m.definition in plan.wrapped for m in found}
+    if len(bound) != 1:
+        return None
+    try:
+        spelt = rendered(plan, source, call.func)
+    except LookupError:
+        return None
+    return f"{{{spelt}.func.__name__}}" if bound.pop() else f"{{{spelt}.__name__}}"
+
+
+def _keeps_class_name(module: Module) -> bool:
+    if module.method != "apply":
+        return False
+    layer = catalogue.layer(module.definition) if isinstance(module.definition, str) else None
+    return not isinstance(module.definition, str) or (
+        layer is not None and layer.linen == layer.stem
+    )
 
 
 def _in_a_module(plan: Plan, call: ast.Call) -> bool:

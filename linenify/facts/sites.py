@@ -143,9 +143,13 @@ class ContextSite:
 
 @dataclass(frozen=True, slots=True)
 class EnumeratedLoop:
-    """A loop whose rounds are counted: `for x in xs` becomes `for i, x in enumerate(xs)`."""
+    """A loop whose rounds are counted: `for x in xs` becomes `for i, x in enumerate(xs)`.
+
+    With `idle`, its variable was not read: `for _ in range(n)` becomes `for i in range(n)`.
+    """
 
     index: str
+    idle: bool = False
     rule: str = "LN701"
 
 

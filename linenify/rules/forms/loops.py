@@ -14,6 +14,8 @@ def enumerate_loop(node: cst.For, site: EnumeratedLoop, context: Context) -> Rew
     for width, rate in layers:  ->  for i, (width, rate) in enumerate(layers):
     """
     del context
+    if site.idle:
+        return Rewrite(node.with_changes(target=cst.Name(site.index)))
     target = node.target
     if isinstance(target, cst.Tuple) and not target.lpar:
         target = target.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
