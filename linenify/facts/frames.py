@@ -33,6 +33,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
+from linenify.facts.transforms import INERT
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 _NOTHING: Value = frozenset()
@@ -69,6 +70,7 @@ class Record:
     Attributes:
         numbers: by the call that takes them.
         passed: likewise, for calls of functions that take a name.
+        idle: calls that take none: the module has a name, or no run gets there.
         before: by each statement of the method itself, the count in front of it.
         behind: likewise, the count after it.
         callers: by function, the calls that run it in this frame.
@@ -80,6 +82,7 @@ class Record:
 
     numbers: dict[ast.Call, set[Number]] = field(default_factory=dict)
     passed: dict[ast.Call, Passed] = field(default_factory=dict)
+    idle: set[ast.Call] = field(default_factory=set)
     before: dict[ast.stmt, Number] = field(default_factory=dict)
     behind: dict[ast.stmt, Number] = field(default_factory=dict)
     callers: dict[FunctionNode, set[ast.Call]] = field(default_factory=dict)
@@ -133,9 +136,17 @@ def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
     while queue:
         node = queue.pop(0)
         yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            continue
-        queue[:0] = ast.iter_child_nodes(node)
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                defaults = [*node.args.defaults, *node.args.kw_defaults]
+                queue[:0] = [*node.decorator_list, *(d for d in defaults if d is not None)]
+            case ast.Lambda():
+                defaults = [*node.args.defaults, *node.args.kw_defaults]
+                queue[:0] = [d for d in defaults if d is not None]
+            case ast.ClassDef():
+                continue
+            case _:
+                queue[:0] = ast.iter_child_nodes(node)
 
 
 @dataclass(slots=True)
@@ -269,6 +280,7 @@ class _Frame:
     ) -> _State:
         """A body that runs any number of times, in step where each run takes as many."""
         if isinstance(state, _Unreachable):
+            self._body(once, state)
             return state
         end, _ = self._body(once, Count(), record=False)
         step = end.constant if isinstance(end, Count) and end.is_constant else None
@@ -465,7 +477,7 @@ class _Frame:
         functions = self._functions(call, callee)
         active = [f for f in functions if self._is_active(f)]
         if not active:
-            return state
+            return _DEAD if functions and all(map(_only_raises, functions)) else state
         if len(functions) > 1 or any(isinstance(a, Transformed | External) for a in callee):
             self._stop(call, f"`{text(call.func)}` may be one of several functions")
             return None
@@ -484,6 +496,7 @@ class _Frame:
             self._stop(call, f"`{text(call.func)}` is made in another place than it is called")
             return None
         if isinstance(state, _Unreachable):
+            self.record.idle.add(call)
             return state
         told = self._told(call)
         if told is not None and not any(m.named for m in found):
@@ -495,6 +508,7 @@ class _Frame:
             return state.plus(1) if isinstance(state, Count) else state
         kinds = {self._is_named(call, module) for module in found}
         if kinds == {True}:
+            self.record.idle.add(call)
             return state
         if kinds != {False}:
             self._stop(call, f"`{text(call.func)}` may or may not be given a name")
@@ -582,9 +596,20 @@ class _Frame:
                 inner = self._node(atom)
                 if inner is not None and self._is_active(inner):
                     self._stop(call, f"`{text(call.func)}` runs code that makes submodules")
-        lost = unknown and not isinstance(call.func, ast.Attribute)
-        if lost and _is_plain_name(call.func):
+        lost = isinstance(call.func, ast.Name) or self._may_take(call.func)
+        if unknown and lost:
             self.record.doubts[call] = f"`{text(call.func)}` is not known: it may make submodules"
+
+    def _may_take(self, node: ast.expr) -> bool:
+        """Whether an attribute of something unknown may be a function that takes numbers."""
+        if not isinstance(node, ast.Attribute):
+            return False
+        return any(
+            isinstance(function, ast.FunctionDef)
+            and function.name == node.attr
+            and self._is_active(function)
+            for function in self.plan.flow.code
+        )
 
     def _functions(self, call: ast.Call, callee: Value) -> list[FunctionNode]:
         """The functions of the project that a call may run in this frame."""
@@ -719,6 +744,18 @@ def _number(state: _State) -> Number:
     return None if isinstance(state, _Unreachable) else state
 
 
+def _only_raises(function: FunctionNode) -> bool:
+    """Whether a method is there to be overridden."""
+    if isinstance(function, ast.Lambda):
+        return False
+    first, *_ = [s for s in function.body if not _is_docstring(s)] or [ast.Pass()]
+    return isinstance(first, ast.Raise)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _after(state: _State, step: int | None, trips: int | str | None) -> _State:
     """The count behind a loop."""
     if step is None or trips is None or not isinstance(state, Count):
@@ -803,12 +840,8 @@ def _trips(plan: Plan, iterated: ast.expr) -> int | None:
     return None
 
 
-def _is_plain_name(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name)
-
-
 def _calls_back(foreign: Sequence[Atom]) -> bool:
-    return any(not isinstance(a, External) or not a.path.startswith("builtins.") for a in foreign)
+    return any(not isinstance(a, External) or a.path not in INERT for a in foreign)
 
 
 def _is_special(plan: Plan, function: FunctionNode) -> bool:

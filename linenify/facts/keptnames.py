@@ -18,10 +18,11 @@ from linenify.facts.arguments import fill_plain, in_module_code, text
 from linenify.facts.construction import drawn_once, keeps_order, units
 from linenify.facts.counts import Count, Number
 from linenify.facts.frames import Passed, Record, follow
-from linenify.facts.kinds import Bound, Function, Module, ModuleApi
+from linenify.facts.kinds import Bound, Function, Module, ModuleApi, Parameter
 from linenify.facts.places import in_block, is_path
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
+from linenify.facts.support import is_taken, require
 from linenify.facts.sites import Bind, EnumeratedLoop, ModuleCall, ParameterSite
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
@@ -30,6 +31,7 @@ RULE = "LN701"
 _CODE = "LN790"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 _COUNTERS = ("numbers", "child_numbers", "module_numbers")
+_CLASS_NAME = "class_name"  # a support function
 _HOLES = frozenset({"func", "owner", "linen", "jnp", "node", "result", "value"})
 
 Definition = ast.ClassDef | ast.FunctionDef
@@ -125,6 +127,12 @@ class _Names:
 
     def _unwritten(self, frame: _Frame) -> str | None:
         """A submodule that linenify does not construct itself, or cannot call by its class."""
+        seen = {*frame.record.numbers, *frame.record.idle}
+        seen |= {passed.maker for passed in frame.record.passed.values()}
+        for function in frame.functions:
+            for call in frames.takers(self.plan, function):
+                if call not in seen and not frames.is_named(self.plan, call):
+                    return f"it is not clear when `{text(call.func)}` runs"
         for call, passed in frame.record.passed.items():
             if self.plan.site_at(self.plan.source(call), call) is not None:
                 return f"`{text(passed.maker.func)}` may or may not be given a name"
@@ -174,9 +182,10 @@ class _Names:
                 reasons.setdefault(frame.definition, why)
         for definition, why in reasons.items():
             source = self.plan.source(definition)
-            self.plan.refuse(source, definition, _CODE, f"submodules keep other names: {why}")
+            self.plan.refuse(source, definition, _CODE, f"the names of legacy are not kept: {why}")
         reached = {call for frame in self.frames for call in frame.record.numbers}
         reached |= {p.maker for frame in self.frames for p in frame.record.passed.values()}
+        reached |= {call for frame in self.frames for call in frame.record.idle}
         self._flag_strangers(reached)
 
     def _flag_strangers(self, reached: set[ast.Call]) -> None:
@@ -192,7 +201,7 @@ class _Names:
                     continue
                 if frames.is_named(self.plan, call) or not _in_a_module(self.plan, call):
                     continue
-                why = "submodules keep other names: no module of the project is seen to call it"
+                why = "the names of legacy are not kept: no module of the project is seen to call it"
                 self.plan.refuse(code.source, function, _CODE, why)
                 break
 
@@ -350,28 +359,27 @@ class _Drawing:
         return all(call in inside for call in self.callers[function])
 
     def _check_threaded(self, function: FunctionNode) -> None:
-        """Whether a function can be given the counter.
+        """Whether a function, and what overrides it, can be given the counter.
 
         Raises:
             _Unprovable: it cannot.
         """
         plan = self.plan
-        arguments = function.args
-        plain = isinstance(function, ast.FunctionDef) and not (
-            arguments.vararg or arguments.kwarg or arguments.kwonlyargs
-        )
+        family = self._family(function)
+        calls = {call for each in family for call in self.callers.get(each, ())}
         name = _name(function)
-        if not plain or plan.code(function) is not None:
-            raise _Unprovable(function, f"`{name}` cannot be given a counter")
-        assert isinstance(function, ast.FunctionDef)
-        source = plan.flow.code[function].source
-        span = plan.span(source, function)
-        if ("FunctionDef", span.line, span.column) in plan.files[source.name].definitions:
-            raise _Unprovable(function, f"`{name}` cannot be given a counter")
-        if self._overridden(function):
-            raise _Unprovable(function, f"`{name}` is defined in several classes")
+        for each in family:
+            arguments = each.args
+            plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
+            source = plan.flow.code[each].source
+            span = plan.span(source, each) if isinstance(each, ast.FunctionDef) else None
+            changed = span is not None and (
+                ("FunctionDef", span.line, span.column) in plan.files[source.name].definitions
+            )
+            if span is None or changed or not plain or plan.code(each) is not None:
+                raise _Unprovable(function, f"`{name}` cannot be given a counter")
         for node, value in plan.flow.values.items():
-            here = any(isinstance(a, Function | Bound) and a.node is function for a in value)
+            here = any(isinstance(a, Function | Bound) and a.node in family for a in value)
             if not here or not isinstance(node, ast.expr) or _is_store(node):
                 continue
             call = plan.parents.get(node)
@@ -379,18 +387,22 @@ class _Drawing:
                 raise _Unprovable(function, f"`{name}` travels as a value")
             if call in self.passed:
                 raise _Unprovable(function, f"a call of `{name}` is to be given a name, too")
-            if call not in self.callers[function]:
+            if call not in calls:
                 raise _Unprovable(function, f"`{name}` is also called elsewhere")
             if plan.site_at(plan.source(call), call) is not None:
                 raise _Unprovable(function, f"the calls of `{name}` change already")
 
-    def _overridden(self, function: ast.FunctionDef) -> bool:
+    def _family(self, function: FunctionNode) -> set[FunctionNode]:
+        """A method with all those that override it, or that it overrides."""
         owner = self.plan.flow.code[function].owner
-        if owner is None:
-            return False
+        if owner is None or isinstance(function, ast.Lambda):
+            return {function}
         hierarchy = self.plan.flow.hierarchy
-        family = [*hierarchy.mro(owner.node), *hierarchy.descendants(owner.node)]
-        return sum(function.name in hierarchy.infos[node].methods for node in family) > 1
+        lines = [hierarchy.mro(node) for node in hierarchy.infos]
+        related = {node for line in lines if owner.node in line for node in line}
+        related |= {node for line in lines if related & {*line} for node in line}
+        found = [hierarchy.infos[node].methods.get(function.name) for node in related]
+        return {function, *(each for each in found if each is not None)}
 
     def _free_name(self) -> str:
         used: set[str] = set()
@@ -455,6 +467,8 @@ class _Drawing:
             return f"'{number}'" if count is not None and count.is_constant else f"str({number})"
         made = self.passed[call].maker if call in self.passed else call
         stem = _stem_text(self.plan, made)
+        if stem is not None and _CLASS_NAME in stem:
+            require(self.plan, self.plan.source(call), [_CLASS_NAME], _CODE)
         if count is not None and count.is_constant and stem is not None and "{" not in stem:
             return f"'{stem}_{number}'"
         shown = number if count is not None and count.is_constant else f"{{{number}}}"
@@ -475,10 +489,10 @@ class _Drawing:
 
     def _thread(self, function: FunctionNode) -> None:
         plan = self.plan
-        source = plan.flow.code[function].source
-        spelt = f"*, {self.counter}" if function.args.defaults else self.counter
-        assert isinstance(function, ast.FunctionDef)
-        plan.define(source, function, ParameterSite(spelt, RULE))
+        for each in self._family(function):
+            assert isinstance(each, ast.FunctionDef)
+            spelt = f"*, {self.counter}" if each.args.defaults else self.counter
+            plan.define(plan.flow.code[each].source, each, ParameterSite(spelt, RULE))
         for call in self.callers[function]:
             plan.at(plan.source(call), call, fill_plain(call, self.counter, self.counter, RULE))
 
@@ -531,21 +545,25 @@ def _stem_text(plan: Plan, call: ast.Call) -> str | None:
     stems = {_stem(plan, m) for m in found}
     if None in stems:
         return None
-    if len(stems) == 1:
+    if len(stems) == 1 and not _is_open(plan, call):
         return stems.pop()
     source = _source(plan, call)
     site = plan.site_at(source, call)
     plain = isinstance(site, ModuleCall) and site.callee is None and site.wrap is None
     if not plain or not is_path(call.func) or any(not _keeps_class_name(m) for m in found):
         return None
-    bound = {m.origin is not None or m.definition in plan.wrapped for m in found}
-    if len(bound) != 1:
+    if is_taken(source.tree, _CLASS_NAME):
         return None
     try:
-        spelt = rendered(plan, source, call.func)
+        return f"{{{_CLASS_NAME}({rendered(plan, source, call.func)})}}"
     except LookupError:
         return None
-    return f"{{{spelt}.func.__name__}}" if bound.pop() else f"{{{spelt}.__name__}}"
+
+
+def _is_open(plan: Plan, call: ast.Call) -> bool:
+    """Whether callers that nobody sees may have another class called."""
+    value = plan.flow.values.get(call.func, frozenset())
+    return any(isinstance(a, Parameter) and plan.code(a.function) is None for a in value)
 
 
 def _keeps_class_name(module: Module) -> bool:
