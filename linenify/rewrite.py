@@ -239,7 +239,7 @@ class _Engine(cst.CSTTransformer):
             [
                 first.with_changes(leading_lines=above[:cut]),
                 *rest,
-                updated.with_changes(leading_lines=above[cut:]),  # type: ignore[call-overload]
+                updated.with_changes(leading_lines=above[cut:]),
             ]
         )
 

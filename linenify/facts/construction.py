@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from linenify.facts.frames import in_order
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Bind, Given, ModuleCall, Reordered
+from linenify.facts.takers import in_order
 from linenify.project.source import Source
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Count:
 
     def along(self, counted: str, step: int) -> Count:
         """`step` more for each one that an expression counts."""
-        return Count(self.constant, (*self.terms, (counted, step)))
+        terms = dict(self.terms)
+        terms[counted] = terms.get(counted, 0) + step
+        return Count(self.constant, tuple(terms.items()))
 
     @property
     def is_constant(self) -> bool:
@@ -40,6 +43,34 @@ class Count:
 Number = Count | None  # None: not known
 
 
-def joined(one: Number, other: Number) -> Number:
-    """Where two paths meet."""
-    return one if one == other else None
+@final
+class Unreachable:
+    """No run gets here."""
+
+
+DEAD = Unreachable()
+State = Count | None | Unreachable
+"""What the counter says at a place in a program."""
+
+
+def met(*states: State) -> State:
+    """Where paths meet."""
+    alive = [state for state in states if not isinstance(state, Unreachable)]
+    if not alive:
+        return DEAD
+    first, *others = alive
+    return first if all(state == first for state in others) else None
+
+
+def number(state: State) -> Number:
+    """What a module that is called here takes."""
+    return None if isinstance(state, Unreachable) else state
+
+
+def after(state: State, step: int | None, trips: int | str | None) -> State:
+    """The count behind a loop."""
+    if step is None or trips is None or not isinstance(state, Count):
+        return None
+    if isinstance(trips, int):
+        return state.plus(step * trips)
+    return state.along(trips, step)

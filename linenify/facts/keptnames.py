@@ -11,19 +11,22 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
-from linenify.facts import catalogue, frames
-from linenify.facts.arguments import fill_plain, in_module_code, text
+from linenify.facts import catalogue
+from linenify.facts.arguments import fill_plain, text
 from linenify.facts.construction import drawn_once, keeps_order, units
 from linenify.facts.counts import Count, Number
-from linenify.facts.frames import Passed, Record, follow
-from linenify.facts.kinds import Bound, Function, Module, ModuleApi, Parameter
+from linenify.facts.frames import follow
+from linenify.facts.kinds import Atom, Bound, Function, Module, ModuleApi, Parameter
 from linenify.facts.places import in_block, is_path
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
-from linenify.facts.support import is_taken, require
 from linenify.facts.sites import Bind, EnumeratedLoop, ModuleCall, ParameterSite
+from linenify.facts.support import is_taken, require
+from linenify.facts.takers import is_named, takers
+from linenify.facts.walking import Passed, Record
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -130,10 +133,12 @@ class _Names:
         seen = {*frame.record.numbers, *frame.record.idle}
         seen |= {passed.maker for passed in frame.record.passed.values()}
         for function in frame.functions:
-            for call in frames.takers(self.plan, function):
-                if call not in seen and not frames.is_named(self.plan, call):
+            for call in takers(self.plan, function):
+                if call not in seen and not is_named(self.plan, call):
                     return f"it is not clear when `{text(call.func)}` runs"
         for call, passed in frame.record.passed.items():
+            if any(count is not None and not count.is_constant for count in passed.numbers):
+                return f"`{text(passed.maker.func)}` may or may not be given a name"
             if self.plan.site_at(self.plan.source(call), call) is not None:
                 return f"`{text(passed.maker.func)}` may or may not be given a name"
         makers = [passed.maker for passed in frame.record.passed.values()]
@@ -144,7 +149,7 @@ class _Names:
                 continue
             if _stem_text(self.plan, call) is None:
                 return f"`{text(call.func)}` may be one of several classes"
-            if "Dropout" in {_stem(self.plan, m) for m in _modules(self.plan, call)}:
+            if "Dropout" in {_stem(m) for m in _modules(self.plan, call)}:
                 return "a class is called `Dropout`, as a layer of Linen is"
         return None
 
@@ -167,7 +172,7 @@ class _Names:
             shared = {f: each for each in self.bad for f in each.functions}
             for frame in self.frames:
                 common = sorted(frame.functions & shared.keys(), key=lambda f: f.lineno)
-                common = [f for f in common if any(True for _ in frames.takers(self.plan, f))]
+                common = [f for f in common if any(True for _ in takers(self.plan, f))]
                 if common and frame not in self.bad and frame not in fresh:
                     other = shared[common[0]].definition.name
                     fresh[frame] = f"it shares code with `{other}`, where names are not known"
@@ -196,12 +201,14 @@ class _Names:
                 continue
             if code.owner is not None and self.plan.flow.hierarchy.is_module(code.owner.node):
                 continue
-            for call in frames.takers(self.plan, function):
+            for call in takers(self.plan, function):
                 if call in reached or not _is_rewritten(self.plan, call):
                     continue
-                if frames.is_named(self.plan, call) or not _in_a_module(self.plan, call):
+                if is_named(self.plan, call):
                     continue
-                why = "the names of legacy are not kept: no module of the project is seen to call it"
+                why = (
+                    "the names of legacy are not kept: no module of the project is seen to call it"
+                )
                 self.plan.refuse(code.source, function, _CODE, why)
                 break
 
@@ -214,7 +221,7 @@ class _Region:
     """The part of a function in which numbers are drawn: from one statement on."""
 
     start: int
-    first: Count = Count()
+    first: Count = field(default_factory=Count)
 
 
 class _Drawing:
@@ -286,7 +293,7 @@ class _Drawing:
         else:
             self.regions[function] = _Region(0)
             body = [function.body] if isinstance(function, ast.Lambda) else function.body
-            covered = [*body]  # type: ignore[list-item]
+            covered = [*body]
         inside = {n for s in covered for n in ast.walk(s) if isinstance(n, ast.Call)}
         more = [*self.callers.get(function, ())]
         more += [c for c in inside if c in self.numbers and self._home(c) is function]
@@ -521,15 +528,19 @@ def _source(plan: Plan, node: ast.AST) -> Source:
 
 def _modules(plan: Plan, call: ast.Call) -> list[Module]:
     value = plan.flow.values.get(call.func, frozenset())
-    return [a for a in value if isinstance(a, Module)]
+    return [a.module if isinstance(a, ModuleApi) else a for a in value if _is_module(a)]
+
+
+def _is_module(atom: Atom) -> TypeGuard[Module | ModuleApi]:
+    return isinstance(atom, Module | ModuleApi)
 
 
 def _shares(plan: Plan, call: ast.Call) -> bool:
     value = plan.flow.values.get(call.func, frozenset())
-    return any(isinstance(a, ModuleApi) for a in value)
+    return any(isinstance(a, ModuleApi) and a.name == "shared" for a in value)
 
 
-def _stem(plan: Plan, module: Module) -> str | None:
+def _stem(module: Module) -> str | None:
     """What legacy puts in front of the number."""
     if module.method != "apply":
         return module.method
@@ -542,7 +553,7 @@ def _stem(plan: Plan, module: Module) -> str | None:
 def _stem_text(plan: Plan, call: ast.Call) -> str | None:
     """The same as text for an f-string: written out, or asked of the class that is called."""
     found = _modules(plan, call)
-    stems = {_stem(plan, m) for m in found}
+    stems = {_stem(m) for m in found}
     if None in stems:
         return None
     if len(stems) == 1 and not _is_open(plan, call):
@@ -573,11 +584,6 @@ def _keeps_class_name(module: Module) -> bool:
     return not isinstance(module.definition, str) or (
         layer is not None and layer.linen == layer.stem
     )
-
-
-def _in_a_module(plan: Plan, call: ast.Call) -> bool:
-    site = plan.site_at(_source(plan, call), call)
-    return in_module_code(plan, call) or isinstance(site, ModuleCall | Bind)
 
 
 def _name(function: FunctionNode) -> str:
