@@ -31,19 +31,18 @@ RULE = Rule(
 class Tower(nn.Module):
   def apply(self, x, widths):
     for width in widths:
-      x = nn.relu(nn.LayerNorm(nn.Dense(x, width)))
+      x = nn.Dense(nn.LayerNorm(x), width)
     return x
 """,
             """\
 class Tower(nn.Module):
-  widths: Any
+  widths: Sequence[int]
 
   @nn.compact
   def __call__(self, x):
     for i, width in enumerate(self.widths):
-      x = nn.relu(
-          nn.LayerNorm(name=f'LayerNorm_{2 * i + 1}')(
-              nn.Dense(width, name=f'Dense_{2 * i}')(x)))
+      x = nn.Dense(width, name=f'Dense_{2 * i + 1}')(
+          nn.LayerNorm(name=f'LayerNorm_{2 * i}')(x))
     return x
 """,
         ),
