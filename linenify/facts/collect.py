@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linenify.facts.calls import emit_calls
 from linenify.facts.definitions import (
@@ -85,6 +85,8 @@ def _names(plan: Plan) -> Iterator[Names]:
     for class_plan in plan.classes.values():
         for method in class_plan.methods if class_plan.refused is None else ():
             found = children(plan, plan.flow.code[method].source, method)
+            if class_plan.node in plan.kept:
+                found = tuple(replace(child, linen=child.legacy) for child in found)
             pairs = tuple((child.legacy, child.linen, child.call.lineno) for child in found)
             yield Names(plan.decisions.qualname(method), pairs)
 

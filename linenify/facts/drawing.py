@@ -41,7 +41,7 @@ class Frame:
     @property
     def functions(self) -> set[FunctionNode]:
         """All functions that take numbers in it."""
-        return {self.method, *self.record.callers}
+        return {self.method, *self.record.callers, *self.record.touched}
 
     @property
     def takes(self) -> bool:

@@ -77,7 +77,7 @@ class _Frame(Walker):
         if found is None or not self.plan.flow.is_property(found[1]):
             return
         if self._is_active(found[1]):
-            self._stop(node, f"the property `{node.attr}` makes submodules")
+            self._stop(node, f"the property `{node.attr}` makes submodules", found[1])
 
     def call(self, call: ast.Call, state: State) -> State:
         """Takes a number, or runs what is called."""
@@ -102,7 +102,7 @@ class _Frame(Walker):
         if not active:
             return DEAD if functions and all(map(only_raises, functions)) else state
         if len(functions) > 1 or any(isinstance(a, Transformed | External) for a in callee):
-            self._stop(call, f"`{text(call.func)}` may be one of several functions")
+            self._stop(call, f"`{text(call.func)}` may be one of several functions", *active)
             return None
         if any(isinstance(a, Parameter) and self.plan.code(a.function) is None for a in callee):
             self.record.doubts[call] = f"`{text(call.func)}` may be another function"
@@ -226,8 +226,9 @@ class _Frame(Walker):
                     self._stop(call, f"`{text(call.func)}` is handed a module class")
                 inner = code_of(self.plan.flow, atom)
                 if inner is not None and self._is_active(inner):
-                    self._stop(call, f"`{text(call.func)}` runs code that makes submodules")
-        lost = isinstance(call.func, ast.Name) or self._may_take(call.func)
+                    self._stop(call, f"`{text(call.func)}` runs code that makes submodules", inner)
+        direct = isinstance(call.func, ast.Name | ast.Subscript | ast.Call)
+        lost = direct or self._may_take(call.func)
         if unknown and lost:
             self.record.doubts[call] = f"`{text(call.func)}` is not known: it may make submodules"
 
@@ -279,7 +280,7 @@ class _Frame(Walker):
             self._stop(call, f"`{text(call.func)}` calls itself")
             return None
         if is_special(self.plan, function):
-            self._stop(call, f"`{text(call.func)}` is decorated, or runs later")
+            self._stop(call, f"`{text(call.func)}` is decorated, or runs later", function)
             return None
         self.record.callers.setdefault(function, set()).add(call)
         if isinstance(state, Count) and not state.is_constant:
@@ -339,8 +340,19 @@ class _Frame(Walker):
     def _is_self(self, node: ast.expr) -> bool:
         return any(isinstance(a, Self) for a in self.plan.flow.values.get(node, _NOTHING))
 
-    def _stop(self, node: ast.AST, why: str) -> None:
+    def _stop(self, node: ast.AST, why: str, *functions: FunctionNode) -> None:
+        """Notes an obstacle, and what may run behind it."""
         self.record.obstacles.setdefault(node, why)
+        pending = [*functions]
+        while pending:
+            function = pending.pop()
+            if function in self.record.touched or not self._is_active(function):
+                continue
+            self.record.touched.add(function)
+            for call in own_nodes(function):
+                if isinstance(call, ast.Call):
+                    callee = self.plan.flow.values.get(call.func, _NOTHING)
+                    pending += self._functions(call, callee)
 
 
 def _calls_back(foreign: Sequence[Atom]) -> bool:

@@ -158,18 +158,13 @@ class _Names:
     def _flag_strangers(self, reached: set[ast.Call]) -> None:
         """Functions that make submodules, and that no module of the project calls."""
         spoilt = {f for frame in self.bad for f in frame.functions}
+        why = "the names of legacy are not kept: no module of the project is seen to call it"
         for function, code in self.plan.flow.code.items():
-            if not isinstance(function, ast.FunctionDef) or function in spoilt:
+            if function in spoilt or any(a in spoilt for a in self.plan.ancestors(function)):
                 continue
             if code.owner is not None and self.plan.flow.hierarchy.is_module(code.owner.node):
                 continue
-            for call in takers(self.plan, function):
-                if call in reached or not is_rewritten(self.plan, call):
-                    continue
-                if is_named(self.plan, call):
-                    continue
-                why = (
-                    "the names of legacy are not kept: no module of the project is seen to call it"
-                )
+            calls = [c for c in takers(self.plan, function) if c not in reached]
+            calls = [c for c in calls if is_rewritten(self.plan, c) and not is_named(self.plan, c)]
+            if calls:
                 self.plan.refuse(code.source, function, _CODE, why)
-                break

@@ -40,6 +40,7 @@ class Record:
         idle: calls that take none: the module has a name, or no run gets there.
         before: by each statement of the method itself, the count in front of it.
         callers: by function, the calls that run it in this frame.
+        touched: functions that take numbers, and may run where nobody can follow.
         loops: loops without an index, and what theirs is to be called; whether it takes the
             place of a variable that nobody reads.
         obstacles: places where the count cannot be followed, and why.
@@ -51,6 +52,7 @@ class Record:
     idle: set[ast.Call] = field(default_factory=set)
     before: dict[ast.stmt, Number] = field(default_factory=dict)
     callers: dict[FunctionNode, set[ast.Call]] = field(default_factory=dict)
+    touched: set[FunctionNode] = field(default_factory=set)
     loops: dict[ast.For, tuple[str, bool]] = field(default_factory=dict)
     obstacles: dict[ast.AST, str] = field(default_factory=dict)
     doubts: dict[ast.AST, str] = field(default_factory=dict)

@@ -186,12 +186,12 @@ def test_numbers_that_are_drawn(body: str, lines: list[str]) -> None:
             "it is not clear when",
         ),
         (
-            "for d in [nn.LayerNorm, nn.Dense.partial(features=3, name='d')]:\n  x = d(x)\nreturn x",
+            "for d in [nn.LayerNorm, nn.Dense.partial(name='d')]:\n  x = d(x)\nreturn x",
             "self, x",
             "may or may not be given a name",
         ),
         (
-            "f = nn.LayerNorm if x.ndim > 2 else (lambda y, name=None: y)\nreturn nn.Dense(f(x), 3)",
+            "f = nn.LayerNorm if x.ndim else (lambda y, name=None: y)\nreturn nn.Dense(f(x), 3)",
             "self, x",
             "makes a submodule only at times",
         ),
