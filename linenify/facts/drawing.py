@@ -77,6 +77,8 @@ class Drawing:
         self.callers: dict[FunctionNode, set[ast.Call]] = defaultdict(set)
         self.loops: dict[ast.For, tuple[str, bool]] = {}
         self.passed: dict[ast.Call, Passed] = {}
+        self.tellable: dict[ast.Call, Passed] = {}
+        self.told: dict[FunctionNode, ast.Call] = {}
         for frame in good:
             self.roots[frame.method].append(frame)
             for call, numbers in frame.record.numbers.items():
@@ -84,6 +86,9 @@ class Drawing:
             for call, passed in frame.record.passed.items():
                 self.numbers[call] |= passed.numbers
                 self.passed[call] = passed
+            for call, tellable in frame.record.tellable.items():
+                known = self.tellable.setdefault(call, Passed("name", tellable.maker))
+                known.numbers |= tellable.numbers
             for function, calls in frame.record.callers.items():
                 self.callers[function] |= calls
             self.loops |= frame.record.loops
@@ -130,8 +135,10 @@ class Drawing:
                 return []
             self.regions[function] = _Region(index, first)
             covered = function.body[index:]
-        elif function in self.regions:
+        elif function in self.regions or function in self.told:
             return []
+        elif self._can_be_told(function):
+            return self._tell(function)
         else:
             self.regions[function] = _Region(0)
             body = [function.body] if isinstance(function, ast.Lambda) else function.body
@@ -144,6 +151,31 @@ class Drawing:
                 more += [c for c in self.numbers if self._home(c) is other]
                 more += [c for cs in self.callers.values() for c in cs if self._home(c) is other]
         return more
+
+    def _can_be_told(self, function: FunctionNode) -> bool:
+        """Whether all callers of a function can pass the name of the one module it makes."""
+        plan = self.plan
+        calls = self.callers[function]
+        if not isinstance(function, ast.FunctionDef) or not calls <= self.tellable.keys():
+            return False
+        stem = stem_text(plan, self.tellable[next(iter(calls))].maker)
+        if stem is None or "{" in stem or len(self._family(function)) > 1:
+            return False
+        try:
+            self._check_mentions({function}, calls)
+        except Unprovable:
+            return False
+        return not self._is_defined(function)
+
+    def _tell(self, function: FunctionNode) -> list[ast.Call]:
+        """Has the callers of a function name its module; gives those that have to draw."""
+        calls = self.callers[function]
+        for call in calls:
+            self.passed[call] = self.tellable[call]
+            self.numbers[call] = set(self.tellable[call].numbers)
+            self.told[function] = self.tellable[call].maker
+        self.numbers.pop(self.told[function], None)
+        return [call for call in calls if not _is_written(self.numbers[call])]
 
     def _start(self, function: ast.FunctionDef, index: int) -> tuple[int, Count]:
         """The last statement, up to a place, in front of which the count is one number."""
@@ -220,13 +252,27 @@ class Drawing:
         for each in family:
             arguments = each.args
             plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
-            source = plan.flow.code[each].source
-            span = plan.span(source, each) if isinstance(each, ast.FunctionDef) else None
-            changed = span is not None and (
-                ("FunctionDef", span.line, span.column) in plan.files[source.name].definitions
-            )
-            if span is None or changed or not plain or plan.code(each) is not None:
+            nested = isinstance(each, ast.Lambda) or plan.code(each) is not None
+            if nested or not plain or self._is_defined(each):
                 raise Unprovable(function, f"`{name}` cannot be given a counter")
+        self._check_mentions(family, calls)
+
+    def _is_defined(self, function: FunctionNode) -> bool:
+        """Whether the definition of a function changes already."""
+        source = self.plan.flow.code[function].source
+        span = self.plan.span(source, function)
+        key = (type(function).__name__, span.line, span.column)
+        return key in self.plan.files[source.name].definitions
+
+    def _check_mentions(self, family: set[FunctionNode], calls: set[ast.Call]) -> None:
+        """Whether functions are called by calls that can be given an argument, and no others.
+
+        Raises:
+            Unprovable: they are not.
+        """
+        plan = self.plan
+        function = next(iter(family))
+        name = name_of(function)
         for node, value in plan.flow.values.items():
             here = any(isinstance(a, Function | Bound) and a.node in family for a in value)
             if not here or not isinstance(node, ast.expr) or _is_store(node):
@@ -290,6 +336,14 @@ class Drawing:
             self.plan.at(source, call, replace(site, name=name))
         for loop in counted:
             self.plan.define(self.plan.source(loop), loop, EnumeratedLoop(*self.loops[loop]))
+        for function, maker in self.told.items():
+            source = self.plan.source(maker)
+            site = self.plan.site_at(source, maker)
+            assert isinstance(site, ModuleCall | Bind)
+            self.plan.at(source, maker, replace(site, name="name"))
+            spelt = "*, name" if function.args.defaults else "name"
+            assert isinstance(function, ast.FunctionDef)
+            self.plan.define(source, function, ParameterSite(spelt, RULE))
         for statement, names in self.ahead.items():
             draws = ", ".join(f"next({self.counter})" for _ in names)
             self._insert(statement, f"{', '.join(names.values())} = {draws}")

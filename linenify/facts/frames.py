@@ -283,6 +283,10 @@ class _Frame(Walker):
             self._stop(call, f"`{text(call.func)}` is decorated, or runs later", function)
             return None
         self.record.callers.setdefault(function, set()).add(call)
+        maker = self._sole_maker(function)
+        if maker is not None and not self.trials and not isinstance(state, Unreachable):
+            tellable = self.record.tellable.setdefault(call, Passed("name", maker))
+            tellable.numbers.add(state)
         if isinstance(state, Count) and not state.is_constant:
             # The variables of the loop are not known over there.
             delta = self._inside(function, call, Count(), record=False)
@@ -292,6 +296,28 @@ class _Frame(Walker):
             self._inside(function, call, None)
             return None
         return self._inside(function, call, state)
+
+    def _sole_maker(self, function: FunctionNode) -> ast.Call | None:
+        """The one call in a function that takes a number, if it always does and no other."""
+        if isinstance(function, ast.Lambda):
+            return None
+        arguments = function.args
+        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+            return None
+        if "name" in {a.arg for a in all_arguments(arguments)}:
+            return None
+        found = []
+        for node in own_nodes(function):
+            if not isinstance(node, ast.Call):
+                continue
+            callee = self.plan.flow.values.get(node.func, _NOTHING)
+            if takes(self.plan, node):
+                found.append(node)
+            elif any(map(self._is_active, self._functions(node, callee))):
+                return None
+        if len(found) != 1 or any(k.arg in {"name", None} for k in found[0].keywords):
+            return None
+        return found[0] if runs_once(self.plan, found[0], function) else None
 
     def _inside(
         self, function: FunctionNode, call: ast.Call, state: State, *, record: bool = True

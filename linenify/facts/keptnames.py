@@ -101,6 +101,8 @@ class _Names:
         for call, passed in frame.record.passed.items():
             if any(count is not None and not count.is_constant for count in passed.numbers):
                 return f"`{text(passed.maker.func)}` may or may not be given a name"
+            if "{" in (stem_text(self.plan, passed.maker) or ""):
+                return f"`{text(passed.maker.func)}` may be one of several classes"
             if self.plan.site_at(self.plan.source(call), call) is not None:
                 return f"`{text(passed.maker.func)}` may or may not be given a name"
         makers = [passed.maker for passed in frame.record.passed.values()]

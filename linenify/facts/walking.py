@@ -37,6 +37,7 @@ class Record:
     Attributes:
         numbers: by the call that takes them.
         passed: likewise, for calls of functions that take a name.
+        tellable: likewise, for calls of functions that make one module and could take its name.
         idle: calls that take none: the module has a name, or no run gets there.
         before: by each statement of the method itself, the count in front of it.
         callers: by function, the calls that run it in this frame.
@@ -49,6 +50,7 @@ class Record:
 
     numbers: dict[ast.Call, set[Number]] = field(default_factory=dict)
     passed: dict[ast.Call, Passed] = field(default_factory=dict)
+    tellable: dict[ast.Call, Passed] = field(default_factory=dict)
     idle: set[ast.Call] = field(default_factory=set)
     before: dict[ast.stmt, Number] = field(default_factory=dict)
     callers: dict[FunctionNode, set[ast.Call]] = field(default_factory=dict)

@@ -224,6 +224,57 @@ def test_a_helper_is_told_the_name() -> None:
     assert "nn.Conv(width, (3, 3), name=name)(x)" in text
 
 
+def test_a_helper_of_one_layer_is_given_its_name() -> None:
+    text = kept(
+        """
+        def normed(x):
+          return nn.relu(nn.LayerNorm(x))
+
+        class A(nn.Module):
+          def apply(self, x):
+            return nn.Dense(normed(nn.Dense(normed(x), 3)), 3)
+        """
+    )
+    assert "def normed(x, name):" in text
+    assert "nn.relu(nn.LayerNorm(name=name)(x))" in text
+    used = names_in(text.partition("class A")[2])
+    assert sorted(used) == ["Dense_1", "Dense_3", "LayerNorm_0", "LayerNorm_2"]
+
+
+def test_a_helper_that_asks_for_a_class_is_not_told_its_name() -> None:
+    text = kept(
+        """
+        def normed(x, norm=nn.LayerNorm):
+          return nn.relu(norm(x))
+
+        class A(nn.Module):
+          def apply(self, x):
+            return normed(normed(x))
+        """
+    )
+    assert "norm(name=f'{class_name(norm)}_{next(numbers)}')(x)" in text
+    assert "normed(normed(x, numbers=numbers), numbers=numbers)" in text
+
+
+def test_what_an_unclear_call_may_run_is_not_named() -> None:
+    text = """
+        TABLE = {'wide': lambda x: nn.Dense(x, 8), 'narrow': lambda x: nn.Dense(x, 2)}
+
+        class A(nn.Module):
+          def apply(self, x, kind):
+            return nn.LayerNorm(TABLE[kind](nn.Dense(x, 3)))
+
+        class B(nn.Module):
+          def apply(self, x):
+            return nn.LayerNorm(TABLE['wide'](x))
+        """
+    assert names_in(kept(text)) == []
+    assert reasons(text) == [
+        "`TABLE[kind]` may be one of several functions",
+        "it shares code with `A`, where names are not known",
+    ]
+
+
 def test_a_helper_with_several_callers_is_given_the_counter() -> None:
     text = kept(
         """
