@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Bind, Given, ModuleCall, Reordered
-from linenify.facts.takers import in_order
+from linenify.facts.takers import evaluated, in_order
 from linenify.project.source import Source
 
 
@@ -63,14 +63,11 @@ def _called(
 ) -> Iterator[ast.Call]:
     if isinstance(node, without):
         return
-    if isinstance(node, ast.Call):
-        for part in [node.func, *in_order(node)]:
-            yield from _called(part, takers, without)
-        if node in takers:
-            yield node
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _called(child, takers, without)
+    for part in evaluated(node):
+        yield from _called(part, takers, without)
+    if node in takers:
+        assert isinstance(node, ast.Call)
+        yield node
 
 
 def _constructed(
@@ -79,7 +76,7 @@ def _constructed(
     """The calls in the order in which the migrated code draws; None where that is open."""
     if isinstance(node, ast.Lambda | ast.FunctionDef | ast.ClassDef):
         return []
-    parts: list[ast.AST | None] = [*ast.iter_child_nodes(node)]  # None: the call itself
+    parts: list[ast.AST | None] = [*evaluated(node)]  # None: the call itself
     if isinstance(node, ast.Call):
         arranged = _arranged(plan, source, node, takers)
         if arranged is None:

@@ -87,6 +87,23 @@ def in_order(call: ast.Call) -> list[ast.expr]:
     return sorted(given, key=lambda node: (node.lineno, node.col_offset))
 
 
+def evaluated(node: ast.AST) -> list[ast.AST]:
+    """What is below a node, in the order in which it is evaluated."""
+    match node:
+        case ast.Call(func=func):
+            return [func, *in_order(node)]
+        case ast.Assign(targets=targets, value=value):
+            return [value, *targets]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            return [value, target]
+        case ast.AnnAssign(target=target):
+            return [target]
+        case ast.Dict(keys=keys, values=values):
+            pairs = zip(keys, values, strict=True)
+            return [part for pair in pairs for part in pair if part is not None]
+    return [*ast.iter_child_nodes(node)]
+
+
 def runs_once(plan: Plan, node: ast.AST, function: FunctionNode) -> bool:
     """Whether a part of a function runs exactly once whenever the function does."""
     returns = sum(isinstance(each, ast.Return | ast.Raise) for each in own_nodes(function))

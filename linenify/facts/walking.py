@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from linenify.facts.counts import DEAD, Count, Number, State, Unreachable, after, met
 from linenify.facts.looping import at_once, index_of, mentioned, rounds, stored
 from linenify.facts.plan import Plan
-from linenify.facts.takers import in_order
+from linenify.facts.takers import evaluated
 from linenify.project.scopes import FunctionNode
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -280,19 +280,7 @@ class Walker(ABC):
 
     def _parts(self, node: ast.AST, state: State) -> State:
         """The expressions below a node, in the order in which they run."""
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                order: list[ast.AST] = [value, *targets]
-            case ast.AugAssign(target=target, value=value):
-                order = [target, value]
-            case ast.AnnAssign(target=target, value=value):
-                order = [target] if value is None else [value, target]
-            case ast.Dict(keys=keys, values=values):
-                pairs = zip(keys, values, strict=True)
-                order = [part for pair in pairs for part in pair if part is not None]
-            case _:
-                order = [*ast.iter_child_nodes(node)]
-        for child in order:
+        for child in evaluated(node):
             if isinstance(child, ast.expr):
                 state = self.expression(child, state)
             elif isinstance(child, ast.keyword):
@@ -305,10 +293,7 @@ class Walker(ABC):
             case ast.Lambda():
                 return state
             case ast.Call():
-                state = self.expression(node.func, state)
-                for argument in in_order(node):
-                    state = self.expression(argument, state)
-                return self.call(node, state)
+                return self.call(node, self._parts(node, state))
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 state = self.expression(test, state)
                 return met(self.expression(body, state), self.expression(orelse, state))
@@ -328,7 +313,5 @@ class Walker(ABC):
             case ast.Attribute(value=value):
                 self.attribute(node)
                 return self.expression(value, state)
-            case ast.Yield() | ast.YieldFrom():
-                return self._parts(node, state)
             case _:
                 return self._parts(node, state)
