@@ -85,7 +85,10 @@ class _Frame(Walker):
         found = modules(callee)
         made = [m for m in found if not m.shared and m.origin in self.plan.promoted]
         early = {m.origin for m in made}
-        if early & self._overtaken or any(m.method != "apply" for m in made):
+        called = {m.origin for m in made if m.method == "apply"}
+        # `Embed.attend` of a table that is not shared was an error.
+        others = any(m.method != "apply" and not isinstance(m.definition, str) for m in made)
+        if called & self._overtaken or others:
             self._stop(call, f"`{text(call.func)}` is made in another place than it is called")
             return None
         new = [m for m in found if not m.shared and m.origin not in early]

@@ -364,7 +364,8 @@ def test_a_partial_that_becomes_an_instance_is_named_where_it_is_made() -> None:
             else:
               embed = table
             x = embed(ids)
-            return nn.Dense(x, 3, name='out')
+            x = nn.Dense(x, 3, name='out')
+            return embed.attend(x) if table is not None else x
 
         class Net(nn.Module):
           def apply(self, ids):
@@ -374,6 +375,25 @@ def test_a_partial_that_becomes_an_instance_is_named_where_it_is_made() -> None:
     )
     assert "embed = nn.Embed(num_embeddings=7, features=3, name='Embed_0')" in text
     assert names_in(text)[-2:] == ["0", "Encoder_1"]
+
+
+def test_a_partial_that_another_number_overtakes_is_flagged() -> None:
+    text = """
+        class Encoder(nn.Module):
+          def apply(self, ids, table=None):
+            if table is None:
+              embed = nn.Embed.partial(num_embeddings=7, features=3)
+            else:
+              embed = table
+            x = nn.LayerNorm(ids)
+            return embed(ids) + x
+
+        class Net(nn.Module):
+          def apply(self, ids):
+            return Encoder(ids, nn.Embed.shared(num_embeddings=7, features=3))
+        """
+    (reason,) = reasons(text)
+    assert reason == "`embed` is made in another place than it is called"
 
 
 def test_strings_that_name_submodules_stay() -> None:
