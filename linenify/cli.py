@@ -168,6 +168,9 @@ def cli() -> None:
     "--exact", is_flag=True, help="Imitate also what only a faulty program can tell apart."
 )
 @click.option(
+    "--keep-names", is_flag=True, help="Name submodules as legacy did: old checkpoints load."
+)
+@click.option(
     "--format",
     "style",
     type=click.Choice(FORMATS),
@@ -176,7 +179,14 @@ def cli() -> None:
     help="How to report on standard output.",
 )
 def migrate(
-    paths: tuple[Path, ...], *, write: bool, check: bool, strict: bool, exact: bool, style: str
+    paths: tuple[Path, ...],
+    *,
+    write: bool,
+    check: bool,
+    strict: bool,
+    exact: bool,
+    keep_names: bool,
+    style: str,
 ) -> ExitCode:
     """Migrate the files under each PATH."""
     if write and check:
@@ -184,8 +194,9 @@ def migrate(
     if STDIN in paths:
         if len(paths) > 1 or write or check or style != "text":
             raise click.UsageError("- stands alone: no other path, and none of the other modes")
-        return _filter_stdin(exact=exact)
-    run = _run(_with_options(_load(paths), exact=exact, strict=strict), write=write, strict=strict)
+        return _filter_stdin(exact=exact, keep_names=keep_names)
+    project = _with_options(_load(paths), exact=exact, strict=strict, keep_names=keep_names)
+    run = _run(project, write=write, strict=strict)
     _report(run, style, check=check)
     return run.exit_code(check=check)
 
@@ -243,7 +254,7 @@ def _load(paths: Iterable[Path]) -> Project:
 def _with_options(project: Project, **flags: bool) -> Project:
     from dataclasses import replace
 
-    given = {name: True for name, given in flags.items() if given}
+    given = {name.replace("_", "-"): True for name, given in flags.items() if given}
     return replace(project, options=tuple(sorted((dict(project.options) | given).items())))
 
 
@@ -333,14 +344,15 @@ def _coloured(stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def _filter_stdin(*, exact: bool) -> ExitCode:
+def _filter_stdin(*, exact: bool, keep_names: bool) -> ExitCode:
     from linenify.project.load import load_text
     from linenify.report import text
     from linenify.report.run import Run
     from linenify.write import encoded
 
     raw = sys.stdin.buffer.read()
-    project = _with_options(load_text(raw, Path("<stdin>")), exact=exact)
+    project = load_text(raw, Path("<stdin>"))
+    project = _with_options(project, exact=exact, keep_names=keep_names)
     migration = _migrate(project)
     after = [encoded(c.after, s) for c in migration.changes for s in project.sources]
     click.echo(after[0] if after else raw, nl=False)

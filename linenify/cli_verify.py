@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ LEGACY_VERSIONS = ("0.1.0", "0.2.2", "0.3.0", "0.3.3", "0.3.6")
 @click.option(
     "--linen", type=click.Path(path_type=Path), help="Compare with this migration of PATH."
 )
+@click.option("--keep-names", is_flag=True, help="Migrate with the names of legacy submodules.")
 @click.option("--legacy-flax", type=click.Choice(LEGACY_VERSIONS), help="Default: 0.3.6.")
 @click.option(
     "--legacy-wheel", type=click.Path(path_type=Path), help="The legacy wheel, when offline."
@@ -98,13 +100,14 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
         )
     from linenify.verify.service import passed, verified
 
-    with _progress(len(targets)) as advance, verified(targets, _migrate, settings, advance) as done:
+    migrate = partial(_migrate, keep_names=given.keep_names)
+    with _progress(len(targets)) as advance, verified(targets, migrate, settings, advance) as done:
         misused = [each for each in done if each.result.misused]
         if len(misused) == len(done):
             raise UsageError(
                 "; ".join(f"{each.target.name}: {each.result.message}" for each in misused)
             )
-        causes = _bisected(done, settings) if given.bisect else {}
+        causes = _bisected(done, migrate, settings) if given.bisect else {}
         _report(done, causes, given)
         if misused:
             return ExitCode.UNUSABLE
@@ -125,6 +128,7 @@ class _Options:
     devices: int
     rtol: float | None
     linen: Path | None
+    keep_names: bool
     legacy_flax: str | None
     legacy_wheel: Path | None
     oracle: str
@@ -207,7 +211,7 @@ def _targets(paths: Sequence[Path], given: _Options) -> tuple[list[Target], list
     return targets, proposals
 
 
-def _migrate(path: Path, *, exact: bool = False) -> Migrated:
+def _migrate(path: Path, *, exact: bool = False, keep_names: bool = False) -> Migrated:
     """Migrates a copy in place; returns which rules touched which legacy lines."""
     from dataclasses import replace
 
@@ -218,9 +222,9 @@ def _migrate(path: Path, *, exact: bool = False) -> Migrated:
     from linenify.write import write
 
     project = load([path])
-    if exact:
-        options = dict(project.options) | {"exact": True}
-        project = replace(project, options=tuple(sorted(options.items())))
+    asked = {"exact": exact, "keep-names": keep_names}
+    options = dict(project.options) | {name: True for name, given in asked.items() if given}
+    project = replace(project, options=tuple(sorted(options.items())))
     migration = migrate(project)
     write(migration.changes, project.sources)
     home = (path if path.is_dir() else path.parent).resolve()
@@ -260,10 +264,12 @@ def _propose(proposals: Sequence[str], file: Path | None, *, found: bool) -> Non
         )
 
 
-def _bisected(done: Sequence[Verified], settings: Settings) -> dict[str, str]:
+def _bisected(
+    done: Sequence[Verified], migrate: Callable[..., Migrated], settings: Settings
+) -> dict[str, str]:
     from linenify.verify.bisecting import Migrations, culprit
 
-    migrations = Migrations(_migrate, lambda path: _migrate(path, exact=True))
+    migrations = Migrations(migrate, partial(migrate, exact=True))
     return {
         each.target.name: culprit(each, migrations, settings)
         for each in done

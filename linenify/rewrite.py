@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from linenify.facts.sites import (
+    Bind,
     FileFacts,
     Finding,
     FunctionModuleSite,
     ImportSite,
+    ModuleCall,
     ModuleClassSite,
     Reshaped,
     Site,
@@ -137,6 +139,7 @@ class _Engine(cst.CSTTransformer):
         self._mutable = _mutable(source.tree)
         self._todos = waiting_todos(source.text, facts)
         self._comments = dict(facts.comments)
+        self._inserted = dict(facts.inserted)
         self._frames: list[_ClassFrame] = []
         self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
         self._consumed = _consumed(facts)
@@ -150,7 +153,7 @@ class _Engine(cst.CSTTransformer):
         self._columns: list[int] = []
         lines = {span.line for _, span in facts.expressions}
         lines |= {line for _, line, _ in facts.definitions}
-        lines |= set(facts.statements) | set(self._todos)
+        lines |= set(facts.statements) | set(self._todos) | set(facts.inserted)
         self._lines = sorted(lines)
         self._hashes = [
             number for number, line in enumerate(_LINES.split(source.text), 1) if "#" in line
@@ -161,6 +164,7 @@ class _Engine(cst.CSTTransformer):
         wanted: list[object] = [*self._facts.expressions, *self._facts.definitions]
         wanted += [*self._facts.statements]
         found = [key for key in wanted if key not in self._met]
+        found += [f"a statement for line {line}" for line in self._inserted]
         return [*found, *(f"a mark for line {line}" for line in self._todos)]
 
     # --- the walk --------------------------------------------------------------------------
@@ -215,7 +219,33 @@ class _Engine(cst.CSTTransformer):
                 lines[0] = lines[0].with_changes(leading_lines=above[:own])
                 lines[lines.index(updated)] = updated.with_changes(leading_lines=above[own:])
             return cst.FlattenSentinel(lines)  # type: ignore[return-value]
-        return updated
+        return self._with_inserted(original, updated) if self._inserted else updated
+
+    def _with_inserted(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
+        """Puts statements above one, behind the empty lines there."""
+        if not isinstance(original, cst.BaseStatement):
+            return updated
+        lines = self._inserted.pop(self._first_line(original), None)
+        if lines is None:
+            return updated
+        made, imports = statements(lines, {}, self._context(original, None))
+        self.imports |= imports
+        self.rules["LN701"] += len(lines)
+        above: Sequence[cst.EmptyLine] = updated.leading_lines  # type: ignore[attr-defined]
+        empty = [n for n, line in enumerate(above) if line.comment is None]
+        cut = empty[-1] + 1 if empty else 0
+        first, *rest = made
+        return cst.FlattenSentinel(  # type: ignore[return-value]
+            [
+                first.with_changes(leading_lines=above[:cut]),
+                *rest,
+                updated.with_changes(leading_lines=above[cut:]),
+            ]
+        )
+
+    def _first_line(self, node: cst.CSTNode) -> int:
+        decorators = getattr(node, "decorators", ())
+        return self._parsed.span(decorators[0] if decorators else node).line
 
     # --- sites -----------------------------------------------------------------------------
 
@@ -253,6 +283,8 @@ class _Engine(cst.CSTTransformer):
         if not isinstance(outcome, Rewrite):
             return updated
         self.rules[site.rule] += 1
+        if isinstance(site, ModuleCall | Bind) and site.name is not None:
+            self.rules["LN701"] += 1
         self.imports |= outcome.imports
         children = dict(outcome.children)
         if self._frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ class Case:
     def linen(self) -> Path:
         return self.folder / self.legacy.name.replace("legacy", "linen")
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that it is migrated with."""
+        return self.document.get("options", {})
+
     def sources(self) -> dict[str, str]:
         """Legacy texts by path below the folder of their side."""
         return _texts(self.legacy)
@@ -49,9 +54,11 @@ def cases() -> list[Case]:
     ]
 
 
-def migrated(path: Path) -> tuple[Migration, dict[str, str]]:
+def migrated(path: Path, options: dict[str, Any]) -> tuple[Migration, dict[str, str]]:
     """The migration of a file or folder, and every text afterwards."""
-    migration = migrate(load([path]))
+    project = load([path])
+    given = tuple(sorted((dict(project.options) | options).items()))
+    migration = migrate(replace(project, options=given))
     texts = _texts(path)
     for change in migration.changes:
         texts[_name(path, change.path)] = change.after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 from linenify.migrate import migrate
@@ -15,12 +16,16 @@ APPLY = "class Framed(nn.Module):\n\n  def apply(self, x, features=8, train=True
 KEPT_BY = "    return nn.Dense(x, features) if train else x\n"
 
 
-def migration(text: str) -> Migration:
-    return migrate(load_text(text.encode(), Path("example.py")))
+def migration(text: str, option: str = "") -> Migration:
+    project = load_text(text.encode(), Path("example.py"))
+    if option:
+        given = tuple(sorted((dict(project.options) | {option: True}).items()))
+        project = replace(project, options=given)
+    return migrate(project)
 
 
-def migrated(text: str) -> str:
-    result = migration(text)
+def migrated(text: str, option: str = "") -> str:
+    result = migration(text, option)
     errors = [d.message for d in result.diagnostics if d.code == "LN000"]
     assert not errors, errors
     return result.changes[0].after if result.changes else text
@@ -44,5 +49,5 @@ def fragment_of(text: str) -> str:
     return textwrap.dedent("".join(lines[first + 1 : last])).strip("\n")
 
 
-def rewritten(fragment: str) -> str:
-    return fragment_of(migrated(framed(fragment)))
+def rewritten(fragment: str, option: str = "") -> str:
+    return fragment_of(migrated(framed(fragment), option))

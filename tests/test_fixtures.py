@@ -21,27 +21,27 @@ def test_there_are_enough_stories() -> None:
 
 
 def test_the_migrated_text_is_the_expected_one(case: Case, request: pytest.FixtureRequest) -> None:
-    migration, texts = migrated(case.legacy)
+    migration, texts = migrated(case.legacy, case.options)
     if request.config.getoption("--update-fixtures"):
         write(case, migration, texts)
     assert texts == _named(case, case.expected())
 
 
 def test_exactly_the_listed_rules_and_refusals_fire(case: Case) -> None:
-    migration, _ = migrated(case.legacy)
+    migration, _ = migrated(case.legacy, case.options)
     assert codes(migration) == sorted(case.document["rules"])
     assert places(case, migration) == sorted(case.document["refusals"])
 
 
 def test_the_result_compiles_and_a_second_run_changes_nothing(case: Case, tmp_path: Path) -> None:
-    _, texts = migrated(case.legacy)
+    _, texts = migrated(case.legacy, case.options)
     root = tmp_path / "code"
     for name, text in texts.items():
         ast.parse(text)
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
-    again, _ = migrated(root)
+    again, _ = migrated(root, case.options)
     assert again.changes == ()
 
 

@@ -1,4 +1,4 @@
-"""What the user may decide: roles of arguments, and exactness."""
+"""What the user may decide: roles of arguments, exactness, and names of submodules."""
 
 from __future__ import annotations
 
@@ -53,3 +53,11 @@ def test_exact_imitates_the_clamped_ids_of_embed(tmp_path: Path) -> None:
     exact = migrated(tmp_path, LEGACY.format(comment=""), "[tool.linenify]\nexact = true\n")
     assert "nn.Embed(self.size, 4)(ids)" in plain
     assert "nn.Embed(self.size, 4)(jnp.clip(ids, -self.size, self.size - 1))" in exact
+
+
+def test_names_of_legacy_are_kept_when_the_configuration_says_so(tmp_path: Path) -> None:
+    plain = migrated(tmp_path, LEGACY.format(comment=""))
+    kept = migrated(tmp_path, LEGACY.format(comment=""), "[tool.linenify]\nkeep-names = true\n")
+    assert "nn.Embed(self.size, 4)(ids)" in plain
+    assert "nn.Embed(self.size, 4, name='Embed_0')(ids)" in kept
+    assert "nn.Dropout(0.5)(" in kept  # has no parameters: legacy gave it no name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linenify.facts.calls import emit_calls
 from linenify.facts.definitions import (
@@ -13,6 +13,7 @@ from linenify.facts.definitions import (
     plan_classes,
 )
 from linenify.facts.interpret import Interpreter
+from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
@@ -63,6 +64,7 @@ def collect(project: Project) -> Facts:
     flag_strangers(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)
     emit_param_names(plan)
@@ -83,6 +85,8 @@ def _names(plan: Plan) -> Iterator[Names]:
     for class_plan in plan.classes.values():
         for method in class_plan.methods if class_plan.refused is None else ():
             found = children(plan, plan.flow.code[method].source, method)
+            if class_plan.node in plan.kept:
+                found = tuple(replace(child, linen=child.legacy) for child in found)
             pairs = tuple((child.legacy, child.linen, child.call.lineno) for child in found)
             yield Names(plan.decisions.qualname(method), pairs)
 

@@ -264,6 +264,8 @@ def notices_of(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
     )
     if module.definition == "Embed" and module.method == "apply" and not imitated:
         plan.notice(source, call, "LN801")
+    if plan.keep_names:
+        _notice_shape(plan, source, call, module)
     if module.definition == "DenseGeneral":
         given = {f.name: f.node for f in fill(plan, call, module)}
         bias = given.get("bias")
@@ -273,6 +275,35 @@ def notices_of(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
         batch = given.get("batch_dims")
         if batch is not None and ast.unparse(batch) != "()":
             plan.notice(source, call, "LN806")
+
+
+def _notice_shape(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
+    """Parameters that differ between the worlds in more than their names."""
+    if module.method != "apply" or module.shared:
+        return
+    definition = module.definition
+    if isinstance(definition, ast.ClassDef) and plan.flow.function_of(module) is None:
+        definition = plan.flow.hierarchy.layer(definition) or definition
+    if definition == "GroupNorm":
+        plan.notice(source, call, "LN809", "GroupNorm: legacy kept (1, ..., C), Linen keeps (C,)")
+    if definition == "DenseGeneral":
+        axis = {f.name: f.node for f in fill(plan, call, module)}.get("axis")
+        if not _ascending(axis):
+            why = "DenseGeneral: Linen sorts the axes that it contracts"
+            plan.notice(source, call, "LN809", why)
+
+
+def _ascending(axis: ast.expr | None) -> bool:
+    """Whether the contracted axes stand in the order in which Linen sorts them."""
+    if axis is None:
+        return True
+    try:
+        value = ast.literal_eval(axis)
+    except ValueError:
+        return False
+    axes = value if isinstance(value, tuple | list) else (value,)
+    signs = {each < 0 for each in axes}
+    return len(signs) <= 1 and sorted(axes) == [*axes]
 
 
 def _trailing(axis: ast.expr | None) -> bool:

@@ -57,7 +57,7 @@ def children(plan: Plan, source: Source, method: ast.FunctionDef) -> tuple[Child
 def check_names(plan: Plan) -> None:
     """Explicit names that Linen's automatic ones would run into."""
     for class_plan in plan.classes.values():
-        if class_plan.refused is not None:
+        if class_plan.refused is not None or class_plan.node in plan.kept:
             continue
         for method in class_plan.methods:
             source = plan.flow.code[method].source

@@ -22,7 +22,8 @@ _UNKNOWN = "#"
 
 def emit_param_names(plan: Plan) -> None:
     """Rewrites and flags the names of submodules in strings."""
-    table = {m: [*_children(plan, m)] for c in plan.classes.values() for m in c.methods}
+    others = [c for c in plan.classes.values() if c.node not in plan.kept]
+    table = {m: [*_children(plan, m)] for c in others for m in c.methods}
     changed = {
         child.legacy
         for found in table.values()
@@ -75,6 +76,8 @@ def _linen_name(plan: Plan, params: Params, key: str) -> str | None:
         module = _module_of(plan, child) if child is not None else None
     if module is None:
         return None
+    if module.definition in plan.kept:
+        return key
     child = _child(plan, module, key)
     if child is None:
         known = _method(plan, module) is None or not re.search(r"_\d+$|^\d+$", key)

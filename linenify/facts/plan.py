@@ -55,6 +55,8 @@ class Plan:
         self.spans = {source.name: Spans(source.text) for source in project.sources}
         self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
         self.exact = dict(project.options).get("exact") is True
+        self.keep_names = dict(project.options).get("keep-names") is True
+        self.kept: set[ast.ClassDef | ast.FunctionDef] = set()  # classes with legacy's names
         # `.partial(...)` calls whose result meets a shared instance in one variable:
         # they become instances as well.
         self.promoted: set[ast.Call] = set()

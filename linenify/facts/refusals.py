@@ -194,6 +194,12 @@ REFUSALS = _table(
         "The result of `compute_gradient` or `optimize` is kept as one tuple.",
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
+    (
+        "LN790",
+        "name-not-kept",
+        "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",
+        "convert old checkpoints with `linenify remap`",
+    ),
 )
 
 NOTICES = _table(
@@ -244,5 +250,11 @@ NOTICES = _table(
         "bias-on-inner-axis",
         "Legacy DenseGeneral adds the bias along the wrong axis when inner axes are contracted.",
         "nothing to do unless the program relied on the wrong axis",
+    ),
+    (
+        "LN809",
+        "leaf-of-another-shape",
+        "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",
+        "convert old checkpoints with `linenify remap`, which reshapes it",
     ),
 )

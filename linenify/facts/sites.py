@@ -52,6 +52,7 @@ class ModuleCall:
     wrap: str | None = None  # template around what is called, `{func}`
     before: tuple[str, ...] = ()  # statements put before its own, `{result}` in them
     shift: int = 0  # how many columns to the right it will stand
+    name: str | None = None  # what the submodule is called, as an expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Bind:
     child: str | None = None  # `setup` constructs it
     static: bool = False  # a class attribute: Linen would take a partial for a method
     rule: str = "LN302"
+    name: str | None = None  # what the submodule is called, as an expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,18 @@ class ContextSite:
     drop: tuple[int, ...]
     before: tuple[str, ...]
     rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnumeratedLoop:
+    """A loop whose rounds are counted: `for x in xs` becomes `for i, x in enumerate(xs)`.
+
+    With `idle`, its variable was not read: `for _ in range(n)` becomes `for i in range(n)`.
+    """
+
+    index: str
+    idle: bool = False
+    rule: str = "LN701"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +331,7 @@ Site = (
     | AttributeSite
     | TextSite
     | ContextSite
+    | EnumeratedLoop
     | FieldRead
     | FieldsInText
     | ModuleClassSite
@@ -362,3 +377,4 @@ class FileFacts:
     references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
+    inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line

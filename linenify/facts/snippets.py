@@ -339,6 +339,17 @@ def outputs_by_path(intermediates):
 ''',
 )
 
+_CLASS_NAME = Snippet(
+    "class_name",
+    '''
+def class_name(module_class):
+    """The name of a module class, also where arguments are bound to it."""
+    if isinstance(module_class, {spell:functools.partial}):
+        module_class = module_class.func
+    return module_class.__name__
+''',
+)
+
 SNIPPETS = {
     snippet.name: snippet
     for snippet in (
@@ -352,5 +363,6 @@ SNIPPETS = {
         _PER_PARAM_OPTIMIZER,
         _BOUND_MODEL,
         _OUTPUTS_BY_PATH,
+        _CLASS_NAME,
     )
 }

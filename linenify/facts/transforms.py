@@ -37,7 +37,7 @@ _SCANS = {
     "flax.jax_utils.scan_in_dim": ("body_fn", "init", "xs", "axis", "keepdims"),
 }
 _BROADCAST = "variable_broadcast='params', split_rngs={'params': False}"
-_INERT = frozenset(
+INERT = frozenset(
     {
         *("builtins.isinstance", "builtins.issubclass", "builtins.print", "builtins.repr"),
         *("builtins.str", "builtins.type", "builtins.getattr", "builtins.hasattr"),
@@ -62,7 +62,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if path in _SCANS:
         _emit_scan(plan, source, call, path)
         return
-    if handed and path not in _INERT and not path.startswith("builtins."):
+    if handed and path not in INERT and not path.startswith("builtins."):
         code = "LN394" if kind not in {None, "cond", "while"} else "LN395"
         raise Unclear(code, f"`{text(call.func)}` is handed a module class")
     if any(isinstance(a, ModuleApi) for value in values for a in value):

@@ -25,6 +25,7 @@ from linenify.rules import (
     instance_call,
     is_stateful,
     is_stochastic,
+    kept_name,
     legacy_import,
     legacy_name,
     local_model,
@@ -102,6 +103,7 @@ RULES: tuple[Rule, ...] = (
     renamed_variable.RULE,
     bound_model.RULE,
     params_key.RULE,
+    kept_name.RULE,
 )
 
 

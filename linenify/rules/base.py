@@ -30,6 +30,7 @@ class Rule:
         examples: code before and after; None where it is left alone.
         kind: `rule`, `refusal` or `notice`.
         remedy: what the reader should do, where linenify cannot.
+        option: the option without which it does nothing, such as `keep-names`.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Rule:
     examples: tuple[tuple[str, str | None], ...] = ()
     kind: str = "rule"
     remedy: str = ""
+    option: str = ""
 
     @property
     def summary(self) -> str:
@@ -145,7 +147,7 @@ class Context:
         package = path.partition(".")[0]
         if package == "typing":
             return Spelling(expression(path.removeprefix("typing.")), frozenset({path}))
-        if package in {"functools", "dataclasses"}:
+        if package in {"functools", "dataclasses", "itertools"}:
             return Spelling(expression(path), frozenset({package}))
         if path.startswith("jax.numpy"):
             tail = path.removeprefix("jax.numpy")

@@ -34,6 +34,7 @@ AST_NAMES: dict[type[cst.CSTNode], str] = {
     cst.Dict: "Dict",
     cst.Subscript: "Subscript",
     cst.With: "With",
+    cst.For: "For",
     cst.SimpleString: "Constant",
 }
 

@@ -8,15 +8,15 @@ from linenify.rules import CATALOGUE
 from tests.support import rewritten
 
 EXAMPLES = [
-    pytest.param(before, after, id=f"{rule.code}-{number}")
+    pytest.param(before, after, rule.option, id=f"{rule.code}-{number}")
     for rule in CATALOGUE.values()
     for number, (before, after) in enumerate(rule.examples)
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), EXAMPLES)
-def test_an_example_is_true(before, after):
-    assert rewritten(before) == (before if after is None else after).strip("\n")
+@pytest.mark.parametrize(("before", "after", "option"), EXAMPLES)
+def test_an_example_is_true(before, after, option):
+    assert rewritten(before, option) == (before if after is None else after).strip("\n")
 
 
 @pytest.mark.parametrize("rule", CATALOGUE.values(), ids=CATALOGUE)

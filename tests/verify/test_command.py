@@ -314,3 +314,18 @@ def test_help_is_there():
 
     result = CliRunner().invoke(command, ["--help"])
     assert "--linen" in result.output
+
+
+def test_the_migration_may_keep_names(project):
+    code, document = verify(
+        project,
+        *("--module", "model:Block", "--keep-names"),
+        *("--input", "f32[3,4]", "--set", "features=2"),
+    )
+    assert code == ExitCode.DONE, document
+    [run] = document["cases"][0]["runs"]
+    assert {each["what"] for each in run["comparisons"]} >= {"initial", "collections"}
+    from linenify.cli_verify import _migrate
+
+    _migrate(project, keep_names=True)  # what the command does to its copy
+    assert "name='BatchNorm_1'" in (project / "model.py").read_text()

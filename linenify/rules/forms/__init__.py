@@ -11,6 +11,7 @@ from linenify.facts.sites import (
     ContextSite,
     Curried,
     DictKeys,
+    EnumeratedLoop,
     FieldRead,
     FieldsInText,
     FunctionModuleSite,
@@ -29,6 +30,7 @@ from linenify.rules.base import Rewriter
 from linenify.rules.forms.calls import bind, reorder, reshape, split_call
 from linenify.rules.forms.classes import function_to_class, module_class, module_method
 from linenify.rules.forms.contexts import leave_context
+from linenify.rules.forms.loops import enumerate_loop
 from linenify.rules.forms.names import (
     change_attribute,
     change_text,
@@ -61,4 +63,5 @@ FORMS: Mapping[type[object], Rewriter] = {
     AttributeSite: change_attribute,
     TextSite: change_text,
     ContextSite: leave_context,
+    EnumeratedLoop: enumerate_loop,
 }

@@ -42,7 +42,7 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
         if any(isinstance(each, Added) for each in site.call):
             node = _wrapped(node, context.place(context.original)[1] + site.shift, context)
         return _placed(node, call, site, context, imports | more)
-    construct = site.construct
+    construct = _named(site.construct, site, parts)
     if site.child is not None:
         construct = tuple(a for a in construct if not parts.names_module(a))
     listing, imports = parts.arranged(construct)
@@ -74,7 +74,7 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
         instance = from_template(around, {"func": instance})
     outer = cst.Call(func=instance)
     node = with_arguments(outer, given)
-    if any(isinstance(each, Added) for each in site.call):
+    if site.name is not None or any(isinstance(each, Added) for each in site.call):
         step = "" if listing.closing.broken else "    "
         broken = [slot.gap.last + step for slot in listing.slots if slot.gap.broken]
         node = _wrapped(node, context.place(original)[1], context, broken)
@@ -124,7 +124,7 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
     parts = _Parts(call, context)
     owner = call.func.value if isinstance(call.func, cst.Attribute) else call.func
     owner, imports = parts.callee(owner, site.callee)
-    arguments = site.arguments
+    arguments = _named(site.arguments, site, parts)
     if site.child is not None:
         arguments = tuple(a for a in arguments if not parts.names_module(a))
     listing, more = parts.arranged(arguments)
@@ -135,6 +135,8 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
     if site.instance:
         func = atomic(owner)
         node = with_arguments(bare.with_changes(func=func), parts.aligned(_closed(listing), func))
+        if site.name is not None:
+            node = _wrapped(node, context.place(context.original)[1], context)
     else:
         partial = context.spell("functools.partial")
         imports = imports | partial.imports
@@ -189,6 +191,16 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     else:
         node = parenthesized(node)
     return Rewrite(node, imports, before=before)
+
+
+def _named(
+    arguments: tuple[Argument, ...], site: ModuleCall | Bind, parts: _Parts
+) -> tuple[Argument, ...]:
+    """The arguments of a constructor, with the name that the module is to have."""
+    if site.name is None:
+        return arguments
+    others = tuple(each for each in arguments if not parts.names_module(each))
+    return (*others, Added("name", site.name))
 
 
 # --- arguments -------------------------------------------------------------------------------
