@@ -25,7 +25,7 @@ from linenify.facts.kinds import (
     Value,
     modules,
 )
-from linenify.facts.layers import check_migrated, layer_of, layer_splat_keys, widen_initializers
+from linenify.facts.layers import check_migrated, layer_of, widen_initializers
 from linenify.facts.members import (
     called_in_sight,
     called_locally,
@@ -45,6 +45,7 @@ from linenify.facts.sites import (
     Given,
     Reordered,
 )
+from linenify.facts.splats import layer_splat_keys
 from linenify.project.source import Source
 
 

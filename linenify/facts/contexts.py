@@ -20,7 +20,7 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
-from linenify.facts.places import can_go_before, is_pure, is_read
+from linenify.facts.places import can_go_before, free_name, is_pure, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
@@ -32,6 +32,10 @@ _STATEFUL = External("flax.nn.stateful")
 _STOCHASTIC = External("flax.nn.stochastic")
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NAMED = (ast.Name, ast.Attribute, ast.Subscript)
+_HELD = {
+    "rng": ("dropout_rng", "stochastic_rng", "context_rng"),
+    "state": ("old_state", "given_state", "context_state"),
+}
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
 
 
@@ -75,6 +79,7 @@ class Contexts:
         self._conditional: set[ast.With] = set()  # where a run may be skipped, or come late
         self._callers: dict[FunctionNode, list[ast.Call]] | None = None
         self.splits: dict[ast.With, tuple[str, str]] = {}
+        self.held: dict[Item, str] = {}  # arguments that are computed once, in front: their names
         self._looped: set[ast.Call] = set()  # calls that pass a key on, in a loop of its context
         self._order: dict[ast.Call, int | None] = {}  # of calls that pass a key on
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
@@ -136,9 +141,12 @@ class Contexts:
             dropped = tuple(item.place for item in items)
             before: tuple[str, ...] = ()
             for item in items:
+                if item in self.held and item.argument is not None:
+                    value = rendered(self._plan, source, item.argument)
+                    before = (*before, f"{self.held[item]} = {value}")
                 if item.kind == "rng" and statement in self.splits and item.argument is not None:
-                    key = rendered(self._plan, source, item.argument)
-                    before = (f"{self.splits[statement][0]} = {key}",)
+                    key = self.held.get(item) or rendered(self._plan, source, item.argument)
+                    before = (*before, f"{self.splits[statement][0]} = {key}")
                 early = not item.mutable or statement in self._conditional
                 if item.kind == "state" and early and item.captured is not None:
                     before = (*before, *self._kept(source, item))
@@ -153,7 +161,7 @@ class Contexts:
             return ()
         if item.argument is None:
             return (f"{captured} = {{}}",)
-        state = rendered(self._plan, source, item.argument)
+        state = self.held.get(item) or rendered(self._plan, source, item.argument)
         return (f"{captured} = {state}",) if state != captured else ()
 
     # --- what is there -----------------------------------------------------------------
@@ -311,7 +319,7 @@ class Contexts:
                         self._fail(ancestor, "a loop inside of it runs a module")
                     if looped and item.kind == "rng" and self.draws(run):
                         self._splitting(item)
-                    self._check(item, run, deferred=deferred)
+                    self._check(item, node, deferred=deferred, looped=looped)
                     if conditional and item.kind == "state":
                         self._conditional.add(ancestor)
             inner = ancestor
@@ -330,9 +338,10 @@ class Contexts:
             raise Unclear("LN590", "the key goes through several functions to get here")
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
 
-    def _check(self, item: Item, run: ast.Call, *, deferred: bool) -> None:
+    def _check(self, item: Item, run: ast.AST, *, deferred: bool, looped: bool) -> None:
         """What must hold for the argument of a context to be read where the run is."""
         statement = item.statement
+        place = _position(run)
         if deferred:
             self._fail(statement, "a generator runs a module, perhaps after it has ended")
         if item.argument is None:
@@ -343,22 +352,40 @@ class Contexts:
             for each in statement.body
             for n in ast.walk(each)
             if isinstance(n, _NAMED) and isinstance(n.ctx, ast.Store)
+            if looped or _position(n) < place
         }
         if named & changed:
-            self._fail(statement, "what it is opened with changes inside of it")
+            self._hold(item, "what it is opened with changes inside of it")
         for call in ast.walk(item.argument):
             if isinstance(call, ast.Call) and not is_pure(self._plan, call):
-                self._fail(statement, "what it is opened with can be computed only once")
+                self._hold(item, "what it is opened with can be computed only once")
         if item.kind == "state" and item.captured is not None:
-            place = (run.lineno, run.col_offset)
             for each in statement.body:
                 for node in ast.walk(each):
                     if (
                         isinstance(node, _NAMED)
                         and ast.unparse(node) == item.captured
-                        and ((node.lineno, node.col_offset) < place)
+                        and _position(node) < place
                     ):
                         self._conditional.add(statement)
+
+    def _hold(self, item: Item, why: str) -> None:
+        """The argument of a context gets a name in front of what was its body."""
+        if item in self.held:
+            return
+        place = item.statement
+        home = self._home(place)
+        ours = {n: i.statement for i, n in self.held.items() if self._home(i.statement) is home}
+        around = {place, *self._plan.ancestors(place), *ast.walk(place)}
+        for name in _HELD[item.kind]:
+            busy = [n for n in ours if n == name and ours[n] in around]
+            if name in ours and not busy:
+                self.held[item] = name  # the context that it stood for has ended
+                return
+        try:
+            self.held[item] = free_name(self._plan, place.items[0].context_expr, _HELD[item.kind])
+        except Unclear:
+            self._fail(place, why)
 
     def _splitting(self, item: Item) -> None:
         """A loop draws again and again: the key is split before each run."""
@@ -442,6 +469,9 @@ class Contexts:
             item.kind == "state" for item in items
         ):
             return False
+        for call, (_, rng) in around:
+            if rng is not None:
+                self._check(rng, call, deferred=False, looped=call in self._looped)
         self.threads[function] = [(call, found[1]) for call, found in around]
         for call, (_, rng) in around:
             if rng is not None:
@@ -482,7 +512,7 @@ class Contexts:
                 if item.statement in self.splits:
                     self._emit_split(place, call, item.statement)
                     continue
-                key = rendered(self._plan, place, item.argument)
+                key = self.held.get(item) or rendered(self._plan, place, item.argument)
                 draw = self._order.get(call)
                 if draw is not None:  # others fold the same key
                     key = f"{{spell:jax.random.fold_in}}({key}, {draw})"
@@ -540,6 +570,9 @@ class Contexts:
         """Whether a function reads the same variables as the header of the context."""
         if item.argument is None:
             return True
+        if item in self.held:
+            home = self._home(item.statement)
+            return home in self._plan.ancestors(function)
         inner = self._plan.flow.code[function].scope
         outer = self._scope(item.statement)
         for node in ast.walk(item.argument):
@@ -553,6 +586,10 @@ class Contexts:
         if code is not None:
             return code.scope
         return self._plan.flow.scopes[self._source(node).name].module
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def split_line(rng: str, key: str) -> str:

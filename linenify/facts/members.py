@@ -14,6 +14,7 @@ from linenify.facts.arguments import (
     fill,
     repeated,
     splat_keys,
+    splat_length,
     text,
 )
 from linenify.facts.definitions import needs_keywords
@@ -275,6 +276,9 @@ def _user_splat(
     given = {f.name for f in filled if f.name is not None} | module.bound
     if entry.splat == "*":
         left = [n for n in decisions if n not in given]
+        length = splat_length(plan, entry.node)
+        if length is not None and all(decisions[n].role is Role.INPUT for n in left[:length]):
+            return Role.INPUT
         if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
             function.args.vararg is not None or all(decisions[n].role is Role.INPUT for n in left)
         ):

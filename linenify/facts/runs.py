@@ -16,7 +16,7 @@ from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
-from linenify.facts.stated import context_key, context_text, handed_out, parted, splits
+from linenify.facts.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.training import OBJECT, Training
 from linenify.project.source import Source
 
@@ -126,8 +126,8 @@ def _state(plan: Plan, source: Source, around: Around, touched: Effects) -> tupl
     if around.state is None:
         # Legacy normalised by the batch alone where there was no state.
         return None, bool(touched.collections)
-    argument = around.state.argument
-    written = context_text(plan, source, argument) if argument is not None else None
+    given = around.state.argument is not None
+    written = opened_with(plan, source, around.state) if given else None
     return written, around.state.mutable
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.contexts import Around, split_line
+from linenify.facts.contexts import Around, Item, split_line
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -24,13 +24,21 @@ def context_key(plan: Plan, source: Source, around: Around) -> str | None:
         return None
     if around.split is not None:
         return around.split[1]
-    key = context_text(plan, source, around.rng.argument)
+    key = opened_with(plan, source, around.rng)
     return f"{{spell:jax.random.fold_in}}({key}, {around.draw})" if around.draw else key
 
 
 def splits(around: Around) -> tuple[str, ...]:
     """What has to run before, where the key of a context is split for each run."""
     return (split_line(*around.split),) if around.split is not None else ()
+
+
+def opened_with(plan: Plan, source: Source, item: Item) -> str:
+    """The text of the state or the key that a context was opened with."""
+    held = plan.training.contexts.held.get(item) if plan.training is not None else None
+    if held is not None or item.argument is None:
+        return held or "{}"
+    return context_text(plan, source, item.argument)
 
 
 def context_text(plan: Plan, source: Source, node: ast.expr) -> str:
