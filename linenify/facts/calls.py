@@ -31,6 +31,7 @@ from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.catalogue import Slot
 from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
+from linenify.facts.contexts import run_modules
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.instances import promote_partials
@@ -63,7 +64,7 @@ from linenify.facts.layers import (
     notices_of,
     slot_of,
 )
-from linenify.facts.members import member_split, own_method, runnable, same_field
+from linenify.facts.members import member_split, own_method, runnable, same_field, travelling
 from linenify.facts.models import known
 from linenify.facts.parameters import Role
 from linenify.facts.places import in_block
@@ -104,7 +105,8 @@ def emit_calls(plan: Plan) -> None:
         try:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
-            plan.refuse(scope.source, call, unclear.code, unclear.why)
+            why = unclear.why + _was_bound(plan, call, callee)
+            plan.refuse(scope.source, call, unclear.code, why)
             training.contexts.fail(call, unclear.why)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
@@ -118,6 +120,21 @@ def emit_calls(plan: Plan) -> None:
     training.contexts.finish()
     training.caches.finish()
     training.captures.finish()
+
+
+def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
+    """What `.partial` had bound for this call, and binds no longer."""
+    given = {k.arg for k in call.keywords if k.arg is not None}
+    found: set[str] = set()
+    for module in [*modules(callee), *run_modules(callee)]:
+        function = plan.flow.function_of(module)
+        if function is not None:
+            found |= {
+                f"`{argument.keyword}={argument.code}`"
+                for argument in travelling(plan, function, module, given)
+                if isinstance(argument, Added)
+            }
+    return f"; {' and '.join(sorted(found))} was bound to it" if found else ""
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:

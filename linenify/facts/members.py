@@ -126,7 +126,7 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
             construct.append(argument)
     construct.extend(extra_fields(plan, function, class_plan, module, extras))
     spelt = {f.name for f in filled if f.name is not None}
-    inputs.extend(_travelling(plan, function, module, spelt))
+    inputs.extend(travelling(plan, function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
     method = module.method if module.method != "apply" else None
@@ -160,7 +160,7 @@ def extra_fields(
     return [Added(class_plan.open[function], f"dict({', '.join(extras)})")]
 
 
-def _travelling(
+def travelling(
     plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
 ) -> list[Argument]:
     """Call arguments that `.partial` had bound: they are given at every call now."""
