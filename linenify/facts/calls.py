@@ -14,6 +14,7 @@ from linenify.facts import (
     jaxcalls,
     localmodels,
     recurrent,
+    reductions,
     runs,
     selfcalls,
     toplevel,
@@ -217,6 +218,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 if said is not None:
                     plan.notice(source, call, "LN808", said)
                 jaxcalls.emit_keywords(plan, source, call, path)
+                reductions.emit(plan, source, call, path)
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)

@@ -548,14 +548,14 @@ class Contexts:
         for call in self._plan.flow.where:
             assert isinstance(call, ast.Call)
             callee = self._plan.flow.values.get(call.func, frozenset())
-            here = {_innermost(atom) for atom in callee}
+            here = {innermost(atom) for atom in callee}
             if any(isinstance(a, External) or _is_method(a) for a in callee) and (
                 self._is_called(call)
             ):
                 # `lax.scan(f, ...)` and `optimizer.optimize(f)` call it, too.
                 for argument in [*call.args, *(k.value for k in call.keywords)]:
                     value = self._plan.flow.values.get(argument, frozenset())
-                    here |= {_innermost(a) for a in value}
+                    here |= {innermost(a) for a in value}
             for function in here:
                 if function is not None:
                     found[function].append(call)
@@ -617,7 +617,8 @@ def _is_method(atom: Atom) -> bool:
     return receiver is not None and not isinstance(receiver, Legacy | str)
 
 
-def _innermost(atom: Atom) -> FunctionNode | None:
+def innermost(atom: Atom) -> FunctionNode | None:
+    """The function of the project under partials and transforms."""
     inner: object = atom
     while not isinstance(inner, Function) and hasattr(inner, "function"):
         inner = inner.function
