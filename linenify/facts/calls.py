@@ -13,6 +13,7 @@ from linenify.facts import (
     catalogue,
     jaxcalls,
     localmodels,
+    narrow,
     recurrent,
     reductions,
     runs,
@@ -219,6 +220,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                     plan.notice(source, call, "LN808", said)
                 jaxcalls.emit_keywords(plan, source, call, path)
                 reductions.emit(plan, source, call, path)
+                narrow.check_cast(plan, source, call, path)
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)

@@ -228,6 +228,12 @@ NOTICES = _table(
         "see whether the program relies on the old behaviour",
     ),
     (
+        "LN809",
+        "params-of-narrow-dtype",
+        "Params of half precision or integers took the dtype of wider gradients; optax casts back.",
+        "keep such params in float32, or cast the gradients to their dtype",
+    ),
+    (
         "LN807",
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from linenify.facts import narrow
 from linenify.facts.arguments import Unclear, fill_plain, in_module_code, text
 from linenify.facts.kinds import External, SelfApi
 from linenify.facts.plan import Plan
@@ -65,6 +66,7 @@ def _emit_param(plan: Plan, source: Source, call: ast.Call) -> None:
     places = _bound(call, ("name", "shape", "initializer"))
     if len(places) != 3:
         raise Unclear("LN390", f"the arguments of `{text(call.func)}` are not spelled out")
+    narrow.check_initializer(plan, source, call, argument(call, places["initializer"]))
     shape = argument(call, places["shape"])
     if isinstance(shape, ast.Constant) and shape.value is None:
         template = "{owner}.param({%d}, lambda key: {%d}(key, None))" % (
