@@ -29,6 +29,7 @@ from linenify.facts.arguments import (
     repeated,
     text,
 )
+from linenify.facts.binding import fits
 from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.catalogue import Slot
 from linenify.facts.changed import changed_behaviour
@@ -331,6 +332,7 @@ def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> 
     open_ended = [a for a in callee if isinstance(a, Parameter) and not a.mixed]
     if known:
         return
+    _check_method(plan, call)
     arguments = [*call.args, *(k.value for k in call.keywords)]
     if any(modules(plan.flow.values.get(a, frozenset())) for a in arguments):
         raise Unclear("LN395", f"`{text(call.func)}` is handed a module class")
@@ -345,6 +347,30 @@ def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> 
     lost = not callee and not isinstance(call.func, ast.Attribute)
     if call.args and (own or lost):
         plan.notice(source, call, "LN804", f"`{text(call.func)}` is not known; left as it is")
+
+
+# Methods that only legacy objects have, and what is said where nothing else is known.
+_LEGACY_METHODS = {
+    "apply_gradient": "LN692",
+    "compute_gradient": "LN692",
+    "create_by_shape": "LN690",
+    "init_by_shape": "LN690",
+}
+
+
+def _check_method(plan: Plan, call: ast.Call) -> None:
+    """A method of legacy objects, called on something unknown in a legacy project."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or func.attr not in _LEGACY_METHODS:
+        return
+    if any(getattr(function, "name", "") == func.attr for function in plan.flow.code):
+        return  # the project has a method of its own by that name
+    if any(
+        isinstance(a, External) and a.path.startswith(("flax.nn", "flax.optim"))
+        for value in plan.flow.values.values()
+        for a in value
+    ):
+        raise Unclear(_LEGACY_METHODS[func.attr], f"it is not known what `{text(func.value)}` is")
 
 
 def _is_initializer(plan: Plan, parameter: Parameter) -> bool:
@@ -364,7 +390,7 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    found = _possible(plan, call, runnable(plan, found))
+    found = possible(plan, call, runnable(plan, found))
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
@@ -377,22 +403,10 @@ def _emit_module_call(
         notices_of(plan, source, call, module)
 
 
-def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
+def possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
     """The candidates that could take these arguments: a correct program calls no other."""
-    spelt = {k.arg for k in call.keywords if k.arg is not None} - {"name"}
-    fitting = [m for m in found if spelt <= _parameters(plan, m) or _is_open(plan, m)]
+    fitting = [m for m in found if fits(plan.flow, m, call)]
     return fitting or found
-
-
-def _parameters(plan: Plan, module: Module) -> set[str]:
-    names = set(plan.flow.positional_names(module))
-    function = plan.flow.function_of(module)
-    return names | ({a.arg for a in function.args.kwonlyargs} if function is not None else set())
-
-
-def _is_open(plan: Plan, module: Module) -> bool:
-    function = plan.flow.function_of(module)
-    return function is not None and function.args.kwarg is not None
 
 
 def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from linenify.facts import caches, captures, toplevel
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
@@ -31,9 +32,11 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    found = models(value)
     if rivals(value):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+    every = models(value)
+    # A correct program calls none that could not take these arguments.
+    found = [m for m in every if fits(plan.flow, replace(m.module, method=m.method), call)] or every
     sites = {
         split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
     }
