@@ -12,6 +12,7 @@ from linenify.facts import (
     caches,
     catalogue,
     jaxcalls,
+    layerlists,
     localmodels,
     narrow,
     recurrent,
@@ -396,7 +397,10 @@ def _emit_module_call(
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
     site = splits.pop()
     if others:
-        _curry(plan, call, others, site)
+        instances = layerlists.as_instances(plan, source, call, found, site)
+        if instances is None:
+            _curry(plan, call, others, site)
+        site = instances or site
     plan.at(source, call, site)
     for module in found:
         check_initializers(plan, call, module)

@@ -12,7 +12,7 @@ from linenify.facts.jaxnames import imported, is_lost, replacement
 from linenify.facts.kinds import External, File
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
-from linenify.facts.training import OBJECT
+from linenify.facts.snippets import OBJECT
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 

@@ -17,8 +17,9 @@ from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
+from linenify.facts.snippets import OBJECT
 from linenify.facts.stated import context_key, handed_out, opened_with, parted, splits
-from linenify.facts.training import OBJECT, Training
+from linenify.facts.training import Training
 from linenify.project.source import Source
 
 _OPTIONS = frozenset({"mutable", "method", "rngs", "capture_intermediates", "variables"})

@@ -25,6 +25,7 @@ from linenify.facts.sites import (
     ModuleCall,
     StatementSite,
 )
+from linenify.facts.snippets import OBJECT
 from linenify.facts.stated import (
     context_key,
     context_text,
@@ -33,7 +34,6 @@ from linenify.facts.stated import (
     parted,
     splits,
 )
-from linenify.facts.training import OBJECT
 from linenify.project.source import Source
 
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]

@@ -36,6 +36,7 @@ from linenify.facts.sites import (
     Site,
     Wrapped,
 )
+from linenify.facts.snippets import OBJECT
 from linenify.facts.support import require
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from linenify.project.scopes import FunctionNode
     from linenify.project.source import Source
 
-OBJECT = "BoundModel"  # the support class that carries a module together with its params
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
 STEPS = frozenset({"apply_gradient", "optimize"})
 
