@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from linenify.facts.arguments import Unclear, fill_plain, text
+from linenify.facts import statehelpers
+from linenify.facts.arguments import Unclear, as_given, fill_plain, text
 from linenify.facts.effects import effects
 from linenify.facts.kinds import (
     Atom,
@@ -24,7 +25,8 @@ from linenify.facts.places import can_go_before, free_name, is_pure, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
-from linenify.facts.sites import ContextSite, ParameterSite
+from linenify.facts.sites import Added, Argument, ContextSite, ParameterSite, Reordered
+from linenify.facts.statehelpers import StateHelper
 from linenify.project.scopes import FunctionNode, Scope, all_arguments
 from linenify.project.source import Source
 
@@ -82,6 +84,7 @@ class Contexts:
         self.held: dict[Item, str] = {}  # arguments that are computed once, in front: their names
         self._looped: set[ast.Call] = set()  # calls that pass a key on, in a loop of its context
         self._order: dict[ast.Call, int | None] = {}  # of calls that pass a key on
+        self.helpers: dict[FunctionNode, StateHelper] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
@@ -216,13 +219,14 @@ class Contexts:
             items = [i for i in self.items.get(statement, ()) if i.kind == "state"]
             if not any(item.mutable and item.captured for item in items):
                 continue
-            stateful = [run for run in use.runs if self._keeps_state(run)]
+            stateful = [run for run in use.runs if self.keeps_state(run)]
             if any(not self._exclude(a, b) for a in stateful for b in stateful if a is not b):
                 use.failed = use.failed or "several runs share the state that it hands out"
                 for run in use.runs:
                     self._around[run] = Unclear("LN590", use.failed)
 
-    def _keeps_state(self, call: ast.Call) -> bool:
+    def keeps_state(self, call: ast.Call) -> bool:
+        """Whether a call runs a module that has collections besides its params."""
         callee = self._plan.flow.values.get(call.func, frozenset())
         return any(effects(self._plan, module).collections for module in run_modules(callee))
 
@@ -326,6 +330,8 @@ class Contexts:
         keyed = keyed or rng is not None
         if function is None or (state is not None and keyed):
             return Around(state, rng)
+        if state is None and node is run and statehelpers.helper(self, self._plan, function, run):
+            return self._of_helper(function, rng, keyed=keyed)
         if not keyed and self.draws(run) and self._threads(function):
             return Around(state, None, threaded=True)
         outer = self._of_callers(function, run, seen, keyed=keyed)
@@ -337,6 +343,23 @@ class Contexts:
                         use.failed = use.failed or "its key goes through several functions"
             raise Unclear("LN590", "the key goes through several functions to get here")
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
+
+    def _belongs(self, call: ast.Call, item: Item) -> None:
+        runs = self._uses[item.statement].runs
+        if call not in runs:
+            runs.append(call)
+
+    def _of_helper(self, function: FunctionNode, rng: Item | None, *, keyed: bool) -> Around:
+        """The contexts of the run in a function that takes the state of its callers."""
+        made = self.helpers[function]
+        for call, item in made.calls:
+            self._belongs(call, item)
+            self._check(item, call, deferred=False, looped=False)
+        _, first = made.calls[0]
+        state = replace(first, place=-1, captured=made.returned)  # not the one of the callers
+        self.held[state] = made.parameter
+        threaded = not keyed and self.draws(made.run) and self._threads(function, stateful=True)
+        return Around(state, rng, threaded=threaded)
 
     def _check(self, item: Item, run: ast.AST, *, deferred: bool, looped: bool) -> None:
         """What must hold for the argument of a context to be read where the run is."""
@@ -449,7 +472,7 @@ class Contexts:
 
     # --- keys that callers pass on ------------------------------------------------------
 
-    def _threads(self, function: FunctionNode) -> bool:
+    def _threads(self, function: FunctionNode, *, stateful: bool = False) -> bool:
         """Has a function take `rngs` from its callers, who disagree or are out of sight."""
         if function in self.threads:
             return True
@@ -465,9 +488,9 @@ class Contexts:
         once = len(calls) == 1 and not self._looped & set(calls)
         if not direct or (agreed and visible and nested and once):
             return False
-        if any(a.arg == "rngs" for a in all_arguments(function.args)) or any(
-            item.kind == "state" for item in items
-        ):
+        if any(a.arg == "rngs" for a in all_arguments(function.args)):
+            return False
+        if not stateful and any(item.kind == "state" for item in items):
             return False
         for call, (_, rng) in around:
             if rng is not None:
@@ -475,7 +498,7 @@ class Contexts:
         self.threads[function] = [(call, found[1]) for call, found in around]
         for call, (_, rng) in around:
             if rng is not None:
-                self._uses[rng.statement].runs.append(call)
+                self._belongs(call, rng)
                 if call in self._looped:
                     self._splitting(rng)
         return True
@@ -501,23 +524,38 @@ class Contexts:
         return state, rng
 
     def emit_threads(self) -> None:
-        """Signatures and calls of the functions that take `rngs`."""
-        for function, calls in self.threads.items():
-            source = self._plan.flow.code[function].source
-            self._plan.define(source, function, ParameterSite("rngs=None", "LN511"))
-            for call, item in calls:
-                if item is None or item.argument is None:
+        """Signatures and calls of the functions that take `rngs`, or a state."""
+        added: dict[ast.Call, list[Argument]] = defaultdict(list)
+        for made in self.helpers.values():
+            for call, item in made.calls:
+                assert item.argument is not None
+                place = self._plan.source(call)
+                given = self.held.get(item) or rendered(self._plan, place, item.argument)
+                added[call].append(Added(made.parameter, given))
+        statehelpers.emit(self, self._plan)
+        for calls in self.threads.values():
+            for call, rng in calls:
+                if rng is None or rng.argument is None:
                     continue
                 place = self._plan.source(call)
-                if item.statement in self.splits:
-                    self._emit_split(place, call, item.statement)
+                if rng.statement in self.splits:
+                    self._emit_split(place, call, rng.statement)
                     continue
-                key = self.held.get(item) or rendered(self._plan, place, item.argument)
+                key = self.held.get(rng) or rendered(self._plan, place, rng.argument)
                 draw = self._order.get(call)
                 if draw is not None:  # others fold the same key
                     key = f"{{spell:jax.random.fold_in}}({key}, {draw})"
-                site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
-                self._plan.at(place, call, site)
+                added[call].append(Added("rngs", "{'dropout': %s}" % key))
+        for call, arguments in added.items():
+            rule = "LN510" if len(arguments) > 1 or arguments[0].keyword != "rngs" else "LN511"
+            site = Reordered((*as_given(call), *arguments), rule)
+            self._plan.at(self._plan.source(call), call, site)
+        for function in {**self.helpers, **self.threads}:
+            source = self._plan.flow.code[function].source
+            state = [self.helpers[function].parameter] if function in self.helpers else []
+            keys = ["rngs=None"] if function in self.threads else []
+            rule = "LN510" if state else "LN511"
+            self._plan.define(source, function, ParameterSite(", ".join([*state, *keys]), rule))
 
     def _emit_split(self, source: Source, call: ast.Call, statement: ast.With) -> None:
         rng, key = self.splits[statement]

@@ -56,7 +56,7 @@ def handed_out(
     plan: Plan, source: Source, call: ast.Call, made: ModuleCall, captured: str | None
 ) -> ModuleCall:
     """`made`, whose pair of output and new variables is taken apart where the output was."""
-    if captured is None or not is_read(plan, call, captured):
+    if captured is None or not (is_read(plan, call, captured) or _is_handed_on(plan, captured)):
         return replace(made, after="{result}[0]")
     statement = plan.parents.get(call)
     match statement:
@@ -77,6 +77,12 @@ def handed_out(
     name = free_name(plan, call, ("outputs", "result", "model_outputs"))
     before = (*made.before, f"{name}, {captured} = {{result}}")
     return replace(made, before=before, after=name)
+
+
+def _is_handed_on(plan: Plan, name: str) -> bool:
+    """Whether a name is that of a new state which a function gives to its callers."""
+    helpers = plan.training.contexts.helpers.values() if plan.training is not None else ()
+    return any(made.returned == name for made in helpers)
 
 
 def parted(
