@@ -10,7 +10,7 @@ value = loss(model, x)               value, new = loss(params, x, state=state)
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ def _home(plan: Plan, node: ast.AST) -> ast.AST | None:
 
 def _is_straight(plan: Plan, function: ast.FunctionDef, run: ast.Call) -> bool:
     """Whether a run happens in every call of a function, before it returns."""
-    if plan.statement(run) not in function.body or _home(plan, run) is not function:
+    if _home(plan, run) is not function:
         return False
     if any(isinstance(a, _BRANCHES) for a in _within(plan, run)):
         return False
@@ -85,10 +85,15 @@ def _is_straight(plan: Plan, function: ast.FunctionDef, run: ast.Call) -> bool:
     place = plan.statement(run).lineno
     return (
         bool(returns)
-        and isinstance(function.body[-1], ast.Return)
+        and isinstance(_last(function.body), ast.Return)
         and all(r.value is not None and in_block(plan, r) for r in returns)
         and all(r.lineno >= place for r in returns)
     )
+
+
+def _last(body: Sequence[ast.stmt]) -> ast.stmt:
+    """The last statement that runs; contexts end with their bodies."""
+    return _last(body[-1].body) if isinstance(body[-1], ast.With) else body[-1]
 
 
 def _within(plan: Plan, node: ast.AST) -> Iterator[ast.AST]:

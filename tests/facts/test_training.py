@@ -328,6 +328,41 @@ def main(params, key, x):
     assert "return noisy, forward(params, x)" in text
 
 
+def test_a_function_takes_the_state_of_its_callers_and_gives_the_new_one():
+    text = migrated("""\
+def forward(params, x):
+  return Norm.call(params, x)
+
+def main(params, old, x):
+  with nn.stateful(old) as new:
+    y = forward(params, x)
+  return y, new
+""")
+    assert "def forward(params, x, state):" in text
+    assert "outputs, new_state = Norm().apply({'params': params, **state}, x, " in text
+    assert "return outputs, new_state" in text
+    assert "  y, new = forward(params, x, state=old)\n" in text
+
+
+def test_an_overridden_method_leaves_the_state_to_its_callers():
+    _, found = run("""\
+class Base:
+  def loss(self, params, x):
+    y = Norm.call(params, x)
+    return y
+
+  def step(self, params, old, x):
+    with nn.stateful(old) as new:
+      value = self.loss(params, x)
+    return value, new
+
+class Other(Base):
+  def loss(self, params, x):
+    return x
+""")
+    assert "LN590" in found
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -339,6 +374,10 @@ def main(params, old, x):
   with nn.stateful(old) as new:
     y = forward(params, x)
   return y, new
+
+def look(params, old, x):
+  with nn.stateful(old, mutable=False):
+    return forward(params, x)
 """,
         """\
 def main(params, old, xs):
