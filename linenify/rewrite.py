@@ -37,6 +37,7 @@ from linenify.syntax.imports import (
     replaced_line,
     with_imports,
 )
+from linenify.syntax.order import imports_come_late, read_too_early
 from linenify.syntax.positions import AST_NAMES, Placed, placed
 from linenify.syntax.support import with_definitions
 
@@ -564,6 +565,7 @@ def _with_imports(
     if LINEN in engine.imports and not facts.linen_bound:
         wanted.add(f"{LINEN} as {facts.linen}")
     wanted = {path for path in wanted if not _is_bound(path, engine._bound)}  # noqa: SLF001
+    wanted |= _needed_earlier(module, source, engine._bound)  # noqa: SLF001
     # New imports first: they stand with their relatives, also with those that go.
     module = with_imports(module, wanted) if wanted else module
     if not engine.import_nodes:
@@ -576,6 +578,18 @@ def _with_imports(
     settled_module = settled(module.with_changes(body=body))
     assert isinstance(settled_module, cst.Module)
     return settled_module
+
+
+def _needed_earlier(module: cst.Module, source: Source, bound: Mapping[str, str]) -> frozenset[str]:
+    """Imports that stand further down than what names them now."""
+    if not imports_come_late(source.tree):
+        return frozenset()
+    early = read_too_early(ast.parse(module.code), bound) - read_too_early(source.tree, bound)
+    paths = {name: bound[name] for name in early}
+    return frozenset(
+        path if path.rpartition(".")[2] == name else f"{path} as {name}"
+        for name, path in paths.items()
+    )
 
 
 def _is_bound(path: str, bound: Mapping[str, str]) -> bool:

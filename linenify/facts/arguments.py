@@ -82,6 +82,40 @@ def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
     return keys
 
 
+def splat_length(plan: Plan, node: ast.expr) -> int | None:
+    """How many values a splatted sequence holds at most; None when that is not known."""
+    value = plan.flow.values.get(node, frozenset())
+    atoms = [a for a in value if not isinstance(a, Parameter)]
+    lengths: list[int] = []
+    for atom in atoms:
+        made = atom.node if isinstance(atom, Container) else None
+        if isinstance(made, ast.arg):  # `*inputs` of a function
+            places = [k for owner, k in plan.flow.items if owner is made]
+            counts = [k for k in places if isinstance(k, int)]
+            if len(counts) < len(places) or not _only_called(plan, made):
+                return None
+            lengths.append(max(counts, default=-1) + 1)
+            continue
+        if not isinstance(made, ast.Tuple | ast.List):
+            return None
+        if any(isinstance(each, ast.Starred) for each in made.elts):
+            return None
+        lengths.append(len(made.elts))
+    return max(lengths) if lengths else None
+
+
+def _only_called(plan: Plan, parameter: ast.arg) -> bool:
+    """Whether the function of a parameter does nothing but be called."""
+    function = plan.parents.get(plan.parents.get(parameter))  # type: ignore[arg-type]
+    if not isinstance(function, ast.FunctionDef):
+        return False
+    mentions = plan.mentions(function)
+    parents = [(node, plan.parents.get(node)) for node in mentions]
+    return bool(mentions) and all(
+        isinstance(parent, ast.Call) and parent.func is node for node, parent in parents
+    )
+
+
 def _spread_into(node: ast.AST) -> list[ast.expr]:
     """What a dict is made from besides the keys that it spells out."""
     match node:

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from linenify.facts import catalogue
-from linenify.facts.arguments import Filled, Unclear, fill, text
+from linenify.facts.arguments import Filled, Unclear, fill, splat_keys, text
 from linenify.facts.catalogue import Slot
 from linenify.facts.kinds import Model, Module, Parameter, Static
+from linenify.facts.members import passed_on, receiver_of
 from linenify.facts.plan import Plan
 from linenify.facts.ranks import rank
 from linenify.facts.recurrent import migrated_text
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reordered, Reshaped
+from linenify.facts.splats import layer_splat_keys
 from linenify.project.scopes import defaults_by_name
 from linenify.project.source import Source
 
@@ -43,8 +45,8 @@ def split(
 ) -> ModuleCall:
     """Splits a call of an attention layer, building the mask from its pieces."""
     given = {f.name: f for f in filled if f.name is not None}
-    if any(f.splat for f in filled):
-        raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")
+    splats = _splats(plan, call, module, layer, filled)
+    filled = [f for f in filled if not f.splat]
     bound = _bound_specials(plan, module)
     query = given.get("inputs_q")
     if query is None:
@@ -80,7 +82,7 @@ def split(
     )
     if any(_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
         plan.notice(source, call, "LN803")
-    construct = _construct(plan, call, module, layer, filled, decode)
+    construct = _construct(module, layer, filled, decode, splats)
     arguments: list[Argument] = []
     for entry in filled:
         if entry.name == "inputs_q":
@@ -201,13 +203,55 @@ def _present(operands: Mapping[str, Operand], name: str) -> bool:
 # --- the constructor ---------------------------------------------------------------------------
 
 
-def _construct(
+@dataclass(frozen=True, slots=True)
+class _Splats:
+    """What `**kwargs` gives the constructor: the arguments, and their legacy names."""
+
+    arguments: tuple[Argument, ...]
+    names: frozenset[str]
+
+
+def _splats(
     plan: Plan,
     call: ast.Call,
     module: Module,
     layer: catalogue.Layer,
     filled: Sequence[Filled],
+) -> _Splats:
+    """Fields in the stead of `**kwargs`, or a dict that holds nothing but fields."""
+    given = {f.name for f in filled if f.name is not None} | module.bound
+    arguments: list[Argument] = []
+    names: set[str] = set()
+    for entry in (f for f in filled if f.splat):
+        passed = passed_on(plan, call, entry)
+        if passed is not None:
+            for name in (n for n in passed if n not in given):
+                known = layer.argument(name)
+                if known is not None and known.linen is not None:
+                    arguments.append(Added(known.linen, f"{receiver_of(plan, call)}.{name}"))
+                    names.add(name)
+            continue
+        keys = splat_keys(plan, entry.node) if entry.splat == "**" else None
+        if keys is None or module.shared:
+            raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")
+        if any(k != "name" and _slot(layer, k) is not Slot.FIELD for k in keys):
+            raise Unclear("LN396", f"`{text(call.func)}` gets masks or inputs through a splat")
+        arguments.append(layer_splat_keys(plan, layer, entry, keys))
+        names |= keys
+    return _Splats(tuple(arguments), frozenset(names))
+
+
+def _slot(layer: catalogue.Layer, name: str) -> Slot | None:
+    argument = layer.argument(name)
+    return argument.slot if argument is not None else None
+
+
+def _construct(
+    module: Module,
+    layer: catalogue.Layer,
+    filled: Sequence[Filled],
     decode: str | None,
+    splats: _Splats,
 ) -> list[Argument]:
     construct: list[Argument] = []
     position = 0
@@ -236,11 +280,11 @@ def _construct(
         else:
             in_order = in_order and not entry.positional
             construct.append(Given(entry.index, argument.linen))
-    given = {f.name for f in filled} | module.bound
+    given = {f.name for f in filled} | module.bound | splats.names
     if "dropout_rate" in given and "deterministic" not in given:
         construct.append(Added("deterministic", "False"))
-    del plan, call
-    return construct
+    # A splat stays where it was written: behind everything but other keywords.
+    return [*construct, *splats.arguments]
 
 
 def _decode(plan: Plan, given: Mapping[str, Filled]) -> str | None:

@@ -50,6 +50,33 @@ def call_module(
     return flow.returned(module)
 
 
+def fits(flow: Interpreter, module: Module, node: ast.Call, count: int | None = None) -> bool:
+    """Whether a call can be of this module class: a correct program makes no other.
+
+    Legacy refuses what a signature does not have, and by position what is bound.
+
+    Args:
+        flow: what the signatures are looked up in.
+        module: the class, or that of a Model.
+        node: the call.
+        count: how many positional arguments there are, if not as many as in the text.
+    """
+    function = flow.function_of(module)
+    if function is None:
+        return True
+    spelt = {k.arg for k in node.keywords if k.arg is not None} if count is None else set()
+    names = flow.positional_names(module)
+    open_ended = any(isinstance(a, ast.Starred) for a in node.args)
+    given = len(node.args) if count is None else count
+    if not open_ended:
+        if given > len(names) and function.args.vararg is None:
+            return False
+        if any(name in module.bound for name in names[:given]):
+            return False
+    known = {*names, *(a.arg for a in function.args.kwonlyargs), "name"}
+    return function.args.kwarg is not None or spelt <= known
+
+
 def actuals(
     flow: Interpreter,
     callee: Module | Model,
@@ -61,6 +88,10 @@ def actuals(
 ) -> None:
     """Notes what every argument of a call fills."""
     function = flow.function_of(module)
+    if how in {"call", "instance"}:
+        own = len(positional) == len(node.args) and len(keywords) == len(node.keywords)
+        if not fits(flow, module, node, None if own else len(positional)):
+            return  # one of several that the callee might be, but not here
     if function is not None:
         flow.code[function].callers.add(flow.running)
     names = flow.positional_names(module)

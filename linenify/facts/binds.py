@@ -25,7 +25,7 @@ from linenify.facts.kinds import (
     Value,
     modules,
 )
-from linenify.facts.layers import check_migrated, layer_of, layer_splat_keys, widen_initializers
+from linenify.facts.layers import check_migrated, layer_of, widen_initializers
 from linenify.facts.members import (
     called_in_sight,
     called_locally,
@@ -45,6 +45,7 @@ from linenify.facts.sites import (
     Given,
     Reordered,
 )
+from linenify.facts.splats import layer_splat_keys
 from linenify.project.source import Source
 
 
@@ -178,12 +179,30 @@ def _bound_argument(
             return [Given(entry.index, entry.name)]
         raise Unclear("LN390", f"`{entry.name}=` is not an argument of `{text(call.func)}`")
     if role is Role.INPUT:
-        if isinstance(entry.node, ast.Constant | ast.Name) and called_locally(plan, call):
+        lasting = isinstance(entry.node, ast.Constant) or _is_lasting(plan, entry.node)
+        if lasting and called_locally(plan, call):
             return []  # travels to the calls
         if isinstance(entry.node, ast.Constant) and called_in_sight(plan, call):
             return []
         raise Unclear("LN393", f"`{entry.name}` is bound here and taken per call in Linen")
     return [field_argument(plan, function, entry, plan.field(module.definition, entry.name))]
+
+
+def _is_lasting(plan: Plan, node: ast.expr) -> bool:
+    """Whether a variable still holds the same when what is bound here is called."""
+    code = plan.code(node)
+    if not isinstance(node, ast.Name) or code is None:
+        return False
+    own = code.scope.lookup(node.id) is code.scope
+    home = code.node if own else plan.source(node).tree
+    place = (node.lineno, node.col_offset)
+    stores = [
+        n
+        for n in ast.walk(home)
+        if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store | ast.Del)
+    ]
+    later = [n for n in stores if (n.lineno, n.col_offset) > place]
+    return not later and (own or len(stores) <= 1)
 
 
 def _passed_later(plan: Plan, call: ast.Call, name: str) -> bool:

@@ -330,6 +330,14 @@ def call_external(
         given = dict(keywords)
         factory = given.get("default_factory", NOTHING)
         return given.get("default", NOTHING) | call_each(flow, factory, [], node, scope)
+    if path in {"builtins.max", "builtins.min", "builtins.sorted"} and positional:
+        every = flow.iterate(positional[0]) if len(positional) == 1 else frozenset[Atom]()
+        every = every.union(*positional[1:], positional[0] if len(positional) > 1 else NOTHING)
+        call_each(flow, dict(keywords).get("key", NOTHING), [every], node, scope)
+        # The one of several objects; of numbers and arrays, a number or an array.
+        objects = frozenset(a for a in every if isinstance(a, Optimizer | Model | Instance))
+        if path != "builtins.sorted" and objects:
+            return objects
     if path in ITERATIONS:
         return iteration(flow, path.rpartition(".")[2], node, positional, scope)
     if path == "collections.namedtuple":

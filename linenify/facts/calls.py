@@ -12,8 +12,11 @@ from linenify.facts import (
     caches,
     catalogue,
     jaxcalls,
+    layerlists,
     localmodels,
+    narrow,
     recurrent,
+    reductions,
     runs,
     selfcalls,
     toplevel,
@@ -27,10 +30,12 @@ from linenify.facts.arguments import (
     repeated,
     text,
 )
+from linenify.facts.binding import fits
 from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.catalogue import Slot
 from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
+from linenify.facts.contexts import run_modules
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.instances import promote_partials
@@ -63,7 +68,7 @@ from linenify.facts.layers import (
     notices_of,
     slot_of,
 )
-from linenify.facts.members import member_split, own_method, runnable, same_field
+from linenify.facts.members import member_split, own_method, runnable, same_field, travelling
 from linenify.facts.models import known
 from linenify.facts.parameters import Role
 from linenify.facts.places import in_block
@@ -104,7 +109,8 @@ def emit_calls(plan: Plan) -> None:
         try:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
-            plan.refuse(scope.source, call, unclear.code, unclear.why)
+            why = unclear.why + _was_bound(plan, call, callee)
+            plan.refuse(scope.source, call, unclear.code, why)
             training.contexts.fail(call, unclear.why)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
@@ -118,6 +124,21 @@ def emit_calls(plan: Plan) -> None:
     training.contexts.finish()
     training.caches.finish()
     training.captures.finish()
+
+
+def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
+    """What `.partial` had bound for this call, and binds no longer."""
+    given = {k.arg for k in call.keywords if k.arg is not None}
+    found: set[str] = set()
+    for module in [*modules(callee), *run_modules(callee)]:
+        function = plan.flow.function_of(module)
+        if function is not None:
+            found |= {
+                f"`{argument.keyword}={argument.code}`"
+                for argument in travelling(plan, function, module, given)
+                if isinstance(argument, Added)
+            }
+    return f"; {' and '.join(sorted(found))} was bound to it" if found else ""
 
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
@@ -200,6 +221,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 if said is not None:
                     plan.notice(source, call, "LN808", said)
                 jaxcalls.emit_keywords(plan, source, call, path)
+                reductions.emit(plan, source, call, path)
+                narrow.check_cast(plan, source, call, path)
                 if _may_be_module(plan, call, path):
                     raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
                 transforms.emit(plan, source, call, path)
@@ -310,6 +333,7 @@ def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> 
     open_ended = [a for a in callee if isinstance(a, Parameter) and not a.mixed]
     if known:
         return
+    _check_method(plan, call)
     arguments = [*call.args, *(k.value for k in call.keywords)]
     if any(modules(plan.flow.values.get(a, frozenset())) for a in arguments):
         raise Unclear("LN395", f"`{text(call.func)}` is handed a module class")
@@ -324,6 +348,30 @@ def _emit_unknown(plan: Plan, source: Source, call: ast.Call, callee: Value) -> 
     lost = not callee and not isinstance(call.func, ast.Attribute)
     if call.args and (own or lost):
         plan.notice(source, call, "LN804", f"`{text(call.func)}` is not known; left as it is")
+
+
+# Methods that only legacy objects have, and what is said where nothing else is known.
+_LEGACY_METHODS = {
+    "apply_gradient": "LN692",
+    "compute_gradient": "LN692",
+    "create_by_shape": "LN690",
+    "init_by_shape": "LN690",
+}
+
+
+def _check_method(plan: Plan, call: ast.Call) -> None:
+    """A method of legacy objects, called on something unknown in a legacy project."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or func.attr not in _LEGACY_METHODS:
+        return
+    if any(getattr(function, "name", "") == func.attr for function in plan.flow.code):
+        return  # the project has a method of its own by that name
+    if any(
+        isinstance(a, External) and a.path.startswith(("flax.nn", "flax.optim"))
+        for value in plan.flow.values.values()
+        for a in value
+    ):
+        raise Unclear(_LEGACY_METHODS[func.attr], f"it is not known what `{text(func.value)}` is")
 
 
 def _is_initializer(plan: Plan, parameter: Parameter) -> bool:
@@ -343,35 +391,26 @@ def _emit_module_call(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    found = _possible(plan, call, runnable(plan, found))
+    found = possible(plan, call, runnable(plan, found))
     splits = {_split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
     site = splits.pop()
     if others:
-        _curry(plan, call, others, site)
+        instances = layerlists.as_instances(plan, source, call, found, site)
+        if instances is None:
+            _curry(plan, call, others, site)
+        site = instances or site
     plan.at(source, call, site)
     for module in found:
         check_initializers(plan, call, module)
         notices_of(plan, source, call, module)
 
 
-def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
+def possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
     """The candidates that could take these arguments: a correct program calls no other."""
-    spelt = {k.arg for k in call.keywords if k.arg is not None} - {"name"}
-    fitting = [m for m in found if spelt <= _parameters(plan, m) or _is_open(plan, m)]
+    fitting = [m for m in found if fits(plan.flow, m, call)]
     return fitting or found
-
-
-def _parameters(plan: Plan, module: Module) -> set[str]:
-    names = set(plan.flow.positional_names(module))
-    function = plan.flow.function_of(module)
-    return names | ({a.arg for a in function.args.kwonlyargs} if function is not None else set())
-
-
-def _is_open(plan: Plan, module: Module) -> bool:
-    function = plan.flow.function_of(module)
-    return function is not None and function.args.kwarg is not None
 
 
 def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from linenify.facts.arguments import Unclear, fill_plain, text
+from linenify.facts import statehelpers
+from linenify.facts.arguments import Unclear, as_given, fill_plain, text
 from linenify.facts.effects import effects
 from linenify.facts.kinds import (
     Atom,
@@ -20,11 +21,12 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
-from linenify.facts.places import can_go_before, is_pure, is_read
+from linenify.facts.places import can_go_before, free_name, is_pure, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import plain_calls
-from linenify.facts.sites import ContextSite, ParameterSite
+from linenify.facts.sites import Added, Argument, ContextSite, ParameterSite, Reordered
+from linenify.facts.statehelpers import StateHelper
 from linenify.project.scopes import FunctionNode, Scope, all_arguments
 from linenify.project.source import Source
 
@@ -32,6 +34,10 @@ _STATEFUL = External("flax.nn.stateful")
 _STOCHASTIC = External("flax.nn.stochastic")
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NAMED = (ast.Name, ast.Attribute, ast.Subscript)
+_HELD = {
+    "rng": ("dropout_rng", "stochastic_rng", "context_rng"),
+    "state": ("old_state", "given_state", "context_state"),
+}
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
 
 
@@ -75,8 +81,10 @@ class Contexts:
         self._conditional: set[ast.With] = set()  # where a run may be skipped, or come late
         self._callers: dict[FunctionNode, list[ast.Call]] | None = None
         self.splits: dict[ast.With, tuple[str, str]] = {}
+        self.held: dict[Item, str] = {}  # arguments that are computed once, in front: their names
         self._looped: set[ast.Call] = set()  # calls that pass a key on, in a loop of its context
         self._order: dict[ast.Call, int | None] = {}  # of calls that pass a key on
+        self.helpers: dict[FunctionNode, StateHelper] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
@@ -136,9 +144,12 @@ class Contexts:
             dropped = tuple(item.place for item in items)
             before: tuple[str, ...] = ()
             for item in items:
+                if item in self.held and item.argument is not None:
+                    value = rendered(self._plan, source, item.argument)
+                    before = (*before, f"{self.held[item]} = {value}")
                 if item.kind == "rng" and statement in self.splits and item.argument is not None:
-                    key = rendered(self._plan, source, item.argument)
-                    before = (f"{self.splits[statement][0]} = {key}",)
+                    key = self.held.get(item) or rendered(self._plan, source, item.argument)
+                    before = (*before, f"{self.splits[statement][0]} = {key}")
                 early = not item.mutable or statement in self._conditional
                 if item.kind == "state" and early and item.captured is not None:
                     before = (*before, *self._kept(source, item))
@@ -153,7 +164,7 @@ class Contexts:
             return ()
         if item.argument is None:
             return (f"{captured} = {{}}",)
-        state = rendered(self._plan, source, item.argument)
+        state = self.held.get(item) or rendered(self._plan, source, item.argument)
         return (f"{captured} = {state}",) if state != captured else ()
 
     # --- what is there -----------------------------------------------------------------
@@ -208,13 +219,14 @@ class Contexts:
             items = [i for i in self.items.get(statement, ()) if i.kind == "state"]
             if not any(item.mutable and item.captured for item in items):
                 continue
-            stateful = [run for run in use.runs if self._keeps_state(run)]
+            stateful = [run for run in use.runs if self.keeps_state(run)]
             if any(not self._exclude(a, b) for a in stateful for b in stateful if a is not b):
                 use.failed = use.failed or "several runs share the state that it hands out"
                 for run in use.runs:
                     self._around[run] = Unclear("LN590", use.failed)
 
-    def _keeps_state(self, call: ast.Call) -> bool:
+    def keeps_state(self, call: ast.Call) -> bool:
+        """Whether a call runs a module that has collections besides its params."""
         callee = self._plan.flow.values.get(call.func, frozenset())
         return any(effects(self._plan, module).collections for module in run_modules(callee))
 
@@ -311,13 +323,15 @@ class Contexts:
                         self._fail(ancestor, "a loop inside of it runs a module")
                     if looped and item.kind == "rng" and self.draws(run):
                         self._splitting(item)
-                    self._check(item, run, deferred=deferred)
+                    self._check(item, node, deferred=deferred, looped=looped)
                     if conditional and item.kind == "state":
                         self._conditional.add(ancestor)
             inner = ancestor
         keyed = keyed or rng is not None
         if function is None or (state is not None and keyed):
             return Around(state, rng)
+        if state is None and node is run and statehelpers.helper(self, self._plan, function, run):
+            return self._of_helper(function, rng, keyed=keyed)
         if not keyed and self.draws(run) and self._threads(function):
             return Around(state, None, threaded=True)
         outer = self._of_callers(function, run, seen, keyed=keyed)
@@ -330,9 +344,27 @@ class Contexts:
             raise Unclear("LN590", "the key goes through several functions to get here")
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
 
-    def _check(self, item: Item, run: ast.Call, *, deferred: bool) -> None:
+    def _belongs(self, call: ast.Call, item: Item) -> None:
+        runs = self._uses[item.statement].runs
+        if call not in runs:
+            runs.append(call)
+
+    def _of_helper(self, function: FunctionNode, rng: Item | None, *, keyed: bool) -> Around:
+        """The contexts of the run in a function that takes the state of its callers."""
+        made = self.helpers[function]
+        for call, item in made.calls:
+            self._belongs(call, item)
+            self._check(item, call, deferred=False, looped=False)
+        _, first = made.calls[0]
+        state = replace(first, place=-1, captured=made.returned)  # not the one of the callers
+        self.held[state] = made.parameter
+        threaded = not keyed and self.draws(made.run) and self._threads(function, stateful=True)
+        return Around(state, rng, threaded=threaded)
+
+    def _check(self, item: Item, run: ast.AST, *, deferred: bool, looped: bool) -> None:
         """What must hold for the argument of a context to be read where the run is."""
         statement = item.statement
+        place = _position(run)
         if deferred:
             self._fail(statement, "a generator runs a module, perhaps after it has ended")
         if item.argument is None:
@@ -343,22 +375,40 @@ class Contexts:
             for each in statement.body
             for n in ast.walk(each)
             if isinstance(n, _NAMED) and isinstance(n.ctx, ast.Store)
+            if looped or _position(n) < place
         }
         if named & changed:
-            self._fail(statement, "what it is opened with changes inside of it")
+            self._hold(item, "what it is opened with changes inside of it")
         for call in ast.walk(item.argument):
             if isinstance(call, ast.Call) and not is_pure(self._plan, call):
-                self._fail(statement, "what it is opened with can be computed only once")
+                self._hold(item, "what it is opened with can be computed only once")
         if item.kind == "state" and item.captured is not None:
-            place = (run.lineno, run.col_offset)
             for each in statement.body:
                 for node in ast.walk(each):
                     if (
                         isinstance(node, _NAMED)
                         and ast.unparse(node) == item.captured
-                        and ((node.lineno, node.col_offset) < place)
+                        and _position(node) < place
                     ):
                         self._conditional.add(statement)
+
+    def _hold(self, item: Item, why: str) -> None:
+        """The argument of a context gets a name in front of what was its body."""
+        if item in self.held:
+            return
+        place = item.statement
+        home = self._home(place)
+        ours = {n: i.statement for i, n in self.held.items() if self._home(i.statement) is home}
+        around = {place, *self._plan.ancestors(place), *ast.walk(place)}
+        for name in _HELD[item.kind]:
+            busy = [n for n in ours if n == name and ours[n] in around]
+            if name in ours and not busy:
+                self.held[item] = name  # the context that it stood for has ended
+                return
+        try:
+            self.held[item] = free_name(self._plan, place.items[0].context_expr, _HELD[item.kind])
+        except Unclear:
+            self._fail(place, why)
 
     def _splitting(self, item: Item) -> None:
         """A loop draws again and again: the key is split before each run."""
@@ -422,7 +472,7 @@ class Contexts:
 
     # --- keys that callers pass on ------------------------------------------------------
 
-    def _threads(self, function: FunctionNode) -> bool:
+    def _threads(self, function: FunctionNode, *, stateful: bool = False) -> bool:
         """Has a function take `rngs` from its callers, who disagree or are out of sight."""
         if function in self.threads:
             return True
@@ -438,14 +488,17 @@ class Contexts:
         once = len(calls) == 1 and not self._looped & set(calls)
         if not direct or (agreed and visible and nested and once):
             return False
-        if any(a.arg == "rngs" for a in all_arguments(function.args)) or any(
-            item.kind == "state" for item in items
-        ):
+        if any(a.arg == "rngs" for a in all_arguments(function.args)):
             return False
+        if not stateful and any(item.kind == "state" for item in items):
+            return False
+        for call, (_, rng) in around:
+            if rng is not None:
+                self._check(rng, call, deferred=False, looped=call in self._looped)
         self.threads[function] = [(call, found[1]) for call, found in around]
         for call, (_, rng) in around:
             if rng is not None:
-                self._uses[rng.statement].runs.append(call)
+                self._belongs(call, rng)
                 if call in self._looped:
                     self._splitting(rng)
         return True
@@ -471,23 +524,38 @@ class Contexts:
         return state, rng
 
     def emit_threads(self) -> None:
-        """Signatures and calls of the functions that take `rngs`."""
-        for function, calls in self.threads.items():
-            source = self._plan.flow.code[function].source
-            self._plan.define(source, function, ParameterSite("rngs=None", "LN511"))
-            for call, item in calls:
-                if item is None or item.argument is None:
+        """Signatures and calls of the functions that take `rngs`, or a state."""
+        added: dict[ast.Call, list[Argument]] = defaultdict(list)
+        for made in self.helpers.values():
+            for call, item in made.calls:
+                assert item.argument is not None
+                place = self._plan.source(call)
+                given = self.held.get(item) or rendered(self._plan, place, item.argument)
+                added[call].append(Added(made.parameter, given))
+        statehelpers.emit(self, self._plan)
+        for calls in self.threads.values():
+            for call, rng in calls:
+                if rng is None or rng.argument is None:
                     continue
                 place = self._plan.source(call)
-                if item.statement in self.splits:
-                    self._emit_split(place, call, item.statement)
+                if rng.statement in self.splits:
+                    self._emit_split(place, call, rng.statement)
                     continue
-                key = rendered(self._plan, place, item.argument)
+                key = self.held.get(rng) or rendered(self._plan, place, rng.argument)
                 draw = self._order.get(call)
                 if draw is not None:  # others fold the same key
                     key = f"{{spell:jax.random.fold_in}}({key}, {draw})"
-                site = fill_plain(call, "rngs", "{'dropout': %s}" % key, "LN511")
-                self._plan.at(place, call, site)
+                added[call].append(Added("rngs", "{'dropout': %s}" % key))
+        for call, arguments in added.items():
+            rule = "LN510" if len(arguments) > 1 or arguments[0].keyword != "rngs" else "LN511"
+            site = Reordered((*as_given(call), *arguments), rule)
+            self._plan.at(self._plan.source(call), call, site)
+        for function in {**self.helpers, **self.threads}:
+            source = self._plan.flow.code[function].source
+            state = [self.helpers[function].parameter] if function in self.helpers else []
+            keys = ["rngs=None"] if function in self.threads else []
+            rule = "LN510" if state else "LN511"
+            self._plan.define(source, function, ParameterSite(", ".join([*state, *keys]), rule))
 
     def _emit_split(self, source: Source, call: ast.Call, statement: ast.With) -> None:
         rng, key = self.splits[statement]
@@ -518,14 +586,14 @@ class Contexts:
         for call in self._plan.flow.where:
             assert isinstance(call, ast.Call)
             callee = self._plan.flow.values.get(call.func, frozenset())
-            here = {_innermost(atom) for atom in callee}
+            here = {innermost(atom) for atom in callee}
             if any(isinstance(a, External) or _is_method(a) for a in callee) and (
                 self._is_called(call)
             ):
                 # `lax.scan(f, ...)` and `optimizer.optimize(f)` call it, too.
                 for argument in [*call.args, *(k.value for k in call.keywords)]:
                     value = self._plan.flow.values.get(argument, frozenset())
-                    here |= {_innermost(a) for a in value}
+                    here |= {innermost(a) for a in value}
             for function in here:
                 if function is not None:
                     found[function].append(call)
@@ -540,6 +608,9 @@ class Contexts:
         """Whether a function reads the same variables as the header of the context."""
         if item.argument is None:
             return True
+        if item in self.held:
+            home = self._home(item.statement)
+            return home in self._plan.ancestors(function)
         inner = self._plan.flow.code[function].scope
         outer = self._scope(item.statement)
         for node in ast.walk(item.argument):
@@ -553,6 +624,10 @@ class Contexts:
         if code is not None:
             return code.scope
         return self._plan.flow.scopes[self._source(node).name].module
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def split_line(rng: str, key: str) -> str:
@@ -580,7 +655,8 @@ def _is_method(atom: Atom) -> bool:
     return receiver is not None and not isinstance(receiver, Legacy | str)
 
 
-def _innermost(atom: Atom) -> FunctionNode | None:
+def innermost(atom: Atom) -> FunctionNode | None:
+    """The function of the project under partials and transforms."""
     inner: object = atom
     while not isinstance(inner, Function) and hasattr(inner, "function"):
         inner = inner.function

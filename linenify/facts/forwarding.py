@@ -177,6 +177,8 @@ def _of_layer(argument: catalogue.Argument) -> Decision:
     default = argument.linen_default or argument.default
     node = ast.parse(default, mode="eval").body if default is not None else None
     kind = "Callable" if argument.type.startswith("Callable") else argument.type
+    if default == "None" and kind != "Any":
+        kind = f"Optional[{kind}]"
     return Decision(argument.name, Role.FIELD, "forwarded", kind, node, None)
 
 

@@ -57,7 +57,7 @@ def call(
         case "scan":
             return _scan(flow, node, positional, table, scope)
         case "map":
-            given = [flow.iterate(v) for v in positional[1:]]
+            given = [flow.iterate(v) | _whole(v) for v in positional[1:]]
             calling.call_value(flow, positional[0], given, node, scope)
             return ARRAY
         case "tree_map":
@@ -204,7 +204,9 @@ def _scan(
 ) -> Value:
     init = positional[1] if len(positional) > 1 else table.get("init", NOTHING)
     xs = positional[2] if len(positional) > 2 else table.get("xs", NOTHING)
-    given = [init, flow.iterate(xs) | ARRAY]
+    held = flow.inside(xs)
+    # A slice of stacked Models is a Model.
+    given = [init, same_tree(xs) if _whole(xs | held) else flow.iterate(xs) | ARRAY]
     result = calling.call_value(flow, positional[0], given, node, scope)
     tuples = frozenset(a for a in result if isinstance(a, Container))
     if not tuples:
@@ -212,6 +214,11 @@ def _scan(
     carry = init | flow.item(tuples, 0)
     calling.call_value(flow, positional[0], [carry, given[1]], node, scope)
     return operators.make(flow, node, "tuple", [carry, flow.item(tuples, 1) | ARRAY])
+
+
+def _whole(value: Value) -> Value:
+    """Pytrees that are no containers: a part of one along its first axis is one, too."""
+    return frozenset(a for a in value if isinstance(a, Model | Optimizer | Instance))
 
 
 def _cond(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:

@@ -175,23 +175,7 @@ def _layer_splat(
     keys = splat_keys(plan, entry.node)
     if keys is None:
         raise Unclear("LN390", "the keys of the splat are not known")
-    return layer_splat_keys(plan, layer, entry, keys)
-
-
-def layer_splat_keys(plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]) -> Argument:
-    """A splat of fields; keys that Linen renames are renamed where the dict is made."""
-    renames: dict[str, str] = {}
-    for key in keys:
-        argument = layer.argument(key)
-        if key == "name":
-            continue
-        if argument is None or argument.linen is None or argument.linen not in layer.fields:
-            raise Unclear("LN390", f"the splat carries `{key}`, which Linen takes otherwise")
-        if argument.linen != key:
-            renames[key] = argument.linen
-    if renames:
-        splats.rename_keys(plan, entry.node, renames)
-    return Given(entry.index)
+    return splats.layer_splat_keys(plan, layer, entry, keys)
 
 
 def _required(
@@ -285,12 +269,12 @@ def _notice_shape(plan: Plan, source: Source, call: ast.Call, module: Module) ->
     if isinstance(definition, ast.ClassDef) and plan.flow.function_of(module) is None:
         definition = plan.flow.hierarchy.layer(definition) or definition
     if definition == "GroupNorm":
-        plan.notice(source, call, "LN809", "GroupNorm: legacy kept (1, ..., C), Linen keeps (C,)")
+        plan.notice(source, call, "LN810", "GroupNorm: legacy kept (1, ..., C), Linen keeps (C,)")
     if definition == "DenseGeneral":
         axis = {f.name: f.node for f in fill(plan, call, module)}.get("axis")
         if not _ascending(axis):
             why = "DenseGeneral: Linen sorts the axes that it contracts"
-            plan.notice(source, call, "LN809", why)
+            plan.notice(source, call, "LN810", why)
 
 
 def _ascending(axis: ast.expr | None) -> bool:

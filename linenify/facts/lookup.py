@@ -49,6 +49,9 @@ def attribute(flow: Interpreter, owner: Value, name: str) -> Value:
     result: set[Atom] = set()
     for atom in owner:
         result |= attribute_of(flow, atom, name)
+    if any(isinstance(atom, Model) and atom.method == name for atom in result):
+        # Where other Models have no such method, a correct program never asks for it.
+        result = {a for a in result if not isinstance(a, Api) or not isinstance(a.receiver, Model)}
     return frozenset(result)
 
 

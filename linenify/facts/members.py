@@ -14,6 +14,7 @@ from linenify.facts.arguments import (
     fill,
     repeated,
     splat_keys,
+    splat_length,
     text,
 )
 from linenify.facts.definitions import needs_keywords
@@ -125,7 +126,7 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
             construct.append(argument)
     construct.extend(extra_fields(plan, function, class_plan, module, extras))
     spelt = {f.name for f in filled if f.name is not None}
-    inputs.extend(_travelling(plan, function, module, spelt))
+    inputs.extend(travelling(plan, function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
     method = module.method if module.method != "apply" else None
@@ -159,7 +160,7 @@ def extra_fields(
     return [Added(class_plan.open[function], f"dict({', '.join(extras)})")]
 
 
-def _travelling(
+def travelling(
     plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
 ) -> list[Argument]:
     """Call arguments that `.partial` had bound: they are given at every call now."""
@@ -271,6 +272,9 @@ def _user_splat(
     given = {f.name for f in filled if f.name is not None} | module.bound
     if entry.splat == "*":
         left = [n for n in decisions if n not in given]
+        length = splat_length(plan, entry.node)
+        if length is not None and all(decisions[n].role is Role.INPUT for n in left[:length]):
+            return Role.INPUT
         if all(decisions[n].role is Role.INPUT for n in left if decisions[n].default is None) and (
             function.args.vararg is not None or all(decisions[n].role is Role.INPUT for n in left)
         ):

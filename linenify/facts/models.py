@@ -38,6 +38,7 @@ from linenify.facts.kinds import (
     Value,
     models,
 )
+from linenify.facts.parameters import Role
 from linenify.facts.places import is_path
 from linenify.facts.plan import Plan
 from linenify.facts.renames import Renames
@@ -350,9 +351,12 @@ class Models:
         if plain is None or not all(self._is_global(k.value, home) for k in origin.keywords):
             return None
         definition = module.definition
+        function = self.plan.flow.function_of(module)
         given = ", ".join(
             f"{self.plan.field(definition, k.arg or '')}={ast.unparse(k.value)}"
             for k in origin.keywords
+            # what is a call argument travels to the calls
+            if function is None or self.plan.role(function, k.arg or "") is not Role.INPUT
         )
         return replace(plain, suffix=f"{plain.suffix}({given})")
 

@@ -9,10 +9,10 @@ from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import imported, is_lost, replacement
-from linenify.facts.kinds import External, File
+from linenify.facts.kinds import External, File, models
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
-from linenify.facts.training import OBJECT
+from linenify.facts.snippets import OBJECT
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
@@ -273,12 +273,33 @@ class _File:
             ):
                 objects = entry.name == "Model" and OBJECT in self.facts.support
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
+            case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
+                self._put(link, Renamed(OBJECT, "LN614"))
             case "toplevel":
                 self._refuse_once(link, "LN690", f"`{ast.unparse(link)}` belongs to training code")
                 self._quote(link)
             case _:
                 why = f"`{ast.unparse(link)}` has no counterpart in Linen"
                 self._refuse_once(link, "LN190", why)
+
+    def _asks_for_object(self, link: ast.expr) -> bool:
+        """`isinstance(x, nn.Model)` where every Model is an object of this file."""
+        match self.plan.parents[link]:
+            case ast.Call(func=func, args=[asked, other]) if other is link:
+                pass
+            case _:
+                return False
+        flow, training = self.plan.flow, self.plan.training
+        value = flow.values.get(asked, frozenset())
+        if flow.values.get(func) != frozenset({External("builtins.isinstance")}):
+            return False
+        homes = [name for name, file in self.plan.files.items() if OBJECT in file.support]
+        return (
+            training is not None
+            and homes == [self.source.name]
+            and bool(models(value))
+            and not training.models.as_params(value)
+        )
 
     def _of_optim(self, link: ast.expr, path: str) -> None:
         """A name of flax.optim, whose call has been decided before."""

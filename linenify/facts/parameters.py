@@ -211,9 +211,10 @@ class Decisions:
             return Role.INPUT, "a subclass passes another value"
         if any(kind in spelt for kind in _ARRAY_TYPES):
             return Role.INPUT, "annotated as an array"
-        if any(_has(a.value, Array) for a in actuals if a.how != "splat") and not _constant(
-            default
-        ):
+        passed = [a for a in actuals if a.how != "splat" and _has(a.value, Array)]
+        if passed and not _constant(default):
+            return Role.INPUT, "an array is passed"
+        if _is_float(default) and any(_is_array(a.value) for a in passed):
             return Role.INPUT, "an array is passed"
         if spelt and (spelt & _PLAIN_TYPES):
             return Role.FIELD, "annotated as a plain value"
@@ -412,6 +413,18 @@ def _nothing(value: Value) -> bool:
 def _plain(value: Value) -> bool:
     return bool(value) and all(
         isinstance(a, Static | External | Function | Container) for a in value
+    )
+
+
+def _is_float(default: ast.expr | None) -> bool:
+    return isinstance(default, ast.Constant) and isinstance(default.value, float)
+
+
+def _is_array(value: Value) -> bool:
+    """Whether a value is an array, or the number that one starts from."""
+    plain = [a for a in value if not isinstance(a, Array | Parameter)]
+    return _has(value, Array) and all(
+        isinstance(a, Static) and a.type in {"float", "int"} for a in plain
     )
 
 

@@ -234,6 +234,12 @@ NOTICES = _table(
         "see whether the program relies on the old behaviour",
     ),
     (
+        "LN809",
+        "params-of-narrow-dtype",
+        "Params of half precision or integers took the dtype of wider gradients; optax casts back.",
+        "keep such params in float32, or cast the gradients to their dtype",
+    ),
+    (
         "LN807",
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
@@ -252,7 +258,7 @@ NOTICES = _table(
         "nothing to do unless the program relied on the wrong axis",
     ),
     (
-        "LN809",
+        "LN810",
         "leaf-of-another-shape",
         "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",
         "convert old checkpoints with `linenify remap`, which reshapes it",

@@ -6,9 +6,19 @@ import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from linenify.facts.kinds import Api, Class, Function, Instance, Super, SuperMethod, Value
+from linenify.facts.kinds import (
+    Api,
+    Class,
+    External,
+    Function,
+    Instance,
+    Super,
+    SuperMethod,
+    Value,
+)
+from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Renamed
+from linenify.facts.sites import Renamed, StatementSite
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
@@ -24,23 +34,33 @@ class Renames:
         self._names: dict[tuple[Scope, str], str] = {}
         self._mentions: dict[tuple[Scope, str], list[Mention]] = defaultdict(list)
         self._words: dict[Source, list[tuple[ast.AST, str]]] = {}
+        self._aliases: dict[tuple[Scope, str], ast.Assign] = {}
+        self._seen: dict[ast.AST, Scope] = {}  # where a name is mentioned, comprehensions too
         for source in plan.project.sources:
             for node, scope in plan.flow.scopes[source.name].mentions:
                 name = node.id if isinstance(node, ast.Name) else node.arg
                 home = scope.lookup(name)
                 if home is not None:
                     self._mentions[home, name].append((source, node))
+                    self._seen[node] = scope
 
     def decide(self, wanted: Callable[[Value], tuple[tuple[str, ...], str] | None]) -> None:
         """Renames every variable for which `wanted` gives what its name says and should say.
 
         `(("model",), "params")`: `target_model` becomes `target_params`.
         """
-        for (scope, name), value in sorted(
+        every = sorted(
             self._plan.flow.env.items(), key=lambda entry: (entry[0][0].qualname, entry[0][1])
-        ):
-            words = wanted(value)
-            if words is None or not self._may_change(scope, name):
+        )
+        lying = [(key, words) for key, value in every if (words := wanted(value)) is not None]
+        lying = [(key, words) for key, words in lying if self._may_change(*key)]
+        for (scope, name), (_, new_word) in lying:
+            found = self._other_name(scope, name) if new_word == "params" else None
+            if found is not None:
+                self._names[scope, name] = found[1]
+                self._aliases[scope, name] = found[0]
+        for (scope, name), words in lying:
+            if (scope, name) in self._aliases:
                 continue
             new = self._free(scope, name, *words)
             if new is not None:
@@ -48,6 +68,9 @@ class Renames:
 
     def emit(self) -> None:
         """Puts a site wherever a renamed variable is mentioned."""
+        for statement in self._aliases.values():
+            home = self._plan.source(statement)
+            self._plan.files[home.name].statements[statement.lineno] = StatementSite(RULE)
         for key, new in self._names.items():
             for source, node in self._mentions[key]:
                 span = self._span(source, node)
@@ -146,6 +169,57 @@ class Renames:
         found = self._plan.flow.hierarchy.find(node, name)
         return found[1] if found is not None else None
 
+    # --- what has a name already -------------------------------------------------------
+
+    def _other_name(self, scope: Scope, name: str) -> tuple[ast.Assign, str] | None:
+        """The params of a Model may have a variable: with it, another is not needed.
+
+        params = net.init(key, x)        params = net.init(key, x)
+        model = nn.Model(net, params)    # and `params` for `model` from here on
+        """
+        statement = self._only_store(scope, name)
+        match statement:
+            case ast.Assign(
+                targets=[ast.Name()], value=ast.Call(func=func, args=[_, ast.Name(id=given)])
+            ):
+                pass
+            case _:
+                return None
+        if self._plan.flow.values.get(func) != frozenset({External("flax.nn.Model")}):
+            return None
+        first = self._only_store(scope, given)
+        if first is None or not in_block(self._plan, statement):
+            return None
+        if isinstance(first, ast.stmt) and not self._same_block(first, statement):
+            return None
+        for source, node in self._mentions[scope, name]:
+            if source is not scope.source or self._seen[node].lookup(given) is not scope:
+                return None
+        return statement, given
+
+    def _same_block(self, first: ast.stmt, second: ast.stmt) -> bool:
+        """Whether two statements run one after the other, be the first in a context."""
+        parent = self._plan.parents[first]
+        while isinstance(parent, ast.With):
+            parent = self._plan.parents[parent]
+        return parent is self._plan.parents[second] and first.lineno < second.lineno
+
+    def _only_store(self, scope: Scope, name: str) -> ast.stmt | ast.arg | None:
+        """The one place that binds a variable: a statement that assigns, or a parameter."""
+        bound = [
+            node
+            for _, node in self._mentions[scope, name]
+            if isinstance(node, ast.arg) or not isinstance(node.ctx, ast.Load)
+        ]
+        if len(bound) != 1:
+            return None
+        (node,) = bound
+        if isinstance(node, ast.arg):
+            return node
+        statement = self._plan.statement(node)
+        plain = isinstance(node.ctx, ast.Store) and isinstance(statement, ast.Assign)
+        return statement if plain else None
+
     # --- which name --------------------------------------------------------------------
 
     def _free(self, scope: Scope, name: str, says: tuple[str, ...], new: str) -> str | None:
@@ -160,11 +234,20 @@ class Renames:
         if source not in self._words:
             self._words[source] = [*_words(source.tree)]
         inside = set(ast.walk(scope.node))
+        if any(
+            self._names[key] == name and any(node in inside for _, node in self._mentions[key])
+            for key in self._aliases
+        ):
+            return True
         if any(word == name for node, word in self._words[source] if node in inside):
             return True
-        return any(home is scope and new == name for (home, _), new in self._names.items()) or any(
-            new == name and (home in [*scope.ancestors()] or scope in [*home.ancestors()])
-            for (home, _), new in self._names.items()
+        return any(
+            new == name
+            and key not in self._aliases
+            and (
+                key[0] is scope or key[0] in [*scope.ancestors()] or scope in [*key[0].ancestors()]
+            )
+            for key, new in self._names.items()
         )
 
     def _span(self, source: Source, node: ast.Name | ast.arg) -> Span:

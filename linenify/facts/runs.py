@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from linenify.facts import caches, captures, toplevel
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
@@ -16,8 +17,9 @@ from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
-from linenify.facts.stated import context_key, context_text, handed_out, parted, splits
-from linenify.facts.training import OBJECT, Training
+from linenify.facts.snippets import OBJECT
+from linenify.facts.stated import context_key, handed_out, opened_with, parted, splits
+from linenify.facts.training import Training
 from linenify.project.source import Source
 
 _OPTIONS = frozenset({"mutable", "method", "rngs", "capture_intermediates", "variables"})
@@ -31,9 +33,11 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    found = models(value)
     if rivals(value):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+    every = models(value)
+    # A correct program calls none that could not take these arguments.
+    found = [m for m in every if fits(plan.flow, replace(m.module, method=m.method), call)] or every
     sites = {
         split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
     }
@@ -126,8 +130,8 @@ def _state(plan: Plan, source: Source, around: Around, touched: Effects) -> tupl
     if around.state is None:
         # Legacy normalised by the batch alone where there was no state.
         return None, bool(touched.collections)
-    argument = around.state.argument
-    written = context_text(plan, source, argument) if argument is not None else None
+    given = around.state.argument is not None
+    written = opened_with(plan, source, around.state) if given else None
     return written, around.state.mutable
 
 

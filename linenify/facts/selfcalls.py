@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from linenify.facts import narrow
 from linenify.facts.arguments import Unclear, fill_plain, in_module_code, text
-from linenify.facts.kinds import External, SelfApi
+from linenify.facts.kinds import Bound, External, SelfApi
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped
 from linenify.project.source import Source
@@ -65,6 +66,7 @@ def _emit_param(plan: Plan, source: Source, call: ast.Call) -> None:
     places = _bound(call, ("name", "shape", "initializer"))
     if len(places) != 3:
         raise Unclear("LN390", f"the arguments of `{text(call.func)}` are not spelled out")
+    narrow.check_initializer(plan, source, call, argument(call, places["initializer"]))
     shape = argument(call, places["shape"])
     if isinstance(shape, ast.Constant) and shape.value is None:
         template = "{owner}.param({%d}, lambda key: {%d}(key, None))" % (
@@ -247,7 +249,9 @@ def _through_callers(plan: Plan, call: ast.Call) -> bool:
 
 
 def plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
-    """Every call of a function; none when it also travels as a value."""
+    """Every call of a function or method; none when it also travels as a value."""
+    if plan.flow.code[function].owner is not None:
+        return _method_calls(plan, function)
     calls: list[ast.Call] = []
     for node in plan.mentions(function):
         parent = plan.parents.get(node)
@@ -255,6 +259,22 @@ def plain_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
             calls.append(parent)
         elif not isinstance(parent, ast.Attribute):
             return []
+    return calls
+
+
+def _method_calls(plan: Plan, function: ast.FunctionDef) -> list[ast.Call]:
+    """Every call of a method that no other one overrides, and that nothing else calls."""
+    if function.decorator_list or function.name.startswith("__"):
+        return []
+    calls: list[ast.Call] = []
+    for node, value in plan.flow.values.items():
+        if not any(isinstance(a, Bound) and a.node is function for a in value):
+            continue
+        parent = plan.parents.get(node)
+        same = all(isinstance(a, Bound) and a.node is function for a in value)
+        if not same or not isinstance(parent, ast.Call) or parent.func is not node:
+            return []
+        calls.append(parent)
     return calls
 
 

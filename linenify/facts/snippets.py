@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 _SPELL = re.compile(r"\{spell:([\w.]+)\}")
 
+OBJECT = "BoundModel"  # the support class that carries a module together with its params
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.arguments import Unclear, text
+from linenify.facts import catalogue
+from linenify.facts.arguments import Filled, Unclear, text
 from linenify.facts.kinds import Container
 from linenify.facts.plan import Plan
-from linenify.facts.sites import DictKeys, Given, Reordered
+from linenify.facts.sites import Argument, DictKeys, Given, Reordered
 from linenify.project.source import Source
+
+
+def layer_splat_keys(plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]) -> Argument:
+    """A splat of fields; keys that Linen renames are renamed where the dict is made."""
+    renames: dict[str, str] = {}
+    for key in keys:
+        argument = layer.argument(key)
+        if key == "name":
+            continue
+        if argument is None or argument.linen is None or argument.linen not in layer.fields:
+            raise Unclear("LN390", f"the splat carries `{key}`, which Linen takes otherwise")
+        if argument.linen != key:
+            renames[key] = argument.linen
+    if renames:
+        rename_keys(plan, entry.node, renames)
+    return Given(entry.index)
 
 
 def rename_keys(plan: Plan, node: ast.expr, renames: dict[str, str]) -> None:

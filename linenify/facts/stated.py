@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.contexts import Around, split_line
+from linenify.facts.contexts import Around, Item, split_line
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -24,13 +24,21 @@ def context_key(plan: Plan, source: Source, around: Around) -> str | None:
         return None
     if around.split is not None:
         return around.split[1]
-    key = context_text(plan, source, around.rng.argument)
+    key = opened_with(plan, source, around.rng)
     return f"{{spell:jax.random.fold_in}}({key}, {around.draw})" if around.draw else key
 
 
 def splits(around: Around) -> tuple[str, ...]:
     """What has to run before, where the key of a context is split for each run."""
     return (split_line(*around.split),) if around.split is not None else ()
+
+
+def opened_with(plan: Plan, source: Source, item: Item) -> str:
+    """The text of the state or the key that a context was opened with."""
+    held = plan.training.contexts.held.get(item) if plan.training is not None else None
+    if held is not None or item.argument is None:
+        return held or "{}"
+    return context_text(plan, source, item.argument)
 
 
 def context_text(plan: Plan, source: Source, node: ast.expr) -> str:
@@ -48,7 +56,7 @@ def handed_out(
     plan: Plan, source: Source, call: ast.Call, made: ModuleCall, captured: str | None
 ) -> ModuleCall:
     """`made`, whose pair of output and new variables is taken apart where the output was."""
-    if captured is None or not is_read(plan, call, captured):
+    if captured is None or not (is_read(plan, call, captured) or _is_handed_on(plan, captured)):
         return replace(made, after="{result}[0]")
     statement = plan.parents.get(call)
     match statement:
@@ -69,6 +77,12 @@ def handed_out(
     name = free_name(plan, call, ("outputs", "result", "model_outputs"))
     before = (*made.before, f"{name}, {captured} = {{result}}")
     return replace(made, before=before, after=name)
+
+
+def _is_handed_on(plan: Plan, name: str) -> bool:
+    """Whether a name is that of a new state which a function gives to its callers."""
+    helpers = plan.training.contexts.helpers.values() if plan.training is not None else ()
+    return any(made.returned == name for made in helpers)
 
 
 def parted(

@@ -25,8 +25,15 @@ from linenify.facts.sites import (
     ModuleCall,
     StatementSite,
 )
-from linenify.facts.stated import context_key, context_text, handed_out, parted, splits
-from linenify.facts.training import OBJECT
+from linenify.facts.snippets import OBJECT
+from linenify.facts.stated import (
+    context_key,
+    context_text,
+    handed_out,
+    opened_with,
+    parted,
+    splits,
+)
 from linenify.project.source import Source
 
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
@@ -142,7 +149,7 @@ def _emit_apply(
     state = around.state
     spread = ""
     if state is not None and state.argument is not None:
-        spread = f", **{context_text(plan, source, state.argument)}"
+        spread = f", **{opened_with(plan, source, state)}"
     decoding = plan.training.caches.decoding(source, call) if plan.training is not None else None
     if decoding is not None:
         spread = f", 'cache': {decoding.cache}{spread}"
@@ -376,7 +383,7 @@ def _emit_created(
     match statement:
         case ast.Assign(
             targets=[ast.Tuple(elts=[outputs, ast.Name() | ast.Attribute() as target])]
-        ) if captured is None and in_block(plan, statement):
+        ) if in_block(plan, statement):
             model = rendered(plan, source, target)
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
@@ -389,7 +396,11 @@ def _emit_created(
     around = f"{OBJECT}(%s, %s['params'])"
     training.needs_object(source, call, value)
     needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
-    if needed or cache is not None:
+    if captured is not None and not is_read(plan, call, captured):
+        captured = None
+    if cache is not None and captured is not None:
+        raise Unclear("LN490", f"`{text(call.func)}` makes a state beside a cache")
+    if needed or cache is not None or captured is not None:
         name = "variables" if _is_free(plan, call, "variables") else f"{model}_variables"
         name = name.replace(".", "_")
         targets = f"{ast.unparse(outputs)}, {name}" if needed else name
@@ -399,6 +410,13 @@ def _emit_created(
         )
         if cache is not None:
             lines = (*lines, f"{cache} = {name}['{CACHE}']")
+        if captured is not None:
+            params = free_name(plan, call, ("params", "init_params", "model_params"))
+            lines = (
+                lines[0],
+                f"{captured}, {params} = {{spell:flax.core.pop}}({name}, 'params')",
+                f"{model} = {OBJECT}({owner}, {params})",
+            )
         method = "init_with_output" if needed else "init"
     else:
         lines = (f"{model} = {around % (owner, '{value}')}",)

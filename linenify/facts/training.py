@@ -36,6 +36,7 @@ from linenify.facts.sites import (
     Site,
     Wrapped,
 )
+from linenify.facts.snippets import OBJECT
 from linenify.facts.support import require
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from linenify.project.scopes import FunctionNode
     from linenify.project.source import Source
 
-OBJECT = "BoundModel"  # the support class that carries a module together with its params
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
 STEPS = frozenset({"apply_gradient", "optimize"})
 
@@ -310,6 +310,8 @@ class Training:
         stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
         if is_optimizer(owner) and (node.attr == "target" or (node.attr == "state" and stepped)):
             return
+        if is_optimizer(owner) and self._creates(node):
+            return
         why = f"`{ast.unparse(node)}` has no counterpart in a TrainState"
         if not is_optimizer(owner):
             why = f"`{ast.unparse(node.value)}` is not always an optimizer"
@@ -322,11 +324,25 @@ class Training:
             return AttributeSite(1, None, "LN611") if node.attr == "params" else None
         if is_optimizer(owner) and node.attr == "target":
             return AttributeSite(1, "params", "LN603")
+        if is_optimizer(owner) and self._creates(node):
+            return AttributeSite(1, "tx", "LN603")
         if node.attr == "step" and isinstance(node.value, ast.Attribute):
             outer = known(self.plan.flow.values.get(node.value.value, frozenset()))
             if node.value.attr == "state" and is_optimizer(outer):
                 return AttributeSite(2, "step", "LN603")
         return None
+
+    def _creates(self, node: ast.Attribute) -> bool:
+        """`optimizer.optimizer_def.create(...)`: another optimizer of the same definition."""
+        parent = self.plan.parents.get(node)
+        grand = self.plan.parents.get(parent) if parent is not None else None
+        return (
+            node.attr == "optimizer_def"
+            and isinstance(parent, ast.Attribute)
+            and parent.attr == "create"
+            and isinstance(grand, ast.Call)
+            and grand.func is parent
+        )
 
     def _hyperparameters(self) -> dict[ast.Call, list[frozenset[str | None]]]:
         """The hyper-parameters that each step passes, by optimizer definition."""

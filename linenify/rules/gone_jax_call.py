@@ -1,19 +1,20 @@
 """A call of a function that JAX has dropped is written as it is today.
 
 `jax.ops.index_update` and its kin became `x.at[...].set(...)`; `lax.tie_in`
-has had no effect since all operations are staged.
+has had no effect since all operations are staged; reductions such as
+`jnp.mean` took lists, and take arrays only.
 """
 
 from __future__ import annotations
 
 from linenify.rules.base import Rule
-from linenify.rules.forms.calls import reshape
+from linenify.rules.forms.calls import reorder, reshape
 
 RULE = Rule(
     code="LN104",
     name="gone-jax-call",
     doc=__doc__,
-    forms=(reshape,),
+    forms=(reorder, reshape),
     examples=(
         (
             """\
@@ -29,6 +30,22 @@ import jax
 
 def clear(x):
   return x.at[:, 0].set(0.)
+""",
+        ),
+        (
+            """\
+import jax.numpy as jnp
+
+
+def mean_loss(batches, loss):
+  return jnp.mean([loss(batch) for batch in batches])
+""",
+            """\
+import jax.numpy as jnp
+
+
+def mean_loss(batches, loss):
+  return jnp.mean(jnp.array([loss(batch) for batch in batches]))
 """,
         ),
     ),

@@ -1,7 +1,8 @@
 """A variable whose name would lie is renamed: a `model` that holds params, an `optimizer`.
 
 All its uses change with it; where the new name is taken or a caller passes the
-argument by name, the old one stays.
+argument by name, the old one stays.  Params that have a variable already need
+no second one.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ class Net(nn.Module):
 
 
 def main(key, x):
+  _, model = Net.create(key, x)
   _, initial = Net.init(key, x)
-  model = nn.Model(Net, initial)
-  return [model]
+  old_model = nn.Model(Net, initial)
+  return [model, old_model]
 """,
             """\
 from flax import linen as nn
@@ -41,9 +43,9 @@ class Net(nn.Module):
 
 
 def main(key, x):
+  params = Net().init(key, x)['params']
   initial = Net().init(key, x)['params']
-  params = initial
-  return [params]
+  return [params, initial]
 """,
         ),
     ),

@@ -292,6 +292,8 @@ def _extended(
             and not isinstance(node.names, cst.ImportStar)
             and _package(node) == package
         ):
+            if any(_names_any(each, members) for each in body[:place]):
+                return None  # it comes too late
             names = list(node.names)
             for member in members:
                 names = _with_name(names, member)
@@ -301,6 +303,14 @@ def _extended(
             )
             return [*body[:place], line, *body[place + 1 :]]
     return None
+
+
+def _names_any(node: cst.CSTNode, names: Sequence[str]) -> bool:
+    if isinstance(node, cst.Import | cst.ImportFrom):
+        return False
+    if isinstance(node, cst.Name):
+        return node.value in names
+    return any(_names_any(child, names) for child in node.children)
 
 
 def _with_name(names: Sequence[cst.ImportAlias], member: str) -> list[cst.ImportAlias]:

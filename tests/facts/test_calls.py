@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 from facts.support import facts_of
+from support import migration
 
 from linenify.facts.sites import Added, Bind, Given, ModuleCall, Reordered, Reshaped
 
@@ -697,3 +698,27 @@ def test_a_splat_into_a_layer(statement, expected):
     world = facts_of(helper + net(f"{statement}\nreturn nn.Dense(x, **kw)"))
     found = world.refused("nn.Dense(x, **kw)") or shape(world.site("nn.Dense(x, **kw)"))
     assert found == expected
+
+
+@pytest.mark.parametrize("method", ["apply_gradient", "compute_gradient", "init_by_shape"])
+def test_a_legacy_method_of_something_unknown_is_refused(method: str) -> None:
+    code = f"from flax import nn, optim\n\n\ndef step(thing, x):\n    return thing.{method}(x)\n"
+    made = migration(code + "\n\nmaker = optim.Adam\n")
+    assert any("what `thing` is" in d.message for d in made.diagnostics)
+
+
+def test_a_method_of_that_name_in_the_project_is_no_legacy_method() -> None:
+    code = """
+from flax import optim
+
+
+class Own:
+    def apply_gradient(self, x):
+        return x
+
+
+def step(thing, x):
+    return thing.apply_gradient(x)
+"""
+    made = migration(code)
+    assert not any("what `thing` is" in d.message for d in made.diagnostics)

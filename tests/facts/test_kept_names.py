@@ -423,5 +423,5 @@ def test_leaves_of_another_shape_are_pointed_out() -> None:
         "return nn.DenseGeneral(x[:, None], 3, axis=(2, 1), bias=False)"
     )
     found = migration(HEAD + text, OPTION).diagnostics
-    assert [(each.code, each.span.line) for each in found] == [("LN809", 8), ("LN809", 10)]
+    assert [(each.code, each.span.line) for each in found] == [("LN810", 8), ("LN810", 10)]
     assert [each.code for each in migration(HEAD + text).diagnostics] == []

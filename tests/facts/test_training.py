@@ -124,7 +124,7 @@ class Plain(nn.Module):
   def apply(self, x):
     return nn.Dense(x, 2)
 """)
-    assert "jax.vmap(functools.partial(Plain().apply, {'params': model_params}))(xs)" in text
+    assert "jax.vmap(functools.partial(Plain().apply, {'params': params}))(xs)" in text
 
 
 def test_a_partial_that_is_only_run_is_an_instance():
@@ -328,6 +328,41 @@ def main(params, key, x):
     assert "return noisy, forward(params, x)" in text
 
 
+def test_a_function_takes_the_state_of_its_callers_and_gives_the_new_one():
+    text = migrated("""\
+def forward(params, x):
+  return Norm.call(params, x)
+
+def main(params, old, x):
+  with nn.stateful(old) as new:
+    y = forward(params, x)
+  return y, new
+""")
+    assert "def forward(params, x, state):" in text
+    assert "outputs, new_state = Norm().apply({'params': params, **state}, x, " in text
+    assert "return outputs, new_state" in text
+    assert "  y, new = forward(params, x, state=old)\n" in text
+
+
+def test_an_overridden_method_leaves_the_state_to_its_callers():
+    _, found = run("""\
+class Base:
+  def loss(self, params, x):
+    y = Norm.call(params, x)
+    return y
+
+  def step(self, params, old, x):
+    with nn.stateful(old) as new:
+      value = self.loss(params, x)
+    return value, new
+
+class Other(Base):
+  def loss(self, params, x):
+    return x
+""")
+    assert "LN590" in found
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -339,6 +374,10 @@ def main(params, old, x):
   with nn.stateful(old) as new:
     y = forward(params, x)
   return y, new
+
+def look(params, old, x):
+  with nn.stateful(old, mutable=False):
+    return forward(params, x)
 """,
         """\
 def main(params, old, xs):
@@ -392,7 +431,7 @@ def main(params, old, x):
     y = model(x)
   return y, new
 """)
-    assert "y, new = Plain().apply({'params': model_params, **old}, x, mutable=[])" in text
+    assert "y, new = Plain().apply({'params': params, **old}, x, mutable=[])" in text
 
 
 def test_a_record_that_is_replaced_still_holds_its_optimizer():
@@ -409,3 +448,33 @@ def main(params, other):
   return run.opt.state.step, run.opt.target
 """)
     assert "return run.opt.step, run.opt.params" in text
+
+
+def test_params_that_have_a_variable_get_no_second_one():
+    text = migrated("""\
+def main(key, x):
+  _, params = Net.init(key, x)
+  model = nn.Model(Net, params)
+  return lambda y: model(y)
+""")
+    assert "  return lambda y: Net().apply({'params': params}, y)\n" in text
+    assert "model" not in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "  params = None\n  return model(x)\n",
+        "  return [model(params) for params in x]\n",
+        "  def inner(params):\n    return model(params)\n  return inner(x)\n",
+        "  y = model(x)\n  del model\n  return y, params\n",
+    ],
+    ids=["set-again", "in-a-comprehension", "captured", "deleted"],
+)
+def test_params_whose_variable_means_something_else_get_one_of_their_own(body):
+    text = migrated(f"""\
+def main(key, x):
+  _, params = Net.init(key, x)
+  model = nn.Model(Net, params)
+{body}""")
+    assert "model_params = params\n" in text

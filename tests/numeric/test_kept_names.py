@@ -112,7 +112,7 @@ def test_params_have_the_keypaths_of_legacy(both):
         assert all(relayout(old[path], new[path]) is not None for path in old)
         turned = {path[-2].partition("_")[0] for path in old if old[path] != new[path]}
         assert turned <= {"GroupNorm", "DenseGeneral"}
-        assert not turned or "LN809" in codes
+        assert not turned or "LN810" in codes
 
 
 @pytest.mark.parametrize("both", FLAGGED, indirect=True, ids=FLAGGED)

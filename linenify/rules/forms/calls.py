@@ -137,6 +137,9 @@ def bind(call: cst.Call, site: Bind, context: Context) -> Rewrite:
         node = with_arguments(bare.with_changes(func=func), parts.aligned(_closed(listing), func))
         if site.name is not None:
             node = _wrapped(node, context.place(context.original)[1], context)
+    elif not listing.slots and isinstance(call.func, cst.Attribute) and not site.static:
+        # Call arguments alone were bound, and they travel to the calls.
+        return Rewrite(with_parentheses_of(_unwrapped(owner), call), imports)
     else:
         partial = context.spell("functools.partial")
         imports = imports | partial.imports

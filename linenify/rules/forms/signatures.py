@@ -91,8 +91,13 @@ def with_parameter(
         cst.SimpleWhitespace("") if isinstance(node, cst.Lambda) else node.whitespace_before_params
     )
     listing = of_parameters(node.params, before)
-    for offset, (item, _) in enumerate(items):
-        place = offset if site.first else _end_of_plain(listing, after=offset > 0)
+    added = [item for item, _ in items]
+    named = not site.first and _must_be_named(added[0], listing)
+    if named and not any(isinstance(item, cst.ParamStar) for item in listing.items()):
+        added = [cst.ParamStar(), *added]
+    for offset, item in enumerate(added):
+        after = offset > 0 or (named and len(added) == len(items))
+        place = offset if site.first else _end_of_plain(listing, after=after)
         listing = listing.inserted(place, item)
     if isinstance(node, cst.FunctionDef):
         return Rewrite(_with_parameters(node, listing), imports)
@@ -205,19 +210,29 @@ def _is_star(item: Parameter) -> bool:
     return isinstance(item, cst.ParamStar) or (isinstance(item, cst.Param) and item.star == "*")
 
 
+def _must_be_named(item: Parameter, listing: Listing[Parameter]) -> bool:
+    """Whether a parameter without a default would stand behind one that has one."""
+    if not isinstance(item, cst.Param) or item.default is not None:
+        return False
+    plain: list[cst.Param] = []
+    for each in listing.items():
+        if not isinstance(each, cst.Param) or each.star in {"*", "**"}:
+            break
+        plain.append(each)
+    return any(each.default is not None for each in plain)
+
+
 def _end_of_plain(listing: Listing[Parameter], *, after: bool) -> int:
-    """Where a parameter goes that comes last, before `*args` and `**kwargs`."""
-    stars = {"**"} if after else {"*", "**"}
+    """Where a parameter goes that comes last: behind `*args`, and before `**kwargs`."""
     items = listing.items()
-    return next(
-        (
-            index
-            for index, item in enumerate(items)
-            if (isinstance(item, cst.ParamStar) and not after)
-            or (isinstance(item, cst.Param) and item.star in stars)
-        ),
-        len(items),
-    )
+    for index, item in enumerate(items):
+        if isinstance(item, cst.ParamStar) and not after:
+            return index
+        if isinstance(item, cst.Param) and item.star == "*" and not after:
+            return index + 1
+        if isinstance(item, cst.Param) and item.star == "**":
+            return index
+    return len(items)
 
 
 def _with_parameters(function: cst.FunctionDef, listing: Listing[Parameter]) -> cst.FunctionDef:
