@@ -73,7 +73,8 @@ class _Builder:
         self.forward.setdefault("params", {})
         for row in self.renames.rows:
             in_params = row.legacy[0] == "params"
-            if not in_params and (not with_state or self.layout.state is None):
+            with_its_state = with_state and (self.layout.state is not None or self.layout.models)
+            if not in_params and not with_its_state:
                 continue
             base = self.layout.params if in_params else self.layout.state or ()
             self._place(row.linen, (*base, *row.legacy[1:]), _changes(row), _undo(row))
@@ -130,9 +131,10 @@ class _Builder:
 
     def others(self) -> None:
         """What the program kept beside model and optimizer, under its own name."""
+        taken = self.forward.keys() - {place[0] for place in self.layout.collections}
         for keypath in self.layout.others:
             name = keypath[0]
-            place = (f"legacy_{name}" if name in self.forward else name, *keypath[1:])
+            place = (f"legacy_{name}" if name in taken else name, *keypath[1:])
             self._whole(place, keypath, found(self.tree, keypath))
 
     def _whole(self, at: Keypath, keypath: Keypath, node: Tree) -> None:

@@ -75,7 +75,11 @@ def test_a_source_that_is_not_the_map_s_is_refused(converted, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["SRC", "NEW"], "name the migrated class with --module"),
+        (["SRC", "NEW", "--input", "f32[2]"], "say how to run a --module"),
+        (["SRC", "NEW", "--project", "EMPTY"], "no module class was found here"),
+        (["SRC", "NEW", "--module", "a=m.py:M", "--module", "m.py:N"], "each has a name"),
+        (["SRC", "NEW", "--module", "a=m.py:M", "--input", "f32[2]"], "of which model?"),
+        (["SRC", "EMPTY/no/new", "--module", "x.py:M"], "there is no folder"),
         (["SRC", "--map", "MAP"], "name DST"),
         (["SRC", "NEW", "--module", "x.py:M", "--inverse"], "needs a map|goes by a map"),
         (["SRC", "MAP", "--map", "MAP"], "exists; --force replaces it"),
@@ -89,6 +93,8 @@ def test_wrong_usage_is_explained(converted, tmp_path, capsys, arguments, compla
         "SRC": str(converted / "checkpoint_7"),
         "MAP": str(converted / "map.json"),
         "NEW": str(tmp_path / "new"),
+        "EMPTY": str(tmp_path),
+        "EMPTY/no/new": str(tmp_path / "no" / "new"),
     }
     assert main(["remap", *(names.get(each, each) for each in arguments)]) == 2
     error = capsys.readouterr().err
