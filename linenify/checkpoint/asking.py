@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -67,7 +68,7 @@ class Asking:
     def begin(self, request: Request) -> None:
         """Starts the process already, if a request like this was never answered."""
         if not (self.remembering and _place(request, begun=True).is_file()):
-            self._started()
+            self._started(optimizer=bool(request.optimizer or request.tx))
 
     def __call__(self, request: Request) -> Mapping[str, Any]:
         """The answer.
@@ -93,9 +94,9 @@ class Asking:
             _remember(request, answer)
         return answer
 
-    def _started(self) -> _Worker:
+    def _started(self, *, optimizer: bool = False) -> _Worker:
         if self._worker is None:
-            self._worker = _Worker()
+            self._worker = _Worker(["optimizer"] if optimizer else [])
         return self._worker
 
     def _end(self) -> None:
@@ -105,17 +106,23 @@ class Asking:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, needs: Sequence[str]) -> None:
         package = str(Path(linenify.__file__).parents[1])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._errors: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from linenify.checkpoint.worker import main; main()"],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                "from linenify.checkpoint.worker import main; main()",
+                *needs,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env={**_compiled(os.environ), "PYTHONPATH": os.pathsep.join(paths)},
         )
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._forward, daemon=True)
@@ -155,6 +162,15 @@ class _Worker:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._errors.close()
+
+
+def _compiled(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where JAX was installed without its bytecode, ours is kept: it takes as long to compile."""
+    spec = find_spec("jax")
+    if spec is None or (spec.cached and Path(spec.cached).exists()):
+        return dict(environment)
+    own = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": str(cache_home() / "bytecode"), **own}
 
 
 # --- the cache -------------------------------------------------------------------------------

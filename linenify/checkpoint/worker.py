@@ -33,12 +33,14 @@ def main() -> int:
     """Answers requests until there are no more."""
     answers, sys.stdout = sys.stdout, sys.stderr  # user code may print what it likes
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    sys.dont_write_bytecode = True
     # JAX takes its time: it starts while the checkpoint is being read elsewhere.
     importlib.import_module("linenify.checkpoint.tracing")
     importlib.import_module("linenify.checkpoint.user_module")
+    if sys.argv[1:] == ["optimizer"]:
+        importlib.import_module("linenify.checkpoint.optax_state")
     from linenify.checkpoint.opened import Opened
 
+    sys.dont_write_bytecode = True  # of the user's files
     with Opened() as opened:
         for line in sys.stdin:
             try:
