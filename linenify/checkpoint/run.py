@@ -21,6 +21,7 @@ from linenify.checkpoint.request import Request
 from linenify.checkpoint.scopes import from_json
 from linenify.checkpoint.several import (
     completed,
+    created,
     matched_parts,
     named,
     stripped,
@@ -210,7 +211,7 @@ def _match(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Layou
     state = None
     if layout.state is not None:
         state = stripped(found(tree, layout.state), layout.replicas)
-    return layout, matched(from_json(answer["scope"]), params, state)
+    return layout, matched(from_json(answer["scope"]), params, state, created(answer))
 
 
 def _about_replicas(tree: Tree, layout: Layout) -> str:

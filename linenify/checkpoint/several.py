@@ -7,7 +7,7 @@ params as one struct there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,8 @@ def matched_parts(tree: Tree, layout: Layout, answers: Mapping[str, Any]) -> Ren
         below = params_of(tree, layout, place)
         params = stripped(found(tree, (*layout.params, *below)), layout.replicas)
         try:
-            collection, renames = _part(tree, layout, scope, params, place, free)
+            order = created(answer)
+            collection, renames = _part(tree, layout, scope, params, place, free, order)
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
         if collection is not None:
@@ -64,6 +65,11 @@ def matched_parts(tree: Tree, layout: Layout, answers: Mapping[str, Any]) -> Ren
         notes += (f"{name}: {note}" for note in renames.notes)
         rows += (_below(row, below, collection) for row in renames.rows)
     return Renames(tuple(rows), tuple(notes))
+
+
+def created(answer: Mapping[str, Any]) -> list[Keypath]:
+    """The params in the order in which the legacy source creates them, if it was asked."""
+    return [tuple(at) for at, _, _ in answer.get("legacy", {"params": ()})["params"]]
 
 
 def taken_collections(layout: Layout, renames: Renames) -> Layout:
@@ -84,18 +90,19 @@ def _part(
     params: Tree,
     place: Keypath,
     free: list[Keypath],
+    order: Sequence[Keypath],
 ) -> tuple[Keypath | None, Renames]:
     """One model with its collection, which is called as it is, or is the only one that fits."""
     needs = any(v.collection != "params" for _, v in scope.all_variables())
     if not needs or not free:
-        return None, matched(scope, params)
+        return None, matched(scope, params, None, order)
     alike = [at for at in free if place[-1] in at] or free
     fits: list[tuple[Keypath, Renames]] = []
     first: CheckpointError | None = None
     for at in alike:
         try:
             state = stripped(found(tree, at), layout.replicas)
-            fits.append((at, matched(scope, params, state)))
+            fits.append((at, matched(scope, params, state, order)))
         except CheckpointError as error:
             first = first or error
     if not fits and first is not None:
