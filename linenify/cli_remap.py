@@ -133,7 +133,9 @@ def remap(
     if inverse and not map_file:
         raise click.UsageError("--inverse goes by a map that --save-map wrote; name it with --map")
     if destination is not None and not dry_run:
-        _check_free(destination, force=force)
+        _check_free(destination, source, force=force)
+    if save_map is not None:
+        _check_folder(save_map)
     conversion: Conversion | None = None
     if map_file is not None:
         tree = sources.read(source)
@@ -171,14 +173,23 @@ def _converted(
     return chosen(tree, found_under(Path(request.project or ".")), request, kind, at, ask)
 
 
-def _check_free(destination: Path, *, force: bool) -> None:
+def _check_free(destination: Path, source: Path, *, force: bool) -> None:
     """Complains about a destination before anything is done."""
-    if destination.exists() and not force:
-        raise UsageError(f"{destination} exists; --force replaces it")
-    if not destination.absolute().parent.is_dir():
-        raise UsageError(
-            f"{destination} cannot be written: there is no folder {destination.parent}"
-        )
+    if destination.exists():
+        if not force:
+            raise UsageError(f"{destination} exists; --force replaces it")
+        if any(destination.samefile(file) for file in _files(source)):
+            raise UsageError(f"{destination} is the checkpoint that is read; name another DST")
+    _check_folder(destination)
+
+
+def _files(source: Path) -> list[Path]:
+    return [source, *source.iterdir()] if source.is_dir() else [source]
+
+
+def _check_folder(file: Path) -> None:
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file} cannot be written: there is no folder {file.parent}")
 
 
 def _kind(kind: str | None) -> Any:
@@ -204,7 +215,10 @@ def _save(plan: Plan, path: Path) -> None:
     from linenify.checkpoint.conversion import dumped
     from linenify.checkpoint.writing import write_pieces
 
-    write_pieces(path, [dumped(plan).encode()])
+    try:
+        write_pieces(path, [dumped(plan).encode()])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error
 
 
 def _write(tree: Any, destination: Path, style: str | None, *, inverse: bool) -> None:
@@ -213,6 +227,8 @@ def _write(tree: Any, destination: Path, style: str | None, *, inverse: bool) ->
     chosen = Format(style) if style else format_of(destination)
     if inverse and chosen is not Format.MSGPACK:
         raise UsageError("legacy Flax reads msgpack only")
+    if chosen is not Format.ORBAX and destination.is_dir():
+        raise UsageError(f"{destination} is a folder; name a file in it, or ask for --format orbax")
     try:
         with _progress(total(tree, chosen)) as advance:
             write(destination, tree, chosen, advance)

@@ -177,6 +177,15 @@ def flat(tree: Tree, above: Keypath = ()) -> Iterator[tuple[Keypath, Any]]:
         yield above, tree
 
 
+def _values(tree: Tree, above: Keypath = ()) -> Iterator[Keypath]:
+    """All that is in nested dicts, plain numbers and texts too; None is nothing."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _values(value, (*above, key))
+    elif tree is not None:
+        yield above
+
+
 # --- names -----------------------------------------------------------------------------------
 
 _NUMBERED = re.compile(r"(?:(?P<stem>.*)_)?(?P<number>\d+)")
@@ -298,6 +307,8 @@ class _Matcher:
                 continue
             tree = node.params if variable.collection == "params" else node.state
             leaf = _at(tree, variable.keypath)
+            if leaf is None and variable.keypath in _values(tree):
+                return _Mismatch((*legacy, *variable.keypath), "this is no array")
             if leaf is None:
                 return _Mismatch(
                     (*legacy, *variable.keypath),
@@ -322,7 +333,7 @@ class _Matcher:
         self, node: _Node, own: set[str], expected: set[tuple[bool, Keypath]]
     ) -> Keypath | None:
         for in_params, tree in ((True, node.params), (False, node.state)):
-            for keypath, _ in flat(tree):
+            for keypath in _values(tree):
                 mine = len(keypath) == 1 or keypath[0] in own or not in_params
                 if mine and (in_params, keypath) not in expected:
                     return keypath

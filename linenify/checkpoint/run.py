@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from linenify.checkpoint.asking import asked
-from linenify.checkpoint.conversion import Plan, applied
+from linenify.checkpoint.conversion import Plan, applied, sources
 from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
 from linenify.checkpoint.layout import Layout, common_leading_axis, layout_of
 from linenify.checkpoint.leaf import Leaf
@@ -124,8 +124,9 @@ def concluded(
     else:
         for name, part in answer["parts"].items():
             told.append(_confirmed(part, _own(renames, named(name)), name))
+    differing = _differing(tree, layout, layout.parts) if layout.replicas else []
     if layout.replicas:
-        told.append(_about_replicas(tree, layout))
+        told.append(_about_replicas(layout, differing))
     plan = planned(
         tree,
         layout,
@@ -134,6 +135,8 @@ def concluded(
         opt_state=answer.get("opt_state"),
         negated=_negated(request.optimizer),
     )
+    if differing:
+        plan = replace(plan, backward={})
     return Conversion(plan, renames, layout, tuple(filter(None, told)), request.optimizer)
 
 
@@ -197,10 +200,18 @@ def _matched(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Lay
         if not replicas:
             raise
         try:
-            return _match(tree, replace(layout, replicas=replicas), answer)
+            stacked = _match(tree, replace(layout, replicas=replicas), answer)
         except CheckpointError:
-            pass
-        raise
+            stacked = None
+        if stacked is None:
+            raise
+        if _differing(tree, stacked[0], stacked[0].targets):
+            raise CheckpointError(
+                f"every leaf has a leading axis of {replicas}, and the params differ along it: "
+                "these are no replicas, but an ensemble, which remap cannot take apart",
+                keypath=layout.params,
+            ) from None
+        return stacked
 
 
 def _match(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Layout, Renames]:
@@ -214,22 +225,26 @@ def _match(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Layou
     return layout, matched(from_json(answer["scope"]), params, state, created(answer))
 
 
-def _about_replicas(tree: Tree, layout: Layout) -> str:
+def _differing(tree: Tree, layout: Layout, parts: Sequence[Keypath]) -> list[Keypath]:
     """Which leaves are not the same on all devices."""
     leaves = {
-        (*part, *keypath): leaf
-        for part in layout.parts
-        for keypath, leaf in flat(found(tree, part))
+        (*part, *keypath): leaf for part in parts for keypath, leaf in flat(found(tree, part))
     }
-    differing = [
+    return [
         keypath
         for keypath, leaf in leaves.items()
         if leaf.shape[:1] == (layout.replicas,) and not _equal_replicas(leaf)
     ]
+
+
+def _about_replicas(layout: Layout, differing: Sequence[Keypath]) -> str:
     text = f"replicated over {layout.replicas} devices: the first replica is taken"
     if not differing:
         return text
-    return f"{text}; they differ in {len(differing)} leaves, for one in {spelled(differing[0])}"
+    return (
+        f"{text}; they differ in {len(differing)} leaves, for one in {spelled(differing[0])}: "
+        "so there is no way back"
+    )
 
 
 def _equal_replicas(leaf: Leaf) -> bool:
@@ -296,15 +311,26 @@ def checked(plan: Plan, tree: Tree, *, inverse: bool = False) -> Tree:
     Raises:
         CheckpointError: leaves are missing, left over, or of another shape or dtype.
     """
-    skeleton = plan.backward if inverse else plan.forward
+    skeleton, other = plan.forward, plan.backward
+    if inverse:
+        skeleton, other = other, skeleton
     if not skeleton:
         raise CheckpointError("this map leaves parts out, and so has no way back")
+    if other and not sources(skeleton) <= _leaves(tree) and sources(other) <= _leaves(tree):
+        way = "leave --inverse out" if inverse else "--inverse goes back"
+        raise CheckpointError(f"this checkpoint is on the other side of the map already; {way}")
     made = applied(skeleton, tree)
     known = _places(plan.forward if inverse else plan.backward)
     for keypath, _ in flat(tree):
         if keypath not in known and plan.backward:
             raise CheckpointError("the map does not know this leaf", keypath=keypath)
     return made
+
+
+def _leaves(tree: Tree, at: Keypath = ()) -> set[Keypath]:
+    if isinstance(tree, Mapping):
+        return {k for key, value in tree.items() for k in _leaves(value, (*at, key))}
+    return {at}
 
 
 def _places(skeleton: Any, at: Keypath = ()) -> set[Keypath]:
