@@ -170,7 +170,10 @@ def _converted(
 
     if request.module or request.parts:
         return convert(tree, request, kind, at, ask)
-    return chosen(tree, found_under(Path(request.project or ".")), request, kind, at, ask)
+    project = Path(request.project or ".")
+    if not project.exists():
+        raise UsageError(f"--project {project}: there is no such folder")
+    return chosen(tree, found_under(project), request, kind, at, ask)
 
 
 def _check_free(destination: Path, source: Path, *, force: bool) -> None:

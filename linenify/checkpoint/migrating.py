@@ -171,10 +171,10 @@ def _migrate(path: Path) -> Migrated:
     from linenify.verify.workspace import Migrated
     from linenify.write import write
 
-    project = load([path])
+    home = (path if path.is_dir() else path.parent).resolve()
+    project = load([home])  # beside a file lies what it imports
     migration = migrate(project)
     write(migration.changes, project.sources)
-    home = (path if path.is_dir() else path.parent).resolve()
     refused = (
         f"{each.path.resolve().relative_to(home)}:{each.span.line} {each.code} {each.message}"
         for each in migration.diagnostics

@@ -124,5 +124,6 @@ def _placed(
     """Keywords as fields, or as arguments of the call, wherever the class takes them."""
     known = {each.name for each in dataclasses.fields(module_class) if each.init}
     signature = inspect.signature(getattr(module_class, method)).parameters
-    call = {k: v for k, v in fields.items() if k not in known and k in signature}
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in signature.values())
+    call = {k: v for k, v in fields.items() if k not in known and (takes_all or k in signature)}
     return {k: v for k, v in fields.items() if k not in call}, call

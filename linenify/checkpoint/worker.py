@@ -83,11 +83,14 @@ def _traced(request: Request) -> tuple[Scope, dict[str, Any]]:
     """The scope of one module, and an answer with it."""
     try:
         return _traced_from(request)
-    except ImportError:
+    except ImportError as error:
         if request.project or not _lies_here(request):
             raise
         # Neither its folder nor its package is where its imports start from.
-        return _traced_from(replace(request, project=str(Path.cwd())))
+        try:
+            return _traced_from(replace(request, project=str(Path.cwd())))
+        except ImportError:
+            raise error from None
 
 
 def _lies_here(request: Request) -> bool:
