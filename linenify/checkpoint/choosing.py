@@ -162,8 +162,9 @@ def _example(reasons: Sequence[Reason], found: Found, model: str) -> str:
     if reasons:
         return _words(reasons[0].request, model)
     name = next(iter(found.incomplete), "path/file.py:Class")
-    prefix = f"{model}=" if model else ""
-    return f'--module {shlex.quote(f"{prefix}{name}")} --input "f32[1,32,32,3]" --set name=value'
+    prefix, owner = (f"{model}=", f"{model}:") if model else ("", "")
+    module = shlex.quote(f"{prefix}{name}")
+    return f'--module {module} --input "{owner}f32[1,32,32,3]" --set {owner}name=value'
 
 
 def _words(request: Request, model: str = "") -> str:
