@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
@@ -18,10 +17,13 @@ import click
 from linenify.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from linenify.checkpoint.asking import Asking
     from linenify.checkpoint.conversion import Plan
     from linenify.checkpoint.errors import Keypath
+    from linenify.checkpoint.planning import Kind
+    from linenify.checkpoint.reading import Tree
+    from linenify.checkpoint.request import Request
     from linenify.checkpoint.run import Conversion
-    from linenify.checkpoint.worker import Request
 
 KINDS = ("train-state", "variables", "params")
 FORMATS = ("msgpack", "orbax", "safetensors")
@@ -37,6 +39,12 @@ linenify remap ckpt/ new.msgpack --module model.py:ResNet --set num_classes=1000
     --input "f32[1,224,224,3]" --optimizer "Momentum(beta=0.9)"
 
 \b
+Without --module, looks under the working folder (or --project) for a class that
+fits the checkpoint, and for the shapes that it is initialised with.  Several
+models that one optimizer trains are named: --module gen=gan.py:Generator
+--input "gen:f32[2,8]" --set gen:width=3 --module disc=gan.py:Discriminator ...
+
+\b
 Exit code:  0  done
             2  wrong usage, or something cannot be read, matched or written
             3  a bug in linenify
@@ -46,7 +54,19 @@ Exit code:  0  done
 @click.command(help=HELP, short_help="Carry a legacy checkpoint over to the migrated model.")
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path, exists=True))
 @click.argument("destination", metavar="[DST]", required=False, type=click.Path(path_type=Path))
-@click.option("--module", metavar="FILE:CLASS", help="The migrated module class.")
+@click.option(
+    "--module",
+    "modules",
+    multiple=True,
+    metavar="FILE:CLASS",
+    help="The module class; found where this is left out.  NAME=FILE:CLASS for each of several.",
+)
+@click.option(
+    "--project",
+    default="",
+    metavar="PATH",
+    help="Where to find it, and where imports start from.  [default: here]",
+)
 @click.option(
     "--input", "inputs", multiple=True, metavar="SPEC", help='As "f32[8,32,32,3]" or name=SPEC.'
 )
@@ -54,7 +74,9 @@ Exit code:  0  done
     "--set", "fields", multiple=True, metavar="NAME=VALUE", help="A hyper-parameter of the class."
 )
 @click.option("--rng", "rngs", multiple=True, metavar="NAME", help="A stream besides dropout.")
-@click.option("--method", default="", metavar="NAME", help="Initialise by this method.")
+@click.option(
+    "--method", "methods", multiple=True, metavar="NAME", help="Initialise by this method."
+)
 @click.option(
     "--optimizer",
     default="",
@@ -79,11 +101,12 @@ Exit code:  0  done
 @click.option("--dry-run", is_flag=True, help="Print the map as a table; write nothing.")
 @click.option("--force", is_flag=True, help="Replace a DST that is there.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds for tracing the module.")
+@click.option("--no-cache", is_flag=True, help="Trace again what was traced before.")
 def remap(
     source: Path,
     destination: Path | None,
     *,
-    module: str | None,
+    modules: tuple[str, ...],
     map_file: Path | None,
     save_map: Path | None,
     inverse: bool,
@@ -93,30 +116,37 @@ def remap(
     kind: str | None,
     at: str,
     timeout: float,
+    no_cache: bool,
     **traced: Any,
 ) -> ExitCode:
     """Reads, plans, checks, writes."""
     if missing := [name for name in ("numpy", "jax", "flax") if find_spec(name) is None]:
         raise UsageError(f"remap needs {', '.join(missing)}: pip install 'linenify[verify]'")
     from linenify.checkpoint import run, sources
+    from linenify.checkpoint.asking import Asking
+    from linenify.checkpoint.options import requested
 
     if destination is None and not dry_run:
         raise click.UsageError("name DST, or ask for --dry-run")
-    if bool(module) == bool(map_file):
-        raise click.UsageError("name the migrated class with --module, or a saved map with --map")
+    if modules and map_file:
+        raise click.UsageError("--module and --map exclude each other")
     if inverse and not map_file:
         raise click.UsageError("--inverse goes by a map that --save-map wrote; name it with --map")
-    if destination is not None and not dry_run and destination.exists() and not force:
-        raise UsageError(f"{destination} exists; --force replaces it")
-    tree = sources.read(source)
+    if destination is not None and not dry_run:
+        _check_free(destination, source, force=force)
+    if save_map is not None:
+        _check_folder(save_map)
     conversion: Conversion | None = None
     if map_file is not None:
+        tree = sources.read(source)
         plan = _saved(map_file)
     else:
-        request = _request(module or "", traced)
-        conversion = run.convert(
-            tree, request, _kind(kind), _keypath(at), lambda asking: run.asked(asking, timeout)
-        )
+        request = requested(modules, traced)
+        with Asking(timeout, remembering=not no_cache) as ask:
+            if modules:
+                ask.begin(request)
+            tree = sources.read(source)
+            conversion = _converted(tree, request, _kind(kind), _keypath(at), ask)
         plan = conversion.plan
         for note in conversion.notes:
             click.echo(f"note: {note}", err=True)
@@ -131,36 +161,38 @@ def remap(
     return ExitCode.DONE
 
 
-def _request(module: str, traced: dict[str, Any]) -> Request:
-    from linenify.checkpoint.worker import Request
+def _converted(
+    tree: Tree, request: Request, kind: Kind | None, at: Keypath, ask: Asking
+) -> Conversion:
+    from linenify.checkpoint.choosing import chosen
+    from linenify.checkpoint.finding import found_under
+    from linenify.checkpoint.run import convert
 
-    return Request(
-        module=module,
-        inputs=traced["inputs"],
-        fields=dict(map(_assignment, traced["fields"])),
-        rngs=("dropout", *traced["rngs"]),
-        method=traced["method"],
-        optimizer=traced["optimizer"],
-        tx=traced["tx"],
-        per_step=traced["per_step"],
-        schedule=traced["schedule"],
-        legacy=traced["legacy"],
-        legacy_flax=traced["legacy_flax"],
-    )
+    if request.module or request.parts:
+        return convert(tree, request, kind, at, ask)
+    project = Path(request.project or ".")
+    if not project.exists():
+        raise UsageError(f"--project {project}: there is no such folder")
+    return chosen(tree, found_under(project), request, kind, at, ask)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    """`name=value`; the value as in TOML, or else a text as it stands."""
-    name, separator, value = text.partition("=")
-    if not separator or not name.isidentifier():
-        raise click.UsageError(f"--set {text}: this is not NAME=VALUE")
-    literal = {"True": "true", "False": "false"}.get(value, value)
-    if value == "None":
-        return name, "=None"
-    try:
-        return name, tomllib.loads(f"value = {literal}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value
+def _check_free(destination: Path, source: Path, *, force: bool) -> None:
+    """Complains about a destination before anything is done."""
+    if destination.exists():
+        if not force:
+            raise UsageError(f"{destination} exists; --force replaces it")
+        if any(destination.samefile(file) for file in _files(source)):
+            raise UsageError(f"{destination} is the checkpoint that is read; name another DST")
+    _check_folder(destination)
+
+
+def _files(source: Path) -> list[Path]:
+    return [source, *source.iterdir()] if source.is_dir() else [source]
+
+
+def _check_folder(file: Path) -> None:
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file} cannot be written: there is no folder {file.parent}")
 
 
 def _kind(kind: str | None) -> Any:
@@ -186,7 +218,10 @@ def _save(plan: Plan, path: Path) -> None:
     from linenify.checkpoint.conversion import dumped
     from linenify.checkpoint.writing import write_pieces
 
-    write_pieces(path, [dumped(plan).encode()])
+    try:
+        write_pieces(path, [dumped(plan).encode()])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error
 
 
 def _write(tree: Any, destination: Path, style: str | None, *, inverse: bool) -> None:
@@ -195,6 +230,8 @@ def _write(tree: Any, destination: Path, style: str | None, *, inverse: bool) ->
     chosen = Format(style) if style else format_of(destination)
     if inverse and chosen is not Format.MSGPACK:
         raise UsageError("legacy Flax reads msgpack only")
+    if chosen is not Format.ORBAX and destination.is_dir():
+        raise UsageError(f"{destination} is a folder; name a file in it, or ask for --format orbax")
     try:
         with _progress(total(tree, chosen)) as advance:
             write(destination, tree, chosen, advance)

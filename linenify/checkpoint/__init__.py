@@ -32,10 +32,10 @@ from linenify.checkpoint.planning import Kind
 from linenify.checkpoint.reading import Tree, read_msgpack
 from linenify.checkpoint.remap import remap, restored
 from linenify.checkpoint.renames import Renames, Row, matched, predicted
+from linenify.checkpoint.request import Request
 from linenify.checkpoint.run import Conversion, checked, convert
 from linenify.checkpoint.scopes import Scope
 from linenify.checkpoint.sources import read
-from linenify.checkpoint.worker import Request
 
 __all__ = [
     "CheckpointError",

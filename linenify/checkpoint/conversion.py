@@ -26,7 +26,8 @@ class Change:
 
     `first`, `repeat`, `transpose`, `reshape`, `negate` and `swap` are methods of `Leaf`.
 
-    `number` makes the leaf a plain number, or a plain number a leaf.
+    `number` makes the leaf a plain number, or a plain number a leaf; `as int32` changes
+    its dtype.
     """
 
     name: str
@@ -104,6 +105,8 @@ def sources(skeleton: Skeleton) -> set[Keypath]:
 def _taken(ref: Ref, leaf: Any) -> Any:
     if not isinstance(leaf, Leaf):
         if isinstance(leaf, bool | int | float) and any(c.name == "number" for c in ref.changes):
+            if ref.dtype == "int32":
+                whole_number(leaf, ref.source)
             return replace(of_array(_array(leaf, ref.dtype)), tag=ref.tag or ref.dtype)
         if ref.shape is None and not isinstance(leaf, dict | list):
             return leaf
@@ -132,7 +135,22 @@ def _taken(ref: Ref, leaf: Any) -> Any:
                 made = made.swap()
             case "number":
                 return made.item()
+            case name if name.startswith("as "):
+                if name == "as int32":
+                    whole_number(made.item(), ref.source)
+                made = of_array(made.numpy().astype(name.removeprefix("as ")))
     return replace(made, tag=ref.tag or made.dtype, form=ref.form)
+
+
+def whole_number(value: Any, keypath: Keypath) -> None:
+    """Checks that a number counts something, and that optax can count it, too.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not -(1 << 31) <= value < 1 << 31 or int(value) != value:
+        raise CheckpointError(f"{value!r} is no number of steps for an int32", keypath=keypath)
 
 
 def _array(value: float, dtype: str) -> Any:

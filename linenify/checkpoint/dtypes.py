@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _NATIVE = {
     *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
@@ -22,7 +25,9 @@ _WIDE = {
     "uint4": 1,
 }
 # `arr.dtype.str`, which flax <= 0.2.2 wrote: byte order, kind, size.
-_SHORT = re.compile(r"[<>|=]?[biufc]\d{1,2}")
+_SHORT = re.compile(r"(?P<order>[<>|=]?)(?P<kind>[biufc])(?P<size>\d{1,2})")
+_KINDS = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_BITS = re.compile(r"[a-z]+(?P<bits>\d+)")
 
 
 def dtype_of_tag(tag: str) -> tuple[str, bool]:
@@ -39,23 +44,28 @@ def dtype_of_tag(tag: str) -> tuple[str, bool]:
         return tag, False
     if tag in {"|V2", "<V2", "V2"}:
         return "bfloat16", False
-    if _SHORT.fullmatch(tag):
-        try:
-            dtype = np.dtype(tag)
-        except TypeError as error:
-            raise ValueError(f"the dtype {tag!r} does not exist") from error
-        if dtype.name in _NATIVE:
-            return dtype.name, not dtype.isnative
+    if short := _SHORT.fullmatch(tag):
+        size = int(short["size"])
+        name = "bool" if (short["kind"], size) == ("b", 1) else f"{_KINDS[short['kind']]}{8 * size}"
+        if name not in _NATIVE:
+            raise ValueError(f"the dtype {tag!r} does not exist")
+        foreign = ">" if sys.byteorder == "little" else "<"
+        return name, short["order"] == foreign and size > 1
     raise ValueError(f"the dtype {tag[:40]!r} is none that a checkpoint holds")
 
 
 def itemsize(name: str) -> int:
     """Bytes per element."""
-    return _WIDE.get(name) or int(np.dtype(name).itemsize)
+    if name in _WIDE:
+        return _WIDE[name]
+    bits = _BITS.fullmatch(name)
+    return int(bits["bits"]) // 8 if bits else 1
 
 
 def numpy_dtype(name: str) -> np.dtype:
     """The dtype itself; what NumPy lacks comes from `ml_dtypes`."""
+    import numpy as np
+
     if name in _WIDE:
         import ml_dtypes
 
@@ -66,4 +76,6 @@ def numpy_dtype(name: str) -> np.dtype:
 
 def movable_dtype(name: str) -> np.dtype:
     """A NumPy dtype of the same size, good enough for moving elements about."""
+    import numpy as np
+
     return np.dtype(f"uint{8 * _WIDE[name]}") if name in _WIDE else np.dtype(name)

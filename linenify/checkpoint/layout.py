@@ -7,7 +7,7 @@ of their fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
@@ -29,6 +29,8 @@ class Layout:
             None when the optimizers of a `MultiOptimizer` keep lists (flax <= 0.3.2).
         others: whatever lies beside these: keypaths of subtrees.
         replicas: the size of the leading axis that every leaf has; 0 when there is none.
+        models: where several models lie, below `params`; none for one model, which `params` is.
+        collections: all flat collections, where there are several models.
     """
 
     params: Keypath
@@ -37,20 +39,31 @@ class Layout:
     slots: Keypath | None = None
     others: tuple[Keypath, ...] = ()
     replicas: int = 0
+    models: tuple[Keypath, ...] = ()
+    collections: tuple[Keypath, ...] = ()
 
     @property
     def parts(self) -> list[Keypath]:
         """Where what it names begins."""
         target = None if self.optimizer is None else (*self.optimizer[:-1], "target")
-        return [p for p in (self.params, self.state, self.optimizer, target) if p is not None]
+        known = [p for p in (self.state, self.optimizer, target) if p is not None]
+        return [*self.targets, *known, *self.collections]
+
+    @property
+    def targets(self) -> list[Keypath]:
+        """Where params begin: what an optimizer trains, or else the models themselves."""
+        if self.models and self.optimizer is None:
+            return [(*self.params, *model) for model in self.models]
+        return [self.params]
 
 
-def layout_of(tree: Tree, at: Keypath = ()) -> Layout:
+def layout_of(tree: Tree, at: Keypath = (), models: Sequence[Keypath] = ()) -> Layout:
     """The parts of a checkpoint.
 
     Args:
         tree: the checkpoint.
         at: where the optimizer, the model or the params to take are, when there are several.
+        models: which models are wanted of those that lie together there; none for the only one.
 
     Raises:
         CheckpointError: nothing, or more than one thing, could be meant.
@@ -61,12 +74,15 @@ def layout_of(tree: Tree, at: Keypath = ()) -> Layout:
     optimizers = [p for p, node in _dicts(start, at) if is_optimizer(node)]
     layout = _with_optimizer(tree, _one(optimizers, "optimizers")) if optimizers else None
     if layout is None:
-        models = [p for p, node in _dicts(start, at) if _is_model(node)]
-        layout = Layout((*_one(models, "models"), "params") if models else _bare_params(start, at))
+        layout = _without_optimizer(start, at, together=bool(models))
+    if models:
+        layout = replace(layout, models=_places(tree, layout, models))
     collections = [
         p for p, node in _dicts(tree, ()) if is_collection(node) and not _inside(p, layout.parts)
     ]
-    if collections and not (at and layout.params[: len(at)] == at and len(collections) > 1):
+    if layout.models:
+        layout = replace(layout, collections=tuple(collections))
+    elif collections and not (at and layout.params[: len(at)] == at and len(collections) > 1):
         layout = replace(layout, state=_one(collections, "collections"))
     layout = replace(layout, replicas=_replicas(tree, layout))
     return replace(layout, others=tuple(_others(tree, (), layout)))
@@ -114,23 +130,53 @@ def _one(places: list[Keypath], what: str) -> Keypath:
 def _with_optimizer(tree: Tree, at: Keypath) -> Layout:
     target, state = (*at, "target"), (*at, "state")
     node = found(tree, target)
-    several = (
-        isinstance(node, Mapping)
-        and node
-        and all(isinstance(each, Mapping) and _is_model(each) for each in node.values())
-    )
-    if several:
-        listed = ", ".join(node)
-        raise CheckpointError(
-            f"the optimizer holds several models ({listed}), which remap cannot take apart",
-            keypath=target,
-        )
     is_model = isinstance(node, Mapping) and _is_model(node)
     params = (*target, "params") if is_model else target
     slots: Keypath | None = (*state, "param_states", *params[len(target) :])
     if "param_states" not in found(tree, state):
         slots = None
-    return Layout(params, optimizer=state, slots=slots)
+    several = () if is_model else tuple(_models(node))
+    return Layout(params, optimizer=state, slots=slots, models=several)
+
+
+def _without_optimizer(start: Mapping[str, Tree], at: Keypath, *, together: bool) -> Layout:
+    if together:
+        return Layout(at)
+    models = [p for p, node in _dicts(start, at) if _is_model(node)]
+    return Layout((*_one(models, "models"), "params") if models else _bare_params(start, at))
+
+
+def _models(target: Tree) -> Iterator[Keypath]:
+    """Where the Models in a container lie."""
+    for place, node in _dicts(target, ()):
+        if place and _is_model(node) and "params" not in place:
+            yield place
+
+
+def _places(tree: Tree, layout: Layout, names: Sequence[Keypath]) -> tuple[Keypath, ...]:
+    """The named models; all of those that the checkpoint holds have to be among them.
+
+    Raises:
+        CheckpointError: one is not there, or is not named.
+    """
+    whole = found(tree, layout.params)
+    held = tuple(_models(whole)) if isinstance(whole, Mapping) else ()
+    for name in names:
+        node = found(tree, (*layout.params, *name))
+        if not isinstance(node, Mapping):
+            raise CheckpointError("this is no model", keypath=(*layout.params, *name))
+    if left := [place for place in held if place not in names]:
+        raise CheckpointError(
+            f"this model has no module; name it: --module {spelled(left[0])}=FILE:CLASS",
+            keypath=(*layout.params, *left[0]),
+        )
+    return tuple(names)
+
+
+def params_of(tree: Tree, layout: Layout, model: Keypath) -> Keypath:
+    """Where the params of one of several models are, below `layout.params`."""
+    node = found(tree, (*layout.params, *model))
+    return (*model, "params") if _is_model(node) else model
 
 
 def _bare_params(start: Mapping[str, Tree], at: Keypath) -> Keypath:

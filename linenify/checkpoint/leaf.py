@@ -11,12 +11,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from linenify.checkpoint.dtypes import itemsize, movable_dtype, numpy_dtype
 from linenify.checkpoint.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _BLOCK = 8 << 20
 
@@ -146,6 +147,8 @@ class Leaf:
                     yield block
 
     def _moved(self) -> np.ndarray:
+        import numpy as np
+
         start = replace(self, steps=(), shape=self.steps[0].shape) if self.steps else self
         raw = bytearray()
         for block in start.blocks():
@@ -167,6 +170,8 @@ class Leaf:
 
 def of_array(array: Any) -> Leaf:
     """A leaf that holds an array (or a NumPy scalar, or what `np.asarray` takes)."""
+    import numpy as np
+
     scalar = isinstance(array, np.generic)
     values = np.asarray(array)
     values = values if values.flags.c_contiguous else np.ascontiguousarray(values)
@@ -177,6 +182,8 @@ def of_array(array: Any) -> Leaf:
 
 def _negated(array: np.ndarray, dtype: str) -> np.ndarray:
     """Flips the sign bit of floats, so that twice is nothing, whatever the value."""
+    import numpy as np
+
     if dtype.startswith(("float", "bfloat")):
         bits = array.view(f"uint{8 * array.dtype.itemsize}")
         flipped = bits ^ bits.dtype.type(1 << (8 * array.dtype.itemsize - 1))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from linenify.checkpoint.conversion import Change, Const, Plan, Ref, Skeleton
+from linenify.checkpoint.conversion import Change, Const, Plan, Ref, Skeleton, whole_number
 from linenify.checkpoint.errors import CheckpointError, Keypath
 from linenify.checkpoint.layout import Layout
 from linenify.checkpoint.leaf import Leaf, of_array
@@ -73,7 +73,8 @@ class _Builder:
         self.forward.setdefault("params", {})
         for row in self.renames.rows:
             in_params = row.legacy[0] == "params"
-            if not in_params and (not with_state or self.layout.state is None):
+            with_its_state = with_state and (self.layout.state is not None or self.layout.models)
+            if not in_params and not with_its_state:
                 continue
             base = self.layout.params if in_params else self.layout.state or ()
             self._place(row.linen, (*base, *row.legacy[1:]), _changes(row), _undo(row))
@@ -91,7 +92,8 @@ class _Builder:
             return
         state = found(self.tree, self.layout.optimizer)
         at = ("step",) if "step" in state else (next(iter(state)), "step")
-        self._place(("step",), (*self.layout.optimizer, *at), (), ())
+        step = self._ref(("step",), (*self.layout.optimizer, *at), (), (), count=True)
+        put(self.forward, ("step",), step)
 
     def optimizer(self, opt_state: Described, *, negated: bool) -> None:
         """The optax state."""
@@ -126,13 +128,14 @@ class _Builder:
             forward, backward = _slot_changes(source, shape, keypath)
             if source.negated:
                 forward, backward = (*forward, Change("negate")), (Change("negate"), *backward)
-        return self._ref(at, keypath, forward, backward)
+        return self._ref(at, keypath, forward, backward, count=source.row is None)
 
     def others(self) -> None:
         """What the program kept beside model and optimizer, under its own name."""
+        taken = self.forward.keys() - {place[0] for place in self.layout.collections}
         for keypath in self.layout.others:
             name = keypath[0]
-            place = (f"legacy_{name}" if name in self.forward else name, *keypath[1:])
+            place = (f"legacy_{name}" if name in taken else name, *keypath[1:])
             self._whole(place, keypath, found(self.tree, keypath))
 
     def _whole(self, at: Keypath, keypath: Keypath, node: Tree) -> None:
@@ -192,6 +195,7 @@ class _Builder:
         backward: tuple[Change, ...],
         *,
         plain: bool = False,
+        count: bool = False,
     ) -> Ref:
         """A leaf on its way there; remembers the way back."""
         leaf = found(self.tree, keypath)
@@ -199,10 +203,10 @@ class _Builder:
             if plain:
                 self.taken.setdefault(keypath, Ref(at, None, ""))
                 return Ref(keypath, None, "")
-            if not isinstance(leaf, int):
-                raise CheckpointError("no array", keypath=keypath)
-            self.taken.setdefault(keypath, Ref(at, (), "int32", (Change("number"),)))
-            return Ref(keypath, None, "int32", (Change("number"),))
+            return self._number(at, keypath, leaf)
+        if count and leaf.dtype.startswith(("float", "bfloat")):
+            whole_number(self._one(leaf).item(), keypath)
+            forward, backward = (*forward, Change("as int32")), (Change(f"as {leaf.dtype}"),)
         single = self._single(leaf)
         if single != leaf.shape:
             forward = (Change("first"), *forward)
@@ -210,9 +214,20 @@ class _Builder:
         if any(step.name == "swap bytes" for step in leaf.steps):
             backward = (*backward, Change("swap"))
         ref = Ref(keypath, leaf.shape, leaf.dtype, forward)
-        back = Ref(at, _shape_after(single, forward), leaf.dtype, backward, leaf.tag, leaf.form)
+        dtype = "int32" if Change("as int32") in forward else leaf.dtype
+        back = Ref(at, _shape_after(single, forward), dtype, backward, leaf.tag, leaf.form)
         self.taken.setdefault(keypath, back)
         return ref
+
+    def _number(self, at: Keypath, keypath: Keypath, value: Any) -> Ref:
+        """A count that the program kept as a plain number."""
+        whole_number(value, keypath)
+        kept = (Change("as float64"),) if isinstance(value, float) else ()
+        self.taken.setdefault(keypath, Ref(at, (), "int32", (*kept, Change("number"))))
+        return Ref(keypath, None, "int32", (Change("number"),))
+
+    def _one(self, leaf: Leaf) -> Leaf:
+        return leaf.first() if leaf.shape else leaf
 
     def _single(self, leaf: Leaf) -> tuple[int, ...]:
         """The shape of one replica."""

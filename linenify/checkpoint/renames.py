@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
+from linenify.checkpoint.numbering import numberings
 from linenify.checkpoint.reading import Tree
 from linenify.checkpoint.scopes import Scope, Variable
 
@@ -69,7 +70,12 @@ def predicted(scope: Scope) -> Renames:
     return Renames(tuple(_predicted(scope, (), ())))
 
 
-def matched(scope: Scope, params: Tree, state: Mapping[str, Tree] | None = None) -> Renames:
+def matched(
+    scope: Scope,
+    params: Tree,
+    state: Mapping[str, Tree] | None = None,
+    created: Iterable[Keypath] = (),
+) -> Renames:
     """The map between a traced module and the trees of a checkpoint.
 
     Args:
@@ -77,12 +83,15 @@ def matched(scope: Scope, params: Tree, state: Mapping[str, Tree] | None = None)
         params: nested dicts of leaves (anything with a `shape` and a `dtype`).
         state: the flat legacy collection, `{"/Block_0/BatchNorm_1": {"mean": ...}}`;
             None when there is none, then collections are left out.
+        created: the keypaths of params in the order in which the legacy source creates
+            them, where that is known: it tells children apart that their names do not.
 
     Raises:
-        CheckpointError: leaves are left over on a side, or do not fit; names the scope.
+        CheckpointError: leaves are left over on a side, or do not fit, or more than one
+            way to pair them would do; names the scope.
     """
     root = _legacy_root(params, state, {child.name for child in scope.children})
-    matcher = _Matcher(only_params=state is None)
+    matcher = _Matcher(only_params=state is None, order=_orders(created))
     rows = matcher.rows(scope, root, ())
     if isinstance(rows, _Mismatch):
         raise CheckpointError(
@@ -122,6 +131,17 @@ def _legacy_root(params: Tree, state: Mapping[str, Tree] | None, children: set[s
     return root
 
 
+def _orders(created: Iterable[Keypath]) -> dict[Keypath, list[str]]:
+    """For each legacy scope its children, in the order of their first calls."""
+    orders: dict[Keypath, list[str]] = {}
+    for keypath in created:
+        for length in range(len(keypath) - 1):
+            names = orders.setdefault(keypath[:length], [])
+            if keypath[length] not in names:
+                names.append(keypath[length])
+    return orders
+
+
 def _graft(node: _Node) -> None:
     """Puts the params of children beside their state."""
     for name, child in node.below.items():
@@ -157,18 +177,27 @@ def flat(tree: Tree, above: Keypath = ()) -> Iterator[tuple[Keypath, Any]]:
         yield above, tree
 
 
+def _values(tree: Tree, above: Keypath = ()) -> Iterator[Keypath]:
+    """All that is in nested dicts, plain numbers and texts too; None is nothing."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _values(value, (*above, key))
+    elif tree is not None:
+        yield above
+
+
 # --- names -----------------------------------------------------------------------------------
 
 _NUMBERED = re.compile(r"(?:(?P<stem>.*)_)?(?P<number>\d+)")
 
 
-def _legacy_names(scope: Scope, *, shared: bool) -> dict[str, str]:
+def _legacy_names(scope: Scope, shared: Callable[[Scope, Scope], bool]) -> dict[str, str]:
     """Linen names of the children to legacy names.
 
     Args:
         scope: whose children.
-        shared: whether those that are called more often than it is were legacy's
-            shared modules, which take their number when they are constructed.
+        shared: which of them were legacy's shared modules, which take their number when
+            they are constructed.
     """
     children = scope.children
     names = {child.name: child.name for child in children if child.given}
@@ -176,7 +205,7 @@ def _legacy_names(scope: Scope, *, shared: bool) -> dict[str, str]:
     for child in children:
         if child.given or not child.counts:
             continue
-        bare = shared and child.calls > max(scope.calls, 1)
+        bare = shared(scope, child)
         when = child.created if bare or child.called < 0 else child.called
         events.append((when, child, bare))
     events.sort(key=lambda event: event[0])
@@ -185,6 +214,19 @@ def _legacy_names(scope: Scope, *, shared: bool) -> dict[str, str]:
     for child in children:
         names.setdefault(child.name, child.name)
     return names
+
+
+def _called_again(scope: Scope, child: Scope) -> bool:
+    return child.calls > max(scope.calls, 1)
+
+
+def _kept(scope: Scope, child: Scope) -> bool:
+    """Constructed in another expression than it is called in, or called again."""
+    return child.apart or _called_again(scope, child)
+
+
+def _none(scope: Scope, child: Scope) -> bool:  # noqa: ARG001 - one of three of a kind
+    return False
 
 
 def _stem(child: Scope) -> str:
@@ -206,7 +248,7 @@ def _by_number(names: Iterable[str]) -> list[str]:
 def _predicted(scope: Scope, legacy: Keypath, linen: Keypath) -> Iterator[Row]:
     for variable in scope.variables:
         yield _row(variable, legacy, linen, _legacy_shape(variable))
-    names = _legacy_names(scope, shared=True)
+    names = _legacy_names(scope, _called_again)
     for child in scope.children:
         yield from _predicted(child, (*legacy, names[child.name]), (*linen, child.name))
 
@@ -251,6 +293,7 @@ class _Mismatch:
 @dataclass
 class _Matcher:
     only_params: bool
+    order: Mapping[Keypath, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def rows(
@@ -264,6 +307,8 @@ class _Matcher:
                 continue
             tree = node.params if variable.collection == "params" else node.state
             leaf = _at(tree, variable.keypath)
+            if leaf is None and variable.keypath in _values(tree):
+                return _Mismatch((*legacy, *variable.keypath), "this is no array")
             if leaf is None:
                 return _Mismatch(
                     (*legacy, *variable.keypath),
@@ -288,7 +333,7 @@ class _Matcher:
         self, node: _Node, own: set[str], expected: set[tuple[bool, Keypath]]
     ) -> Keypath | None:
         for in_params, tree in ((True, node.params), (False, node.state)):
-            for keypath, _ in flat(tree):
+            for keypath in _values(tree):
                 mine = len(keypath) == 1 or keypath[0] in own or not in_params
                 if mine and (in_params, keypath) not in expected:
                     return keypath
@@ -306,16 +351,31 @@ class _Matcher:
                 f"in Linen {len(news)} ({', '.join(c.name for c in news) or 'none'})",
             )
         first: _Mismatch | None = None
-        for by_order, pairs in self._readings(scope, news, olds):
-            before = len(self.notes)
-            rows = self._paired(pairs, olds, legacy, linen)
+        for pairs in self._named(scope, news, olds, legacy):
+            rows = self._tried(pairs, olds, legacy, linen)
             if isinstance(rows, list):
-                if by_order:
-                    self.notes.append(_note(legacy, pairs))
                 return rows
+            first = rows if first is None else first
+        numbered = self._numbered(scope, news, olds, legacy, linen)
+        if numbered is not None:
+            return numbered
+        in_order = self._by_order(news, olds)
+        if in_order is not None:
+            rows = self._tried(in_order, olds, legacy, linen)
+            if isinstance(rows, list):
+                self.notes.append(_note(legacy, in_order))
+                return rows
+            first = rows if first is None else first
+        return first if first is not None else _Mismatch(legacy, self._names(scope, news, olds))
+
+    def _tried(
+        self, pairs: Sequence[_Pair], olds: Mapping[str, _Node], legacy: Keypath, linen: Keypath
+    ) -> list[Row] | _Mismatch:
+        before = len(self.notes)
+        rows = self._paired(pairs, olds, legacy, linen)
+        if isinstance(rows, _Mismatch):
             del self.notes[before:]
-            first = first or rows
-        return first or _Mismatch(legacy, self._names(scope, news, olds))
+        return rows
 
     def _paired(
         self, pairs: Sequence[_Pair], olds: Mapping[str, _Node], legacy: Keypath, linen: Keypath
@@ -328,24 +388,64 @@ class _Matcher:
             rows += inner
         return rows
 
-    def _readings(
-        self, scope: Scope, news: Sequence[Scope], olds: Mapping[str, _Node]
-    ) -> Iterator[tuple[bool, list[_Pair]]]:
-        """Ways to pair the children, the likeliest first: by name, then by order."""
-        for shared in (True, False):
-            names = _legacy_names(scope, shared=shared)
+    def _named(
+        self, scope: Scope, news: Sequence[Scope], olds: Mapping[str, _Node], legacy: Keypath
+    ) -> Iterator[list[_Pair]]:
+        """Ways to pair the children that name them all: as legacy calls them, as predicted."""
+        known = self.order.get(legacy, [])
+        if set(known) == set(olds):
+            pairs = list(zip(_by_order(news), known, strict=True))
+            if all(
+                child.name == name for child, name in pairs if child.given and child.name in olds
+            ):
+                yield pairs
+        for shared in (_called_again, _kept, _none):
+            names = _legacy_names(scope, shared)
             if {names[child.name] for child in news} == set(olds):
-                yield False, [(child, names[child.name]) for child in news]
+                yield [(child, names[child.name]) for child in news]
+
+    def _numbered(
+        self,
+        scope: Scope,
+        news: Sequence[Scope],
+        olds: Mapping[str, _Node],
+        legacy: Keypath,
+        linen: Keypath,
+    ) -> list[Row] | None:
+        """The only pairing that legacy's way to number allows; None if there is none.
+
+        Raises:
+            CheckpointError: there are several.
+        """
+        fixed = {child.name for child in news if child.given and child.name in olds}
+        bearing = {child.name for child in news} - fixed
+        fits: list[tuple[list[_Pair], list[Row]]] = []
+        for names in numberings(scope, bearing, olds.keys() - fixed, fixed):
+            pairs = [(child, names.get(child.name, child.name)) for child in news]
+            rows = self._tried(pairs, olds, legacy, linen)
+            if isinstance(rows, list) and all(pairs != other for other, _ in fits):
+                fits.append((pairs, rows))
+        if len(fits) > 1:
+            raise CheckpointError(
+                f"it cannot be told whether {_listed(fits[0][0])}, or {_listed(fits[1][0])}; "
+                "the legacy source can: name it with --legacy",
+                keypath=legacy,
+            )
+        return fits[0][1] if fits else None
+
+    def _by_order(self, news: Sequence[Scope], olds: Mapping[str, _Node]) -> list[_Pair] | None:
+        """The children one by one, where no class speaks against it."""
         fixed = {child.name for child in news if child.given and child.name in olds}
         left = _by_order(child for child in news if child.name not in fixed)
         free = _by_number(name for name in olds if name not in fixed)
         known = {stem for child in left for stem in child.stems}
         pairs = list(zip(left, free, strict=True))
-        if all(_of_class(child, name, known) for child, name in pairs):
-            yield True, [*((child, child.name) for child in news if child.name in fixed), *pairs]
+        if not all(_of_class(child, name, known) for child, name in pairs):
+            return None
+        return [*((child, child.name) for child in news if child.name in fixed), *pairs]
 
     def _names(self, scope: Scope, news: Sequence[Scope], olds: Iterable[str]) -> str:
-        names = _legacy_names(scope, shared=True)
+        names = _legacy_names(scope, _called_again)
         wanted = ", ".join(names[child.name] for child in news)
         return f"the checkpoint has {', '.join(olds)}, the trace predicts {wanted}"
 
@@ -357,8 +457,11 @@ def _of_class(child: Scope, name: str, known: set[str]) -> bool:
 
 
 def _note(legacy: Keypath, pairs: Sequence[tuple[Scope, str]]) -> str:
-    listed = ", ".join(f"{name} = {child.name}" for child, name in pairs)
-    return f"{spelled(legacy)}: matched by order, not by predicted names: {listed}"
+    return f"{spelled(legacy)}: matched by order, not by predicted names: {_listed(pairs)}"
+
+
+def _listed(pairs: Sequence[_Pair]) -> str:
+    return ", ".join(f"{name} = {child.name}" for child, name in pairs)
 
 
 def _at(tree: Tree, keypath: Keypath) -> Any:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from linenify.checkpoint.conversion import Plan, applied
+from linenify.checkpoint.asking import asked
+from linenify.checkpoint.conversion import Plan, applied, sources
 from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
 from linenify.checkpoint.layout import Layout, common_leading_axis, layout_of
 from linenify.checkpoint.leaf import Leaf
@@ -19,8 +17,16 @@ from linenify.checkpoint.planning import Kind, planned
 from linenify.checkpoint.reading import Tree
 from linenify.checkpoint.remap import found
 from linenify.checkpoint.renames import Renames, flat, matched
+from linenify.checkpoint.request import Request
 from linenify.checkpoint.scopes import from_json
-from linenify.checkpoint.worker import Request, as_json
+from linenify.checkpoint.several import (
+    completed,
+    created,
+    matched_parts,
+    named,
+    stripped,
+    taken_collections,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,21 @@ def convert(
     Raises:
         CheckpointError: the module does not fit, or the optimizer is unclear.
     """
-    layout = layout_of(tree, at)
+    layout, kind, request, notes = prepared(tree, request, kind, at)
+    return concluded(tree, layout, kind, request, (ask or asked)(request), notes)
+
+
+def prepared(
+    tree: Tree, request: Request, kind: Kind | None, at: Keypath
+) -> tuple[Layout, Kind, Request, list[str]]:
+    """What to make, and the request with what the checkpoint adds to it; notes about that.
+
+    Raises:
+        CheckpointError: the optimizer, or which model is meant, is unclear.
+    """
+    layout = layout_of(tree, at, [named(name) for name in request.parts])
+    if layout.models and not request.parts:
+        raise CheckpointError(_several_models(layout), keypath=layout.params)
     if kind is None:
         kind = Kind.TRAIN_STATE if layout.optimizer is not None else Kind.VARIABLES
     notes: list[str] = []
@@ -75,13 +95,38 @@ def convert(
         request = replace(request, optimizer=guess)
     if not wants_state:
         request = replace(request, optimizer="", tx="")
-    answer = (ask or asked)(request)
+    return layout, kind, completed(request, tree, layout), notes
+
+
+def _several_models(layout: Layout) -> str:
+    listed = ", ".join(map(spelled, layout.models))
+    words = " ".join(f"--module {spelled(model)}=FILE:CLASS" for model in layout.models)
+    return f"several models lie here ({listed}); name a module for each: {words}"
+
+
+def concluded(
+    tree: Tree,
+    layout: Layout,
+    kind: Kind,
+    request: Request,
+    answer: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> Conversion:
+    """The conversion that an answer leads to.
+
+    Raises:
+        CheckpointError: the module does not fit.
+    """
     layout, renames = _matched(tree, layout, answer)
-    notes += renames.notes
-    if request.legacy:
-        notes.append(_confirmed(answer, renames))
+    told = [*notes, *answer.get("notes", ()), *renames.notes]
+    if "parts" not in answer:
+        told.append(_confirmed(answer, renames))
+    else:
+        for name, part in answer["parts"].items():
+            told.append(_confirmed(part, _own(renames, named(name)), name))
+    differing = _differing(tree, layout, layout.parts) if layout.replicas else []
     if layout.replicas:
-        notes.append(_about_replicas(tree, layout))
+        told.append(_about_replicas(layout, differing))
     plan = planned(
         tree,
         layout,
@@ -90,7 +135,9 @@ def convert(
         opt_state=answer.get("opt_state"),
         negated=_negated(request.optimizer),
     )
-    return Conversion(plan, renames, layout, tuple(filter(None, notes)), request.optimizer)
+    if differing:
+        plan = replace(plan, backward={})
+    return Conversion(plan, renames, layout, tuple(filter(None, told)), request.optimizer)
 
 
 def _negated(optimizer: str) -> bool:
@@ -106,34 +153,6 @@ def _negated(optimizer: str) -> bool:
 
 
 _WITH_MOMENTUM = ("Momentum", "LARS")
-
-
-def asked(request: Request, timeout: float = 600) -> Mapping[str, Any]:
-    """The answer of the process that runs the user's code.
-
-    Raises:
-        CheckpointError: the code raised, or took too long.
-    """
-    command = [sys.executable, "-m", "linenify.checkpoint.worker"]
-    try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            input=as_json(request),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CheckpointError(f"the module was traced for {timeout:.0f} seconds; gave up") from None
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise CheckpointError(f"the module cannot be traced: {last}") from None
-    if "error" in answer:
-        raise CheckpointError(f"the module cannot be traced: {answer['error']}")
-    return answer
 
 
 def guessed_optimizer(tree: Tree, layout: Layout) -> str:
@@ -174,53 +193,58 @@ def _has_momenta(tree: Tree, layout: Layout) -> bool:
 
 
 def _matched(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Layout, Renames]:
-    scope = from_json(answer["scope"])
     try:
-        return layout, _match(tree, layout, scope)
+        return _match(tree, layout, answer)
     except CheckpointError:
         replicas = 0 if layout.replicas else common_leading_axis(tree, layout)
         if not replicas:
             raise
-        stripped = replace(layout, replicas=replicas)
         try:
-            return stripped, _match(tree, stripped, scope)
+            stacked = _match(tree, replace(layout, replicas=replicas), answer)
         except CheckpointError:
-            pass
-        raise
+            stacked = None
+        if stacked is None:
+            raise
+        if _differing(tree, stacked[0], stacked[0].targets):
+            raise CheckpointError(
+                f"every leaf has a leading axis of {replicas}, and the params differ along it: "
+                "these are no replicas, but an ensemble, which remap cannot take apart",
+                keypath=layout.params,
+            ) from None
+        return stacked
 
 
-def _match(tree: Tree, layout: Layout, scope: Any) -> Renames:
-    params = _stripped(found(tree, layout.params), layout.replicas)
+def _match(tree: Tree, layout: Layout, answer: Mapping[str, Any]) -> tuple[Layout, Renames]:
+    if "parts" in answer:
+        renames = matched_parts(tree, layout, answer["parts"])
+        return taken_collections(layout, renames), renames
+    params = stripped(found(tree, layout.params), layout.replicas)
     state = None
     if layout.state is not None:
-        state = _stripped(found(tree, layout.state), layout.replicas)
-    return matched(scope, params, state)
+        state = stripped(found(tree, layout.state), layout.replicas)
+    return layout, matched(from_json(answer["scope"]), params, state, created(answer))
 
 
-def _stripped(tree: Tree, replicas: int) -> Tree:
-    if isinstance(tree, Mapping):
-        return {key: _stripped(value, replicas) for key, value in tree.items()}
-    if replicas and isinstance(tree, Leaf) and tree.shape[:1] == (replicas,):
-        return tree.first()
-    return tree
-
-
-def _about_replicas(tree: Tree, layout: Layout) -> str:
+def _differing(tree: Tree, layout: Layout, parts: Sequence[Keypath]) -> list[Keypath]:
     """Which leaves are not the same on all devices."""
     leaves = {
-        (*part, *keypath): leaf
-        for part in layout.parts
-        for keypath, leaf in flat(found(tree, part))
+        (*part, *keypath): leaf for part in parts for keypath, leaf in flat(found(tree, part))
     }
-    differing = [
+    return [
         keypath
         for keypath, leaf in leaves.items()
         if leaf.shape[:1] == (layout.replicas,) and not _equal_replicas(leaf)
     ]
+
+
+def _about_replicas(layout: Layout, differing: Sequence[Keypath]) -> str:
     text = f"replicated over {layout.replicas} devices: the first replica is taken"
     if not differing:
         return text
-    return f"{text}; they differ in {len(differing)} leaves, for one in {spelled(differing[0])}"
+    return (
+        f"{text}; they differ in {len(differing)} leaves, for one in {spelled(differing[0])}: "
+        "so there is no way back"
+    )
 
 
 def _equal_replicas(leaf: Leaf) -> bool:
@@ -242,12 +266,27 @@ def _equal_replicas(leaf: Leaf) -> bool:
     return True
 
 
-def _confirmed(answer: Mapping[str, Any], renames: Renames) -> str:
+def _own(renames: Renames, place: Keypath) -> Renames:
+    """The rows of one of several models, as if it were alone."""
+    rows = []
+    for row in renames.rows:
+        if row.legacy[0] == "params" and row.legacy[1 : len(place) + 1] == place:
+            below = row.legacy[len(place) + 1 :]
+            rows.append(replace(row, legacy=("params", *below[below[:1] == ("params",) :])))
+    return Renames(tuple(rows))
+
+
+def _confirmed(answer: Mapping[str, Any], renames: Renames, name: str = "") -> str:
     """Compares with what the legacy source itself initialises.
 
     Raises:
         CheckpointError: it names or shapes a leaf otherwise.
     """
+    who = f"{name}: " if name else ""
+    if "unconfirmed" in answer:
+        return f"{who}not confirmed by a legacy initialisation: {answer['unconfirmed']}"
+    if "legacy" not in answer:
+        return ""
     for root in ("params", "state"):
         theirs = {tuple(at): tuple(shape) for at, shape, _ in answer["legacy"][root]}
         ours = {row.legacy[1:]: row.shape for row in renames.rows if row.legacy[0] == root}
@@ -255,14 +294,15 @@ def _confirmed(answer: Mapping[str, Any], renames: Renames) -> str:
             continue
         for keypath in sorted(theirs.keys() ^ ours.keys()):
             side = "the legacy source" if keypath in theirs else "the checkpoint"
-            raise CheckpointError(f"only {side} has this leaf", keypath=(root, *keypath))
+            raise CheckpointError(f"{who}only {side} has this leaf", keypath=(root, *keypath))
         for keypath, shape in theirs.items():
             if shape != ours[keypath]:
                 raise CheckpointError(
-                    f"{list(shape)} in the legacy source, {list(ours[keypath])} in the checkpoint",
+                    f"{who}{list(shape)} in the legacy source, "
+                    f"{list(ours[keypath])} in the checkpoint",
                     keypath=(root, *keypath),
                 )
-    return "the legacy source initialises the same leaves"
+    return f"{who}the legacy source initialises the same leaves"
 
 
 def checked(plan: Plan, tree: Tree, *, inverse: bool = False) -> Tree:
@@ -271,15 +311,26 @@ def checked(plan: Plan, tree: Tree, *, inverse: bool = False) -> Tree:
     Raises:
         CheckpointError: leaves are missing, left over, or of another shape or dtype.
     """
-    skeleton = plan.backward if inverse else plan.forward
+    skeleton, other = plan.forward, plan.backward
+    if inverse:
+        skeleton, other = other, skeleton
     if not skeleton:
         raise CheckpointError("this map leaves parts out, and so has no way back")
+    if other and not sources(skeleton) <= _leaves(tree) and sources(other) <= _leaves(tree):
+        way = "leave --inverse out" if inverse else "--inverse goes back"
+        raise CheckpointError(f"this checkpoint is on the other side of the map already; {way}")
     made = applied(skeleton, tree)
     known = _places(plan.forward if inverse else plan.backward)
     for keypath, _ in flat(tree):
         if keypath not in known and plan.backward:
             raise CheckpointError("the map does not know this leaf", keypath=keypath)
     return made
+
+
+def _leaves(tree: Tree, at: Keypath = ()) -> set[Keypath]:
+    if isinstance(tree, Mapping):
+        return {k for key, value in tree.items() for k in _leaves(value, (*at, key))}
+    return {at}
 
 
 def _places(skeleton: Any, at: Keypath = ()) -> set[Keypath]:

@@ -42,6 +42,8 @@ class Scope:
         called: when it first ran; -1 for never.
         calls: how many times it was called.
         variables: its own.
+        apart: whether it was constructed elsewhere than in the expression that calls it
+            first, as legacy's shared modules were.
         children: in the order of their creation.
     """
 
@@ -54,6 +56,7 @@ class Scope:
     calls: int
     variables: tuple[Variable, ...] = ()
     children: tuple[Scope, ...] = ()
+    apart: bool = False
 
     def all_variables(self, above: Keypath = ()) -> Iterator[tuple[Keypath, Variable]]:
         """Every variable with its keypath below its collection."""
@@ -75,6 +78,9 @@ def to_json(scope: Scope) -> dict[str, Any]:
     return asdict(scope)
 
 
+_PLAIN = ("name", "given", "counts", "created", "called", "calls", "apart")
+
+
 def from_json(data: Mapping[str, Any]) -> Scope:
     """A scope from what `to_json` made of it."""
     variables = tuple(
@@ -88,5 +94,5 @@ def from_json(data: Mapping[str, Any]) -> Scope:
         for each in data["variables"]
     )
     children = tuple(map(from_json, data["children"]))
-    rest = {key: data[key] for key in ("name", "given", "counts", "created", "called", "calls")}
+    rest = {key: data[key] for key in _PLAIN}
     return Scope(**rest, stems=tuple(data["stems"]), variables=variables, children=children)

@@ -23,6 +23,7 @@ from linenify.checkpoint.reading import MAX_NDIM, MAX_NODES, Tree, read_msgpack
 from linenify.checkpoint.remap import put
 
 _STEP = re.compile(r"(?P<prefix>.*?)(?P<step>\d+(?:\.\d+)?)")
+_ORBAX = ("_CHECKPOINT_METADATA", "_METADATA")
 _MAX_HEADER = 100 << 20
 _MAX_ENTRY = 1 << 20
 _SAFE = {
@@ -51,6 +52,8 @@ def read(path: Path) -> Tree:
         raise CheckpointError(f"{path} does not exist")
     with path.open("rb") as file:
         head = file.read(9)
+    if not head:
+        raise CheckpointError(f"{path} is empty")
     try:
         if head[:4] == b"PK\x03\x04":
             return read_npz(path)
@@ -72,6 +75,11 @@ def newest(folder: Path, prefix: str = "checkpoint_") -> Path:
         found = _STEP.fullmatch(path.name)
         if found and found["prefix"] == prefix and path.is_file():
             steps[float(found["step"])] = path
+    if not steps and any((folder / name).exists() for name in _ORBAX):
+        raise CheckpointError(
+            f"{folder} is a checkpoint of Orbax, which remap writes and does not read: "
+            "restore it with Orbax and write it with flax.serialization.to_bytes"
+        )
     if not steps:
         raise CheckpointError(f"{folder} holds no file {prefix}N")
     return steps[max(steps)]

@@ -7,11 +7,17 @@ Legacy numbered children when they were *called*, Linen does when they are
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import os
+import sys
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -86,6 +92,42 @@ def _numbers(leaf: Any) -> jax.Array:
     return leaf if isinstance(leaf, jax.Array) else jnp.ones(leaf.shape, leaf.dtype)
 
 
+@dataclass(frozen=True)
+class _Spot:
+    """The expression of the user's code that is being evaluated."""
+
+    frame: tuple[int, int] = (0, 0)
+    begin: tuple[int, int] = (0, 0)
+    end: tuple[int, int] = (0, 0)
+
+    def holds(self, other: _Spot) -> bool:
+        """Whether another expression of the same run of the code is a part of this one."""
+        return self.frame == other.frame and self.begin <= other.begin and other.end <= self.end
+
+
+def _spot() -> _Spot:
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - `inspect` reads source files, which takes long
+    while frame is not None and _is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return _Spot()
+    run = (id(frame), id(frame.f_code))
+    places = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    line, end_line, column, end_column = next(places, (None, None, None, None))
+    if line is None or end_line is None or column is None or end_column is None:
+        return _Spot(run)
+    return _Spot(run, (line, column), (end_line, end_column))
+
+
+@functools.cache
+def _is_ours(filename: str) -> bool:
+    """Whether code belongs to Flax, JAX or this tracer: the user's expression is further up."""
+    return filename.startswith(("<", *_OURS)) or filename == contextlib.__file__
+
+
+_OURS = tuple(f"{Path(file).parent}{os.sep}" for file in (flax.__file__, jax.__file__, __file__))
+
+
 @dataclass
 class _Noted:
     """What is known of the module at one path."""
@@ -96,6 +138,8 @@ class _Noted:
     called: int = -1
     calls: int = 0
     axes: tuple[int, ...] = ()
+    made_at: _Spot | None = None
+    apart: bool = False
 
 
 @dataclass
@@ -113,6 +157,7 @@ class _Seen:
             return
         note = self.notes.setdefault(path, _Noted())
         note.module, note.given, note.created = type(module), given, next(self.clock)
+        note.made_at = _spot()
 
     def called(self, module: nn.Module, arguments: Sequence[Any]) -> Keypath:
         """A module is called; by itself, when it is the one that runs."""
@@ -121,6 +166,7 @@ class _Seen:
         note.module = note.module or type(module)
         if note.called < 0:
             note.called = next(self.clock)
+            note.apart = note.made_at is not None and not _spot().holds(note.made_at)
         if not self.running or self.running[-1] != path:
             note.calls += 1
         if isinstance(module, nn.DenseGeneral) and arguments:
@@ -167,6 +213,7 @@ class _Seen:
             note.calls,
             tuple(owned.get(path, ())),
             tuple(self._scope(other, owned) for other in below),
+            note.apart,
         )
 
 

@@ -17,7 +17,7 @@ from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
 
 if TYPE_CHECKING:
-    from linenify.checkpoint.worker import Request
+    from linenify.checkpoint.request import Request
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<spec>.*)", re.DOTALL)
 
@@ -25,7 +25,7 @@ _NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<spec>.*)", re.DOTALL)
 @contextlib.contextmanager
 def user_module(request: Request) -> Iterator[tuple[Any, list[Any], dict[str, Any]]]:
     """The module instance with its positional and named inputs; valid inside."""
-    with named_object(request.module) as found:
+    with named_object(request.module, request.project) as found:
         namespace = vars(sys.modules[getattr(found, "__module__", "builtins")])
         make = Inputs(namespace)
         fields = make.literals(request.fields)
@@ -40,20 +40,25 @@ def user_module(request: Request) -> Iterator[tuple[Any, list[Any], dict[str, An
 
 def arguments(request: Request, make: Inputs) -> tuple[list[Any], dict[str, Any]]:
     """Inputs in a row and by name."""
-    row, named = [], {}
-    for text in request.inputs:
-        found = _NAMED.fullmatch(text)
+    row, named = [], dict(request.named)
+    for notation in request.inputs:
+        found = _NAMED.fullmatch(notation) if isinstance(notation, str) else None
         if found is not None:
             named[found["name"]] = found["spec"]
         else:
-            row.append(text)
+            row.append(notation)
     args = make.positional(row)
     return args, make.named(named, args)
 
 
 @contextlib.contextmanager
-def named_object(name: str) -> Iterator[Any]:
+def named_object(name: str, project: str = "") -> Iterator[Any]:
     """What `pkg.file:name` or `path/file.py:name` stands for.
+
+    Args:
+        name: as above.
+        project: the folder that imports start from; empty for that of the file, or of
+            its package.
 
     Raises:
         CheckpointError: there is no such thing.
@@ -64,16 +69,11 @@ def named_object(name: str) -> Iterator[Any]:
     if not place or not attribute:
         raise CheckpointError(f"{name!r} is neither pkg.file:Class nor path/file.py:Class")
     if place.endswith(".py"):
-        path = Path(place)
-        if not path.is_file():
-            raise CheckpointError(f"{place} does not exist")
-        root = _root(path)
-        files = UserFiles(root if root is not None else path)
-        with files.active():
-            loaded = files.load(path.resolve().relative_to(files.folder).as_posix())
+        with _file(Path(place), project) as loaded:
             yield _attribute(loaded, attribute, name)
         return
-    sys.path.insert(0, str(Path.cwd()))
+    home = project or str(Path.cwd())
+    sys.path.insert(0, home)
     try:
         try:
             loaded = importlib.import_module(place)
@@ -81,7 +81,23 @@ def named_object(name: str) -> Iterator[Any]:
             raise CheckpointError(f"{place} cannot be imported: {error}") from error
         yield _attribute(loaded, attribute, name)
     finally:
-        sys.path.remove(str(Path.cwd()))
+        sys.path.remove(home)
+
+
+@contextlib.contextmanager
+def _file(path: Path, project: str) -> Iterator[Any]:
+    """A file, imported as part of its package, or of its project."""
+    if not path.is_file() and project and (Path(project) / path).is_file():
+        path = Path(project) / path
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist")
+    path = path.resolve()
+    if project and path.is_relative_to(Path(project).resolve()):
+        files = UserFiles(Path(project))
+    else:
+        files = UserFiles(_root(path) or path)
+    with files.active():
+        yield files.load(path.relative_to(files.folder).as_posix())
 
 
 def _root(path: Path) -> Path | None:
@@ -108,5 +124,6 @@ def _placed(
     """Keywords as fields, or as arguments of the call, wherever the class takes them."""
     known = {each.name for each in dataclasses.fields(module_class) if each.init}
     signature = inspect.signature(getattr(module_class, method)).parameters
-    call = {k: v for k, v in fields.items() if k not in known and k in signature}
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in signature.values())
+    call = {k: v for k, v in fields.items() if k not in known and (takes_all or k in signature)}
     return {k: v for k, v in fields.items() if k not in call}, call

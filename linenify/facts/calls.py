@@ -61,6 +61,7 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.layers import (
+    check_carry,
     check_initializers,
     check_migrated,
     layer_of,
@@ -159,6 +160,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return
             case ModuleApi(module=module, name="initialize_carry"):
                 recurrent.emit_carry(plan, source, call, module)
+                check_carry(plan, call)
                 return
             case ModuleApi(name=name) if name not in MODULE_API:
                 raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")

@@ -227,6 +227,13 @@ def check_initializers(plan: Plan, call: ast.Call, module: Module) -> None:
             widen_initializers(plan, plan.flow.values.get(entry.node, frozenset()))
 
 
+def check_carry(plan: Plan, call: ast.Call) -> None:
+    """Widens the `init_fn` of `Cell.initialize_carry(rng, batch_dims, size, init_fn)`."""
+    named = (keyword.value for keyword in call.keywords if keyword.arg == "init_fn")
+    for node in (*call.args[3:4], *named):
+        widen_initializers(plan, plan.flow.values.get(node, frozenset()))
+
+
 def widen_initializers(plan: Plan, value: Value) -> None:
     """Layers of Linen call an initialiser with a dtype as well."""
     for atom in value:

@@ -36,6 +36,12 @@ INPUTS = {
     "Functions": ROWS,
     "Counter": ROWS,
     "Methods": ROWS,
+    "Values": ROWS,
+    "Lent": ROWS,
+    "Listed": ROWS,
+    "Recursive": ROWS,
+    "Attending": ("f32", (2, 4, 5)),
+    "Pyramid": ROWS,
 }
 
 OPTIMIZERS = {

@@ -75,7 +75,18 @@ def test_a_source_that_is_not_the_map_s_is_refused(converted, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["SRC", "NEW"], "name the migrated class with --module"),
+        (["SRC", "NEW", "--input", "f32[2]"], "say how to run a --module"),
+        (["SRC", "NEW", "--project", "EMPTY"], "no module class was found here"),
+        (["SRC", "NEW", "--module", "a=m.py:M", "--module", "m.py:N"], "each has a name"),
+        (["SRC", "NEW", "--module", "a=m.py:M", "--input", "f32[2]"], "of which model?"),
+        (["SRC", "EMPTY/no/new", "--module", "x.py:M"], "there is no folder"),
+        (["SRC", "NEW", "--map", "MAP", "--save-map", "EMPTY/no/new"], "there is no folder"),
+        (["SRC", "SRC", "--map", "MAP", "--force"], "is the checkpoint that is read"),
+        (["HOME", "SRC", "--map", "MAP", "--force"], "is the checkpoint that is read"),
+        (["SRC", "EMPTY", "--map", "MAP", "--force"], "is a folder; name a file in it"),
+        (["EMPTY", "NEW", "--map", "MAP"], "holds no file checkpoint_N"),
+        (["ORBAX", "NEW", "--map", "MAP"], "is a checkpoint of Orbax"),
+        (["NOTHING", "NEW", "--map", "MAP"], "is empty"),
         (["SRC", "--map", "MAP"], "name DST"),
         (["SRC", "NEW", "--module", "x.py:M", "--inverse"], "needs a map|goes by a map"),
         (["SRC", "MAP", "--map", "MAP"], "exists; --force replaces it"),
@@ -89,7 +100,15 @@ def test_wrong_usage_is_explained(converted, tmp_path, capsys, arguments, compla
         "SRC": str(converted / "checkpoint_7"),
         "MAP": str(converted / "map.json"),
         "NEW": str(tmp_path / "new"),
+        "EMPTY": str(tmp_path),
+        "HOME": str(converted),
+        "ORBAX": str(tmp_path / "orbax"),
+        "NOTHING": str(tmp_path / "nothing"),
+        "EMPTY/no/new": str(tmp_path / "no" / "new"),
     }
+    (tmp_path / "orbax").mkdir()
+    (tmp_path / "orbax" / "_CHECKPOINT_METADATA").touch()
+    (tmp_path / "nothing").touch()
     assert main(["remap", *(names.get(each, each) for each in arguments)]) == 2
     error = capsys.readouterr().err
     assert any(part in error for part in complaint.split("|")), error

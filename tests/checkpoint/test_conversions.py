@@ -140,7 +140,55 @@ def test_replicas_that_differ_are_named(there_and_back):
     tree["target"]["params"]["Dense_1"]["bias"][1] += 1
     _, conversion = there_and_back(tree, same=False, optimizer="Adam")
     (note,) = conversion.notes
-    assert note.endswith("they differ in 1 leaves, for one in target/params/Dense_1/bias")
+    assert "they differ in 1 leaves, for one in target/params/Dense_1/bias" in note
+    assert not conversion.plan.backward
+
+
+def test_an_ensemble_is_not_taken_for_replicas(there_and_back):
+    tree = replicated(nested())
+    tree["Dense_1"]["bias"][1] += 1
+    with pytest.raises(CheckpointError, match="the params differ along it"):
+        there_and_back(tree)
+
+
+@pytest.mark.parametrize("step", [7, 7.0, np.asarray(7.0, "f4"), np.int32(7), np.float64(7)])
+def test_steps_of_every_kind_count(there_and_back, step):
+    made, _ = there_and_back(optimizer(step=step), optimizer="Adam")
+    assert (made["step"].dtype, int(made["step"])) == (np.int32, 7)
+    assert made["opt_state"]["0"]["count"].dtype == np.int32
+
+
+@pytest.mark.parametrize("step", [7.5, 2**40, np.asarray(0.5, "f4"), True, float("nan")])
+def test_a_step_that_counts_nothing_is_an_error(there_and_back, step):
+    with pytest.raises(CheckpointError, match=r"state/step: .* is no number of steps"):
+        there_and_back(optimizer(step=step), optimizer="Adam")
+
+
+@pytest.mark.parametrize("value", [1.5, 3, "text"])
+def test_plain_values_among_the_params_are_not_dropped(there_and_back, value):
+    tree = nested()
+    tree["Dense_0"]["extra"] = value
+    with pytest.raises(CheckpointError, match=r"Dense_0/extra: .* no such variable"):
+        there_and_back(tree)
+    tree = nested()
+    tree["Dense_0"]["bias"] = value
+    with pytest.raises(CheckpointError, match=r"Dense_0/bias: .* this is no array"):
+        there_and_back(tree)
+
+
+def test_a_map_is_not_applied_to_what_it_made(there_and_back, tmp_path):
+    _, conversion = there_and_back(optimizer(), optimizer="Adam")
+    with pytest.raises(CheckpointError, match="on the other side of the map already"):
+        checked(conversion.plan, read(tmp_path / "new"))
+    with pytest.raises(CheckpointError, match="leave --inverse out"):
+        checked(conversion.plan, read(tmp_path / "checkpoint_7"), inverse=True)
+
+
+def test_another_checkpoint_of_the_map_with_a_step_too_large_is_an_error(there_and_back, tmp_path):
+    _, conversion = there_and_back(optimizer(step=7), optimizer="Adam")
+    (tmp_path / "other").write_bytes(serialization.msgpack_serialize(optimizer(step=2**40)))
+    with pytest.raises(CheckpointError, match="is no number of steps"):
+        checked(conversion.plan, read(tmp_path / "other"))
 
 
 def test_bfloat16_of_old_versions(there_and_back):

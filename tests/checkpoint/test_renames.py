@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 from flax.training.checkpoints import convert_pre_linen
 
-from linenify.checkpoint import CheckpointError, predicted, remap, renames, restored
+from linenify.checkpoint import CheckpointError, matched, predicted, remap, renames, restored
 from linenify.checkpoint.scopes import from_json, to_json
 from linenify.checkpoint.tracing import trace
 
@@ -238,3 +238,65 @@ def test_names_of_another_origin_are_matched_by_order_and_noted():
 def test_scopes_survive_json():
     scope = trace(Norms(), jax.ShapeDtypeStruct((2, 4, 4, 6), jnp.float32))
     assert from_json(to_json(scope)) == scope
+
+
+class KeptInAList(nn.Module):
+    """Shared layers, unnamed, called in another order than they are made."""
+
+    @nn.compact
+    def __call__(self, x):
+        layers = [nn.Dense(6) for _ in range(3)]
+        for layer in reversed(layers):
+            x = layer(x)
+        return x
+
+
+class KeptInSetup(nn.Module):
+    def setup(self):
+        self.one = nn.Dense(6)
+        self.two = nn.Dense(6)
+
+    def __call__(self, x):
+        return self.one(self.two(x))
+
+
+class OneOfTwoKept(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        kept, also = nn.Dense(6), nn.Dense(6)
+        return kept(also(x))
+
+
+def test_shared_modules_are_numbered_where_they_are_made():
+    params = {str(n): dense(float(n)) for n in range(3)}
+    names = renames(KeptInAList(), X, params=params)
+    made = first_numbers(remap(params, names)["params"])
+    assert made == {"Dense_0": 0.0, "Dense_1": 1.0, "Dense_2": 2.0}
+    assert not names.notes
+
+
+def test_so_are_those_that_setup_makes():
+    params = {"0": dense(0.0), "1": dense(1.0)}
+    made = first_numbers(remap(params, renames(KeptInSetup(), X, params=params))["params"])
+    assert made == {"one": 0.0, "two": 1.0}
+    params = {"Dense_0": dense(0.0), "Dense_1": dense(1.0)}
+    made = first_numbers(remap(params, renames(KeptInSetup(), X, params=params))["params"])
+    assert made == {"two": 0.0, "one": 1.0}
+
+
+def test_what_cannot_be_told_is_refused():
+    params = {"0": dense(0.0), "Dense_1": dense(1.0)}
+    with pytest.raises(CheckpointError, match="it cannot be told whether"):
+        renames(OneOfTwoKept(), X, params=params)
+
+
+def test_the_order_of_a_legacy_initialisation_tells():
+    params = {"0": dense(0.0), "Dense_1": dense(1.0)}
+    scope = trace(OneOfTwoKept(), X)
+    for order, wanted in (
+        (["Dense_1", "0"], {"Dense_1": 1.0, "Dense_0": 0.0}),
+        (["0", "Dense_1"], {"Dense_1": 0.0, "Dense_0": 1.0}),
+    ):
+        created = [(name, leaf) for name in order for leaf in ("kernel", "bias")]
+        names = matched(scope, params, None, created)
+        assert first_numbers(remap(params, names)["params"]) == wanted

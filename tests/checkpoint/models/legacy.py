@@ -149,3 +149,98 @@ class Methods(nn.Module):
   @nn.module_method
   def decode(self, z):
     return self._decoder()(z)
+
+
+class Values(nn.Module):
+  """Module classes, shared instances and partials passed around as values."""
+
+  def apply(self, x):
+    shared = nn.Dense.partial(features=6).shared()
+    first = nn.Dense.partial(bias=False)
+    x = Wrapper(x, first, shared)
+    x = Wrapper(x, nn.Dense, shared, act=nn.relu)
+    make = lambda n: nn.Dense.partial(features=n)
+    x = make(6)(x)
+    return make(3)(x + make(6)(x), name='last')
+
+
+class Wrapper(nn.Module):
+
+  def apply(self, x, layer, shared, act=nn.tanh):
+    x = layer(x, 6)
+    x = act(shared(x))
+    return layer(x, 6, name='out')
+
+
+class Lent(nn.Module):
+  """Layers made here are called by a child and by a function."""
+
+  def apply(self, x):
+    layer = nn.Dense.shared(features=6)
+    named = nn.Dense.shared(features=6, name='named_one')
+    y = User(x, layer, named)
+    y = y + layer(jnp.tanh(y))
+    return nn.Dense(helper(y, named), 3)
+
+
+class User(nn.Module):
+
+  def apply(self, x, layer, other):
+    x = nn.Dense(x, 6)
+    return other(layer(layer(x))) + nn.Dense(x, 6)
+
+
+def helper(x, layer):
+  return layer(nn.LayerNorm(x)) + nn.Dense(x, 6)
+
+
+class Listed(nn.Module):
+  """Shared layers, numbered where they are made, called in another order."""
+
+  def apply(self, x):
+    layers = [nn.Dense.shared(features=6) for _ in range(3)]
+    heads = {'a': nn.Dense.shared(features=3, name='head'), 'b': nn.Dense.shared(features=3)}
+    for layer in reversed(layers):
+      x = nn.tanh(layer(x))
+    return heads['b'](x) - heads['a'](x)
+
+
+class Tree(nn.Module):
+
+  def apply(self, x, depth=3):
+    if depth == 0:
+      return nn.Dense(x, 6)
+    y = Tree(nn.tanh(nn.Dense(x, 6)), depth=depth - 1)
+    return x + y + Tree(x, depth=0)
+
+
+class Recursive(nn.Module):
+  """A class that calls itself."""
+
+  def apply(self, x):
+    return nn.Dense(Tree(x), 3)
+
+
+class Attending(nn.Module):
+
+  def apply(self, x):
+    memory = nn.Dense(x[:, ::-1], 8)
+    x = nn.Dense(x, 8)
+    y = nn.MultiHeadDotProductAttention(nn.LayerNorm(x), nn.LayerNorm(memory), num_heads=2)
+    x = x + y
+    y = nn.SelfAttention(nn.LayerNorm(x), num_heads=2, qkv_features=4, bias=False)
+    pos = self.param('pos', (1, x.shape[1], 8), nn.initializers.normal(0.1))
+    return nn.Dense((x + y + pos).mean(1), 3)
+
+
+class Pyramid(nn.Module):
+  """Children of nested functions and comprehensions."""
+
+  def apply(self, x, levels=3):
+    def up(y, i):
+      return nn.Dense(y, 6, name=f'up_{i}') if i else nn.Dense(y, 6)
+    parts = [up(x, i) for i in range(levels)]
+    table = {i: nn.Dense(p, 6) for i, p in enumerate(parts)}
+    x = sum(table.values())
+    x, y = nn.Dense(x, 6), nn.Dense(x + 1., 6)
+    return nn.Dense(jnp.concatenate([y, x], -1), 3)

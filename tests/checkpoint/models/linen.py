@@ -1,6 +1,7 @@
 """Small models as they were written for flax.nn: what `linenify` migrated is in `linen.py`."""
 
-from typing import Sequence
+import functools
+from typing import Any, Callable, Sequence
 
 from flax import linen as nn
 import jax
@@ -181,3 +182,119 @@ class Methods(nn.Module):
 
   def decode(self, z):
     return self.decoder(z)
+
+
+class Values(nn.Module):
+  """Module classes, shared instances and partials passed around as values."""
+
+  @nn.compact
+  def __call__(self, x):
+    shared = nn.Dense(features=6)
+    first = functools.partial(nn.Dense, use_bias=False)
+    x = Wrapper(first, shared)(x)
+    x = Wrapper(nn.Dense, shared, act=nn.relu)(x)
+    make = lambda n: functools.partial(nn.Dense, features=n)
+    x = make(6)()(x)
+    return make(3)(name='last')(x + make(6)()(x))
+
+
+class Wrapper(nn.Module):
+
+  layer: Callable
+  shared: Any
+  act: Callable = nn.tanh
+
+  @nn.compact
+  def __call__(self, x):
+    x = self.layer(6)(x)
+    x = self.act(self.shared(x))
+    return self.layer(6, name='out')(x)
+
+
+class Lent(nn.Module):
+  """Layers made here are called by a child and by a function."""
+
+  @nn.compact
+  def __call__(self, x):
+    layer = nn.Dense(features=6)
+    named = nn.Dense(features=6, name='named_one')
+    y = User(layer, named)(x)
+    y = y + layer(jnp.tanh(y))
+    return nn.Dense(3)(helper(y, named))
+
+
+class User(nn.Module):
+
+  layer: Any
+  other: Any
+
+  @nn.compact
+  def __call__(self, x):
+    x = nn.Dense(6)(x)
+    return self.other(self.layer(self.layer(x))) + nn.Dense(6)(x)
+
+
+def helper(x, layer):
+  return layer(nn.LayerNorm()(x)) + nn.Dense(6)(x)
+
+
+class Listed(nn.Module):
+  """Shared layers, numbered where they are made, called in another order."""
+
+  @nn.compact
+  def __call__(self, x):
+    layers = [nn.Dense(features=6) for _ in range(3)]
+    heads = {'a': nn.Dense(features=3, name='head'), 'b': nn.Dense(features=3)}
+    for layer in reversed(layers):
+      x = nn.tanh(layer(x))
+    return heads['b'](x) - heads['a'](x)
+
+
+class Tree(nn.Module):
+
+  depth: int = 3
+
+  @nn.compact
+  def __call__(self, x):
+    if self.depth == 0:
+      return nn.Dense(6)(x)
+    y = Tree(depth=self.depth - 1)(nn.tanh(nn.Dense(6)(x)))
+    return x + y + Tree(depth=0)(x)
+
+
+class Recursive(nn.Module):
+  """A class that calls itself."""
+
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(3)(Tree()(x))
+
+
+class Attending(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    memory = nn.Dense(8)(x[:, ::-1])
+    x = nn.Dense(8)(x)
+    y = nn.MultiHeadDotProductAttention(num_heads=2)(
+        nn.LayerNorm()(x), nn.LayerNorm()(memory))
+    x = x + y
+    y = nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=4, use_bias=False)(nn.LayerNorm()(x))
+    pos = self.param('pos', nn.initializers.normal(0.1), (1, x.shape[1], 8))
+    return nn.Dense(3)((x + y + pos).mean(1))
+
+
+class Pyramid(nn.Module):
+  """Children of nested functions and comprehensions."""
+
+  levels: int = 3
+
+  @nn.compact
+  def __call__(self, x):
+    def up(y, i):
+      return nn.Dense(6, name=f'up_{i}')(y) if i else nn.Dense(6)(y)
+    parts = [up(x, i) for i in range(self.levels)]
+    table = {i: nn.Dense(6)(p) for i, p in enumerate(parts)}
+    x = sum(table.values())
+    x, y = nn.Dense(6)(x), nn.Dense(6)(x + 1.)
+    return nn.Dense(3)(jnp.concatenate([y, x], -1))
