@@ -94,6 +94,12 @@ def dtype_departs_in_order(legacy: Sequence[Event], linen: Sequence[Event]) -> D
     return None
 
 
+def returns_half(event: Event) -> bool:
+    """Whether a call returns numbers of half precision."""
+    half = (jnp.bfloat16, jnp.float16)
+    return any(getattr(value, "dtype", None) in half for value in event.outputs)
+
+
 def _other_dtype(one: Any, other: Any) -> str:
     if isinstance(one, jax.Array) and isinstance(other, jax.Array) and one.dtype != other.dtype:
         return f"dtype {one.dtype} and {other.dtype}"

@@ -18,7 +18,13 @@ import numpy as np
 
 from linenify.verify.case import RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
-from linenify.verify.departing import Owners, departure, dtype_departs, owners_of
+from linenify.verify.departing import (
+    Owners,
+    departure,
+    dtype_departs,
+    owners_of,
+    returns_half,
+)
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.noise import Noise, Row, measured
@@ -34,6 +40,7 @@ from linenify.verify.parting import (
 from linenify.verify.precision import perturbed, widened
 from linenify.verify.sides import Arguments, ModuleSide, module_side
 from linenify.verify.structure import census, only_one_side
+from linenify.verify.tracing import Event
 from linenify.verify.verdict import HALF, Census, Comparison, Departure, Gap, Outcome, worst_outcome
 from linenify.verify.worlds import UserCodeError, World, inside
 
@@ -272,10 +279,8 @@ class _Reading:
             return None
         legacy, linen, perturbed_events = traces
         first = departure(legacy, linen, self._owners(), perturbed_events)
-        if first is None and "outputs" in different:
-            # What half precision hides of a small difference is seen in double precision.
-            doubles = self._traces(evidence, in_double_precision)
-            first = doubles and departure(*doubles[:2], self._owners(), doubles[2])
+        if "outputs" in different and (first is None or any(map(returns_half, legacy))):
+            first = self._departure_below_half(evidence, legacy, linen) or first
         if first is not None and "outputs" in different:
             return first
         pairs, state = self._pairs()
@@ -288,6 +293,20 @@ class _Reading:
                 if found is not None:
                     return found
         return first
+
+    def _departure_below_half(
+        self, evidence: _Evidence, legacy: Sequence[Event], linen: Sequence[Event]
+    ) -> Departure | None:
+        """The first call with another dtype, or that differs in double precision.
+
+        There a small difference is seen that half precision hides.
+        """
+        found = [dtype_departs(legacy, linen, self._owners())]
+        if doubles := self._traces(evidence, in_double_precision):
+            found.append(departure(*doubles[:2], self._owners(), doubles[2]))
+        paths = ["/".join(event.path) for event in linen]
+        departures = [each for each in found if each is not None and each.linen in paths]
+        return min(departures, key=lambda each: paths.index(each.linen), default=None)
 
     def _pairs(self) -> tuple[list[KeypathPair], list[KeypathPair]]:
         """The keypaths of params and of collections, legacy and Linen."""

@@ -21,7 +21,7 @@ import numpy as np
 from linenify.verify.case import CaseError, Run, RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
-from linenify.verify.departing import departure_in_order, dtype_departs_in_order
+from linenify.verify.departing import departure_in_order, dtype_departs_in_order, returns_half
 from linenify.verify.ending import definition, departed_at_the_end
 from linenify.verify.inputs import Inputs
 from linenify.verify.leaves import Keypath
@@ -185,8 +185,7 @@ def _rounds_to_half(run: Run, world: World) -> bool:
         events, _ = _traced(run, world.anew())
     except UserCodeError:
         return False
-    half = (jnp.bfloat16, jnp.float16)
-    return any(getattr(value, "dtype", None) in half for each in events for value in each.outputs)
+    return any(map(returns_half, events))
 
 
 def _other_dtype(pair: RunPair, legacy: World, linen: World) -> Departure | None:
