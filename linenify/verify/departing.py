@@ -70,16 +70,15 @@ def departure(
     return None
 
 
-def same_dtypes(legacy: Sequence[Event], linen: Sequence[Event], owners: Owners) -> bool:
-    """Whether what a module returns has the same dtypes on both sides, call by call."""
-    return all(
-        _dtypes(pair.legacy.outputs) == _dtypes(pair.linen.outputs)
-        for pair in _matched(legacy, linen, owners)
-    )
-
-
-def _dtypes(values: Sequence[Any]) -> list[str]:
-    return [str(value.dtype) for value in _arrays(values)]
+def dtype_departs(
+    legacy: Sequence[Event], linen: Sequence[Event], owners: Owners
+) -> Departure | None:
+    """The first call, in the order of the Linen side, that returns another dtype."""
+    for pair in _matched(legacy, linen, owners):
+        for one, other in zip(pair.legacy.outputs, pair.linen.outputs, strict=False):
+            if message := _other_dtype(one, other):
+                return _departure(pair, message, inputs_equal=True)
+    return None
 
 
 def departure_in_order(

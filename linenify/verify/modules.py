@@ -17,7 +17,7 @@ import jax
 
 from linenify.verify.case import RunPair
 from linenify.verify.compare import Tolerance, compare_leaves, mismatch, rows_of_trees
-from linenify.verify.departing import Owners, departure, owners_of
+from linenify.verify.departing import Owners, departure, dtype_departs, owners_of
 from linenify.verify.evidence import Evidence, Numbers
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.noise import Noise, Reruns, Row, Wide, measured
@@ -152,11 +152,8 @@ class _Reading:
         if traces is None:
             return None
         first = departure(traces.legacy, traces.linen, self._owners, traces.perturbed)
-        if first is None and "outputs" in different:
-            # What rounding hides of a small difference is seen in double precision.
-            wide = self._traced(World.in_double_precision)
-            if wide is not None:
-                first = departure(wide.legacy, wide.linen, self._owners, wide.perturbed)
+        if "outputs" in different and (first is None or self.evidence.goes_to_half):
+            first = self._departure_below_rounding(traces) or first
         if first is not None and "outputs" in different:
             return first
         for comparison in verdict:
@@ -169,6 +166,19 @@ class _Reading:
                 if found is not None:
                     return found
         return first
+
+    def _departure_below_rounding(self, traces: Traces) -> Departure | None:
+        """The first call that returns another dtype, or other numbers in double precision.
+
+        There a small difference is seen that rounding hides, and no rounding that is none.
+        """
+        found = [dtype_departs(traces.legacy, traces.linen, self._owners)]
+        wide = self._traced(World.in_double_precision)
+        if wide is not None:
+            found.append(departure(wide.legacy, wide.linen, self._owners, wide.perturbed))
+        paths = ["/".join(event.path) for event in traces.linen]
+        departures = [each for each in found if each is not None and each.linen in paths]
+        return min(departures, key=lambda each: paths.index(each.linen), default=None)
 
     @functools.cached_property
     def _new(self) -> Seen:

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from linenify.verify.case import RunPair
-from linenify.verify.departing import Owners, departure_in_order, same_dtypes, sharing_departs
+from linenify.verify.departing import Owners, departure_in_order, dtype_departs, sharing_departs
 from linenify.verify.inputs import generator
 from linenify.verify.leaves import Keypath, Leaves
 from linenify.verify.precision import perturbed, widened
@@ -42,9 +42,8 @@ class Traces:
 
     def round_alike(self, owners: Owners) -> bool:
         """Whether both sides go to a lower precision at the same places."""
-        return self.roundings[0] == self.roundings[1] and same_dtypes(
-            self.legacy, self.linen, owners
-        )
+        other = dtype_departs(self.legacy, self.linen, owners)
+        return other is None and self.roundings[0] == self.roundings[1]
 
 
 def traced(
