@@ -47,8 +47,30 @@ def _is_of_each(plan: Plan, call: ast.Call) -> bool:
             loops.append(ancestor)
     match loops, call.func:
         case [ast.For(target=ast.Name(id=target), iter=over)], ast.Name(id=name):
-            return target == name and isinstance(over, ast.Name | ast.List | ast.Tuple)
+            return target == name and _is_plain(plan, over)
     return False
+
+
+def _is_plain(plan: Plan, over: ast.expr) -> bool:
+    """Whether a list holds each of its elements once, and is gone through once."""
+    if isinstance(over, ast.List | ast.Tuple):
+        return True
+    code = plan.code(over)
+    if code is None or not isinstance(over, ast.Name):
+        return False
+    stores = 0
+    for node in ast.walk(code.node):
+        if not isinstance(node, ast.Name) or node.id != over.id or node is over:
+            continue
+        match plan.parents[node]:
+            case ast.Assign(targets=[target], value=ast.List() | ast.Tuple()) if target is node:
+                stores += 1
+            case ast.Attribute(attr="append") as method:
+                if not isinstance(plan.parents[method], ast.Call):
+                    return False
+            case _:
+                return False
+    return stores == 1
 
 
 def _is_used_here(plan: Plan, origin: ast.Call, call: ast.Call) -> bool:
@@ -63,4 +85,10 @@ def _is_used_here(plan: Plan, origin: ast.Call, call: ast.Call) -> bool:
             return False
         if isinstance(node.ctx, ast.Load) and node is not call.func:
             return False
-    return isinstance(plan.parents.get(origin), ast.List | ast.Tuple | ast.Call)
+    parent = plan.parents.get(origin)
+    match parent:
+        case ast.List() | ast.Tuple():
+            return isinstance(plan.parents[parent], ast.Assign | ast.For)
+        case ast.Call(func=ast.Attribute(attr="append"), args=[added]):
+            return added is origin
+    return False

@@ -9,7 +9,7 @@ from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import imported, is_lost, replacement
-from linenify.facts.kinds import External, File, models
+from linenify.facts.kinds import External, File, Model, Optimizer, models
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
@@ -271,6 +271,8 @@ class _File:
             case "toplevel" if entry.name in {"Model", "Collection", "Cache"} and self._annotates(
                 link
             ):
+                if entry.name == "Model" and self._is_of_nobody(link):
+                    return
                 objects = entry.name == "Model" and OBJECT in self.facts.support
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
@@ -315,7 +317,8 @@ class _File:
                 return
             target = own_optimizers.BASE
         if target is not None and not isinstance(parent, ast.Attribute):
-            self._put(link, Renamed(target, "LN603"))
+            if target != _STATE or not self._is_of_nobody(link):
+                self._put(link, Renamed(target, "LN603"))
             return
         self._refuse_once(link, "LN691", f"`{ast.unparse(link)}` no longer exists")
         self._quote(link)
@@ -337,6 +340,30 @@ class _File:
                     return False
             inner = ancestor
         return False
+
+    def _is_of_nobody(self, link: ast.expr) -> bool:
+        """Refuses a Model or optimizer that a function uses and nobody in the project gives."""
+        parameter = self.plan.parents[link]
+        function = self.plan.parents.get(self.plan.parents.get(parameter))  # type: ignore[arg-type]
+        if not isinstance(parameter, ast.arg) or not isinstance(function, ast.FunctionDef):
+            return False
+        scope = self.plan.flow.code[function].scope
+        value = self.plan.flow.env.get((scope, parameter.arg), frozenset())
+        if any(isinstance(a, Model | Optimizer) for a in value):
+            return False
+        uses = [
+            parent
+            for node in ast.walk(function)
+            if isinstance(node, ast.Name) and node.id == parameter.arg
+            if isinstance(parent := self.plan.parents[node], ast.Call | ast.Attribute)
+            and (isinstance(parent, ast.Attribute) or parent.func is node)
+        ]
+        if not uses:
+            return False
+        why = f"nobody here calls `{function.name}`, so that its `{parameter.arg}` is not known"
+        self._refuse_once(link, "LN690", why)
+        self._quote(link)
+        return True
 
     def _refuse_once(self, link: ast.expr, code: str, why: str) -> None:
         line = self.plan.statement(link).lineno

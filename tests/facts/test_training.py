@@ -478,3 +478,20 @@ def main(key, x):
   model = nn.Model(Net, params)
 {body}""")
     assert "model_params = params\n" in text
+
+
+def test_what_nobody_gives_a_function_is_refused_where_it_is_annotated():
+    text, found = run("""\
+def predict(model: nn.Model, x):
+  return model(x)
+
+def step(optimizer: optim.Optimizer, grad):
+  return optimizer.apply_gradient(grad)
+
+def keep(model: nn.Model, log):
+  log.append(1)
+""")
+    assert found.count("LN690") == 2
+    assert "def predict(model: 'nn.Model', x):" in text
+    assert "def step(optimizer: 'optim.Optimizer', grad):" in text
+    assert "def keep(model: Any, log):" in text
