@@ -8,6 +8,7 @@ shared, but the names in the checkpoint leave few ways.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -79,8 +80,8 @@ def numberings(
     bearing: Collection[str],
     names: Collection[str],
     fixed: Collection[str],
-) -> Iterator[dict[str, str]]:
-    """Linen names of children to legacy names, the likeliest first, all names used.
+) -> tuple[list[dict[str, str]], bool]:
+    """Linen names of children to legacy names, all names used; and whether these are all ways.
 
     Args:
         scope: whose children.
@@ -93,10 +94,8 @@ def numberings(
     events += [(child.called, True, child) for child in auto if child.called >= 0]
     events.sort(key=lambda event: event[0])
     search = _Search(events, set(bearing), set(names), max(scope.calls, 1))
-    for count, found in enumerate(search.solutions()):
-        if count >= _MOST:
-            return
-        yield found
+    found = list(itertools.islice(search.solutions(), _MOST))
+    return found, search.complete
 
 
 @dataclass
@@ -105,12 +104,14 @@ class _Search:
     bearing: set[str]
     free: set[str]
     usual: int
+    complete: bool = False
 
     def solutions(self) -> Iterator[dict[str, str]]:
         """Goes through the events; where a child may be shared or not, that it is comes first."""
         waiting: list[tuple[int, int, dict[str, str | None]]] = [(0, 0, {})]
         for _ in range(_STEPS):
             if not waiting:
+                self.complete = True
                 return
             at, number, given = waiting.pop()
             if at < len(self.events):
@@ -134,13 +135,19 @@ class _Search:
             if self._may_be_shared(child, number):
                 own = str(number) if child.name in self.bearing else None
                 yield at + 1, number + 1, {**given, child.name: own}
-            if child.called >= 0:
+            if child.called >= 0 and self._may_be_called(child):
                 yield at + 1, number, given
 
     def _may_be_shared(self, child: Scope, number: int) -> bool:
         """Whether it can have got its number here, where it is constructed."""
         kept = child.apart or child.called < 0 or child.calls > self.usual
         return kept and (child.name not in self.bearing or str(number) in self.free)
+
+    def _may_be_called(self, child: Scope) -> bool:
+        """Whether a name is left that it can get at its call."""
+        return child.name not in self.bearing or any(
+            name.rpartition("_")[0] in child.stems for name in self.free if "_" in name
+        )
 
     def _called(self, child: Scope, number: int) -> list[str | None]:
         if child.name not in self.bearing:

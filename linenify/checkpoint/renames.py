@@ -398,13 +398,19 @@ class _Matcher:
         fixed = {child.name for child in news if child.given and child.name in olds}
         bearing = {child.name for child in news} - fixed
         fits: list[tuple[list[_Pair], list[Row]]] = []
-        for names in numberings(scope, bearing, olds.keys() - fixed, fixed):
+        ways, complete = numberings(scope, bearing, olds.keys() - fixed, fixed)
+        for names in ways:
             pairs = [(child, names.get(child.name, child.name)) for child in news]
             rows = self._tried(pairs, olds, legacy, linen)
             if isinstance(rows, list) and all(pairs != other for other, _ in fits):
                 fits.append((pairs, rows))
         if len(fits) > 1:
             return _unclear(legacy, fits[0][0], fits[1][0])
+        if fits and not complete:
+            why = (
+                f"too many ways to number its {len(news)} submodules; name the source with --legacy"
+            )
+            return _Mismatch(legacy, why, unclear=True)
         return fits[0][1] if fits else None
 
     def _by_order(
