@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from linenify.checkpoint.dtypes import numpy_dtype
 from linenify.checkpoint.errors import CheckpointError, Keypath
 from linenify.checkpoint.leaf import Leaf, of_array
 from linenify.checkpoint.reading import Tree
 from linenify.checkpoint.remap import found
 
 VERSION = 1
+_CHANGES = frozenset(
+    {"first", "repeat", "transpose", "reshape", "negate", "swap", "number"}
+    | {f"as {dtype}" for dtype in ("int32", "float16", "float32", "float64", "bfloat16")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ def _taken(ref: Ref, leaf: Any) -> Any:
             case name if name.startswith("as "):
                 if name == "as int32":
                     whole_number(made.item(), ref.source)
-                made = of_array(made.numpy().astype(name.removeprefix("as ")))
+                made = of_array(made.numpy().astype(numpy_dtype(name.removeprefix("as "))))
     return replace(made, tag=ref.tag or made.dtype, form=ref.form)
 
 
@@ -257,7 +262,7 @@ def _entry(row: Mapping[str, Any]) -> Ref | Const:
         return Const(complex(*row["complex"]))
     if "value" in row:
         return Const(row["value"])
-    changes = tuple(Change(name, tuple(values)) for name, *values in row.get("changes", ()))
+    changes = tuple(_change(*change) for change in row.get("changes", ()))
     shape = None if row["shape"] is None else tuple(row["shape"])
     return Ref(
         _keypath(row["from"]),
@@ -267,6 +272,12 @@ def _entry(row: Mapping[str, Any]) -> Ref | Const:
         row.get("tag", ""),
         row.get("form", "array"),
     )
+
+
+def _change(name: Any, *values: Any) -> Change:
+    if name not in _CHANGES or not all(isinstance(value, int) for value in values):
+        raise CheckpointError(f"{name!r} is no change that a map can ask for")
+    return Change(name, values)
 
 
 def _keypath(value: Any) -> Keypath:

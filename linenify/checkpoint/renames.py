@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from linenify.checkpoint.errors import CheckpointError, Keypath, spelled
-from linenify.checkpoint.numbering import numberings
+from linenify.checkpoint.numbering import (
+    by_number,
+    called_again,
+    kept,
+    legacy_names,
+    no_one,
+    numberings,
+)
 from linenify.checkpoint.reading import Tree
 from linenify.checkpoint.scopes import Scope, Variable
 
@@ -94,9 +99,8 @@ def matched(
     matcher = _Matcher(only_params=state is None, order=_orders(created))
     rows = matcher.rows(scope, root, ())
     if isinstance(rows, _Mismatch):
-        raise CheckpointError(
-            f"the module does not fit the checkpoint: {rows.why}", keypath=rows.at
-        )
+        what = "" if rows.unclear else "the module does not fit the checkpoint: "
+        raise CheckpointError(f"{what}{rows.why}", keypath=rows.at)
     return Renames(tuple(rows), tuple(dict.fromkeys(matcher.notes)))
 
 
@@ -188,67 +192,21 @@ def _values(tree: Tree, above: Keypath = ()) -> Iterator[Keypath]:
 
 # --- names -----------------------------------------------------------------------------------
 
-_NUMBERED = re.compile(r"(?:(?P<stem>.*)_)?(?P<number>\d+)")
+_SHOWN = 4
 
 
-def _legacy_names(scope: Scope, shared: Callable[[Scope, Scope], bool]) -> dict[str, str]:
-    """Linen names of the children to legacy names.
-
-    Args:
-        scope: whose children.
-        shared: which of them were legacy's shared modules, which take their number when
-            they are constructed.
-    """
-    children = scope.children
-    names = {child.name: child.name for child in children if child.given}
-    events = []
-    for child in children:
-        if child.given or not child.counts:
-            continue
-        bare = shared(scope, child)
-        when = child.created if bare or child.called < 0 else child.called
-        events.append((when, child, bare))
-    events.sort(key=lambda event: event[0])
-    for number, (_, child, bare) in enumerate(events):
-        names[child.name] = str(number) if bare else f"{_stem(child)}_{number}"
-    for child in children:
-        names.setdefault(child.name, child.name)
-    return names
+def _called(child: Scope) -> int:
+    return child.called if child.called >= 0 else child.created
 
 
-def _called_again(scope: Scope, child: Scope) -> bool:
-    return child.calls > max(scope.calls, 1)
-
-
-def _kept(scope: Scope, child: Scope) -> bool:
-    """Constructed in another expression than it is called in, or called again."""
-    return child.apart or _called_again(scope, child)
-
-
-def _none(scope: Scope, child: Scope) -> bool:  # noqa: ARG001 - one of three of a kind
-    return False
-
-
-def _stem(child: Scope) -> str:
-    return child.stems[0] if child.stems else child.name.rpartition("_")[0]
-
-
-def _by_order(children: Iterable[Scope]) -> list[Scope]:
-    return sorted(children, key=lambda c: c.called if c.called >= 0 else c.created)
-
-
-def _by_number(names: Iterable[str]) -> list[str]:
-    def rank(name: str) -> tuple[float, str]:
-        found = _NUMBERED.fullmatch(name)
-        return (int(found["number"]) if found else math.inf, name)
-
-    return sorted(names, key=rank)
+def _created(child: Scope) -> int:
+    return child.created if child.created >= 0 else child.called
 
 
 def _predicted(scope: Scope, legacy: Keypath, linen: Keypath) -> Iterator[Row]:
     for variable in scope.variables:
         yield _row(variable, legacy, linen, _legacy_shape(variable))
-    names = _legacy_names(scope, _called_again)
+    names = legacy_names(scope, called_again)
     for child in scope.children:
         yield from _predicted(child, (*legacy, names[child.name]), (*linen, child.name))
 
@@ -288,6 +246,8 @@ _Pair = tuple[Scope, str]
 class _Mismatch:
     at: Keypath
     why: str
+    unclear: bool = False
+    """Whether it would fit, in more than one way."""
 
 
 @dataclass
@@ -295,11 +255,26 @@ class _Matcher:
     only_params: bool
     order: Mapping[Keypath, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    known: dict[tuple[Keypath, Keypath], tuple[list[Row] | _Mismatch, list[str]]] = field(
+        default_factory=dict
+    )
 
     def rows(
         self, scope: Scope, node: _Node, legacy: Keypath, linen: Keypath = ()
     ) -> list[Row] | _Mismatch:
         """The rows of a scope and of all below, or why there are none."""
+        if (legacy, linen) not in self.known:
+            before = len(self.notes)
+            found = self._rows(scope, node, legacy, linen)
+            self.known[legacy, linen] = found, self.notes[before:]
+            del self.notes[before:]
+        rows, notes = self.known[legacy, linen]
+        self.notes += notes
+        return rows
+
+    def _rows(
+        self, scope: Scope, node: _Node, legacy: Keypath, linen: Keypath
+    ) -> list[Row] | _Mismatch:
         rows: list[Row] = []
         expected: set[tuple[bool, Keypath]] = set()
         for variable in scope.variables:
@@ -351,7 +326,11 @@ class _Matcher:
                 f"in Linen {len(news)} ({', '.join(c.name for c in news) or 'none'})",
             )
         first: _Mismatch | None = None
+        tried: list[list[_Pair]] = []
         for pairs in self._named(scope, news, olds, legacy):
+            if pairs in tried:
+                continue
+            tried.append(pairs)
             rows = self._tried(pairs, olds, legacy, linen)
             if isinstance(rows, list):
                 return rows
@@ -359,10 +338,13 @@ class _Matcher:
         numbered = self._numbered(scope, news, olds, legacy, linen)
         if numbered is not None:
             return numbered
-        in_order = self._by_order(news, olds)
+        in_order = self._by_order(news, olds, _called)
         if in_order is not None:
             rows = self._tried(in_order, olds, legacy, linen)
             if isinstance(rows, list):
+                made = self._by_order(news, olds, _created)
+                if made != in_order and any(child.apart and n.isdigit() for child, n in in_order):
+                    return _unclear(legacy, in_order, made or in_order)
                 self.notes.append(_note(legacy, in_order))
                 return rows
             first = rows if first is None else first
@@ -394,13 +376,13 @@ class _Matcher:
         """Ways to pair the children that name them all: as legacy calls them, as predicted."""
         known = self.order.get(legacy, [])
         if set(known) == set(olds):
-            pairs = list(zip(_by_order(news), known, strict=True))
+            pairs = list(zip(sorted(news, key=_called), known, strict=True))
             if all(
                 child.name == name for child, name in pairs if child.given and child.name in olds
             ):
                 yield pairs
-        for shared in (_called_again, _kept, _none):
-            names = _legacy_names(scope, shared)
+        for shared in (called_again, kept, no_one):
+            names = legacy_names(scope, shared)
             if {names[child.name] for child in news} == set(olds):
                 yield [(child, names[child.name]) for child in news]
 
@@ -411,33 +393,36 @@ class _Matcher:
         olds: Mapping[str, _Node],
         legacy: Keypath,
         linen: Keypath,
-    ) -> list[Row] | None:
-        """The only pairing that legacy's way to number allows; None if there is none.
-
-        Raises:
-            CheckpointError: there are several.
-        """
+    ) -> list[Row] | _Mismatch | None:
+        """The only pairing that legacy's way to number allows; None if there is none."""
         fixed = {child.name for child in news if child.given and child.name in olds}
         bearing = {child.name for child in news} - fixed
         fits: list[tuple[list[_Pair], list[Row]]] = []
-        for names in numberings(scope, bearing, olds.keys() - fixed, fixed):
+        ways, complete = numberings(scope, bearing, olds.keys() - fixed, fixed)
+        for names in ways:
             pairs = [(child, names.get(child.name, child.name)) for child in news]
             rows = self._tried(pairs, olds, legacy, linen)
             if isinstance(rows, list) and all(pairs != other for other, _ in fits):
                 fits.append((pairs, rows))
         if len(fits) > 1:
-            raise CheckpointError(
-                f"it cannot be told whether {_listed(fits[0][0])}, or {_listed(fits[1][0])}; "
-                "the legacy source can: name it with --legacy",
-                keypath=legacy,
+            return _unclear(legacy, fits[0][0], fits[1][0])
+        if fits and not complete:
+            why = (
+                f"too many ways to number its {len(news)} submodules; name the source with --legacy"
             )
+            return _Mismatch(legacy, why, unclear=True)
         return fits[0][1] if fits else None
 
-    def _by_order(self, news: Sequence[Scope], olds: Mapping[str, _Node]) -> list[_Pair] | None:
+    def _by_order(
+        self,
+        news: Sequence[Scope],
+        olds: Mapping[str, _Node],
+        when: Callable[[Scope], int],
+    ) -> list[_Pair] | None:
         """The children one by one, where no class speaks against it."""
         fixed = {child.name for child in news if child.given and child.name in olds}
-        left = _by_order(child for child in news if child.name not in fixed)
-        free = _by_number(name for name in olds if name not in fixed)
+        left = sorted((child for child in news if child.name not in fixed), key=when)
+        free = by_number(name for name in olds if name not in fixed)
         known = {stem for child in left for stem in child.stems}
         pairs = list(zip(left, free, strict=True))
         if not all(_of_class(child, name, known) for child, name in pairs):
@@ -445,7 +430,7 @@ class _Matcher:
         return [*((child, child.name) for child in news if child.name in fixed), *pairs]
 
     def _names(self, scope: Scope, news: Sequence[Scope], olds: Iterable[str]) -> str:
-        names = _legacy_names(scope, _called_again)
+        names = legacy_names(scope, called_again)
         wanted = ", ".join(names[child.name] for child in news)
         return f"the checkpoint has {', '.join(olds)}, the trace predicts {wanted}"
 
@@ -454,6 +439,18 @@ def _of_class(child: Scope, name: str, known: set[str]) -> bool:
     """Whether an automatic legacy name does not speak of another of the classes here."""
     stem = name.rpartition("_")[0]
     return stem in child.stems or stem not in known
+
+
+def _unclear(legacy: Keypath, one: Sequence[_Pair], other: Sequence[_Pair]) -> _Mismatch:
+    """Two pairings that both would do; where they differ is said."""
+    apart = [pair for pair in one if pair not in other][:_SHOWN]
+    instead = [pair for pair in other if pair not in one][:_SHOWN]
+    return _Mismatch(
+        legacy,
+        f"it cannot be told whether {_listed(apart)}, or {_listed(instead)}; "
+        "the legacy source can: name it with --legacy",
+        unclear=True,
+    )
 
 
 def _note(legacy: Keypath, pairs: Sequence[tuple[Scope, str]]) -> str:

@@ -1,5 +1,7 @@
 """Whatever the program put around its model: found, converted, and converted back."""
 
+import json
+
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
@@ -174,6 +176,14 @@ def test_plain_values_among_the_params_are_not_dropped(there_and_back, value):
     tree["Dense_0"]["bias"] = value
     with pytest.raises(CheckpointError, match=r"Dense_0/bias: .* this is no array"):
         there_and_back(tree)
+
+
+@pytest.mark.parametrize("change", [["as object"], ["drop"], ["first", "x"], [3], [["as int32"]]])
+def test_a_map_with_unknown_changes_is_refused(change):
+    row = {"at": ["step"], "from": ["step"], "dtype": "float32", "shape": [], "changes": [change]}
+    text = json.dumps({"linenify": "remap", "version": 1, "to_linen": [row], "to_legacy": []})
+    with pytest.raises(CheckpointError, match="map"):
+        loaded(text)
 
 
 def test_a_map_is_not_applied_to_what_it_made(there_and_back, tmp_path):

@@ -300,3 +300,50 @@ def test_the_order_of_a_legacy_initialisation_tells():
         created = [(name, leaf) for name in order for leaf in ("kernel", "bias")]
         names = matched(scope, params, None, created)
         assert first_numbers(remap(params, names)["params"]) == wanted
+
+
+class Many(nn.Module):
+    """So many children that nothing may recurse over them."""
+
+    @nn.compact
+    def __call__(self, x):
+        layers = [nn.Dense(6) for _ in range(700)]
+        for layer in reversed(layers):
+            x = layer(x)
+        return x
+
+
+def test_seven_hundred_children():
+    params = {str(n): dense(float(n)) for n in range(700)}
+    made = first_numbers(remap(params, renames(Many(), X, params=params))["params"])
+    assert made == {f"Dense_{n}": float(n) for n in range(700)}
+    params["Dense_700"] = params.pop("699")  # no numbering of legacy's
+    with pytest.raises(CheckpointError, match="it cannot be told whether 0 = Dense_699"):
+        renames(Many(), X, params=params)
+
+
+class Deeper(nn.Module):
+    depth: int
+
+    @nn.compact
+    def __call__(self, x):
+        if not self.depth:
+            return nn.Dense(6)(x)
+        parts = [Deeper(self.depth - 1) for _ in range(3)]
+        return parts[0](x) + parts[2](x) + parts[1](x)
+
+
+def test_a_mismatch_far_below_is_found_in_time():
+    def tree(depth):
+        if not depth:
+            return {"Dense_0": dense(0.0)}
+        return {f"Deeper_{n}": tree(depth - 1) for n in range(3)}
+
+    params = tree(5)
+    assert len(renames(Deeper(5), X, params=params).rows) == 2 * 3**5
+    node = params
+    for _ in range(5):
+        node = node["Deeper_2"]
+    node["Dense_0"] = dense(0.0, 7)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        renames(Deeper(5), X, params=params)
