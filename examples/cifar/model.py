@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from . import blocks
 
 
+# linenify: verify --input f32[2,32,32,3] --set num_classes=10 --train train
 class SmallNet(nn.Module):
   """Residual stages, global pooling, one linear layer."""
 
@@ -19,6 +20,7 @@ class SmallNet(nn.Module):
     return nn.Dense(x, num_classes, kernel_init=nn.initializers.zeros, name='head')
 
 
+# linenify: verify --input f32[2,16,16,3] --train train
 class TwoHeads(nn.Module):
   """One body, two linear layers that read it."""
 

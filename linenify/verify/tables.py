@@ -72,6 +72,8 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     if comparison.outcome.passed and numeric:
         worst = numeric[0]
         noise = "" if worst.floor is None else f", noise {worst.floor:.1e}"
+        if worst.double is not None:
+            noise += f", in double precision {worst.double:.1e}"
         note = f" ({worst.note})" if worst.note else ""
         yield f"{head}: worst {worst.keypath} {worst.absolute:.1e}{noise}{note}"
         return

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from linenify.cli import main
 from linenify.errors import ExitCode
 
 pytestmark = pytest.mark.numeric
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "cifar"
 
 MODEL = """
 import jax
@@ -329,3 +332,9 @@ def test_the_migration_may_keep_names(project):
 
     _migrate(project, keep_names=True)  # what the command does to its copy
     assert "name='BatchNorm_1'" in (project / "model.py").read_text()
+
+
+def test_the_bundled_example_is_found_and_equal():
+    code, document = verify(EXAMPLE)
+    assert code == ExitCode.DONE, document
+    assert len(document["cases"]) == 2
