@@ -248,6 +248,6 @@ def _run(each: Verified, sides: Sequence[Path], settings: Settings) -> list[Case
     old = Path(each.sides.job.linen)
     below = old.relative_to(each.sides.linen)
     jobs: list[Job] = [
-        dataclasses.replace(each.sides.job, linen=str(side / below)) for side in sides
+        dataclasses.replace(each.sides.job, linen=str(side / below), locate=False) for side in sides
     ]
     return run_jobs(jobs, limits=settings.limits)

@@ -33,15 +33,18 @@ def run_case(
     linen: UserFiles,
     overlay: Overlay,
     records: Sequence[Record | str] = (),
+    *,
+    locate: bool = True,
 ) -> CaseResult:
     """The verdict on all runs of a case; user errors are part of it.
 
-    `records` are what another oracle computed for the runs, if it was asked.
+    `records` are what another oracle computed for the runs, if it was asked; `locate`
+    says whether to look for the place where the sides part.
     """
     worlds = World(legacy, overlay), World(linen, None)
     try:
         runs = tuple(
-            _run(pair, *worlds, other)
+            _run(pair, *worlds, other, locate=locate)
             for pair, other in itertools.zip_longest(case.runs, records[: len(case.runs)])
         )
     except CaseError as error:
@@ -49,7 +52,9 @@ def run_case(
     return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
 
 
-def _run(pair: RunPair, legacy: World, linen: World, other: Record | str | None) -> RunResult:
+def _run(
+    pair: RunPair, legacy: World, linen: World, other: Record | str | None, *, locate: bool
+) -> RunResult:
     start = time.monotonic()
     failure = None
     comparisons: tuple[Comparison, ...] = ()
@@ -58,9 +63,9 @@ def _run(pair: RunPair, legacy: World, linen: World, other: Record | str | None)
     sizes: tuple[Census, ...] = ()
     try:
         if pair.legacy.function:
-            comparisons, first, curves, sizes = compared_programs(pair, legacy, linen)
+            comparisons, first, curves, sizes = compared_programs(pair, legacy, linen, locate)
         else:
-            comparisons, first, sizes = compared_modules(pair, legacy, linen)
+            comparisons, first, sizes = compared_modules(pair, legacy, linen, locate)
         if other is not None:
             comparisons = (*comparisons, compared_records(pair.legacy, legacy.anew(), other))
     except UserCodeError as error:

@@ -36,7 +36,7 @@ RowsOf = Callable[[Seen, Seen], list[Row] | tuple[Gap, ...]]
 Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Census, ...]]
 
 
-def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
+def compared_modules(pair: RunPair, legacy: World, linen: World, locate: bool) -> Compared:
     """The comparisons that the run asks for, where the sides part, and how large they are.
 
     Raises:
@@ -65,7 +65,8 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         if not readings
     ]
     if unpaired:
-        return tuple(unpaired), parted_at_init(pair, legacy, linen), sizes
+        parted = parted_at_init(pair, legacy, linen) if locate else None
+        return tuple(unpaired), parted, sizes
 
     evidence = Evidence(
         pair,
@@ -87,7 +88,7 @@ def compared_modules(pair: RunPair, legacy: World, linen: World) -> Compared:
         first = first or (verdict, reading)
     assert first is not None
     verdict, reading = first
-    return verdict, reading.departure(verdict), sizes
+    return verdict, reading.departure(verdict) if locate else None, sizes
 
 
 def _attempts(

@@ -36,7 +36,7 @@ from linenify.verify.worlds import UserCodeError, World, found, inside
 Compared = tuple[tuple[Comparison, ...], Departure | None, tuple[Curve, ...], tuple[Census, ...]]
 
 
-def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
+def compared_programs(pair: RunPair, legacy: World, linen: World, locate: bool) -> Compared:
     """What the function returned, the variables in it apart from the rest.
 
     Raises:
@@ -61,7 +61,7 @@ def compared_programs(pair: RunPair, legacy: World, linen: World) -> Compared:
     if matched.variables:
         verdict.append(compare_leaves("variables", matched.variables, tolerance, measure))
     first = None
-    if not all(each.outcome.passed for each in verdict):
+    if locate and not all(each.outcome.passed for each in verdict):
         first = _departure(pair, legacy, linen, verdict, matched.owners)
     return tuple(verdict), first, tuple(_curves(matched.rows)), tuple(matched.sizes)
 

@@ -38,12 +38,14 @@ class Job:
     flax: str = ""  # a legacy version other than the one the case names
     base: str = ""  # where relative paths in the case start, if not at its folder
     independent: str = ""  # a file with what another oracle computed
+    locate: bool = True  # whether to look for the place where the sides part
 
 
 def job_of(folder: Path) -> Job:
     """The job of a case folder as it is committed."""
     sides = [_side(folder, name) for name in ("legacy", "linen")]
-    return Job(str(folder / "case.toml"), *map(str, sides))
+    legacy, linen = map(str, sides)
+    return Job(str(folder / "case.toml"), legacy, linen)
 
 
 def _side(folder: Path, name: str) -> Path:

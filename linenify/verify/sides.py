@@ -57,10 +57,12 @@ class _LegacyModule:
         if not _is_class(self._class, self._nn.Module):
             raise CaseError(f"`{run.module}` is no module class of legacy Flax")
         bound = make.literals(run.hyperparameters)
-        apply = getattr(self._method(run.method), "apply", None)
+        method = self._method(run.method)
+        apply = getattr(method, "apply", None)
         signature = _signature(apply, own=not hasattr(apply, "__wrapped__"))
         self.arguments, self._init_arguments = _arguments(run, make, bound, signature)
-        _check(run, signature, self.arguments)
+        partial = getattr(method, "_extend_kwargs", dict)  # adds what `.partial` has bound
+        _check(run, signature, self.arguments, partial)
 
     def initial(self) -> tuple[Leaves, Leaves]:
         run = self._run
@@ -251,13 +253,19 @@ def _is_class(value: Any, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base)
 
 
-def _check(run: Run, signature: Mapping[str, inspect.Parameter], given: Arguments) -> None:
+def _check(
+    run: Run,
+    signature: Mapping[str, inspect.Parameter],
+    given: Arguments,
+    partial: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
     """Complains about arguments that the legacy method does not take."""
     if not signature:
         return
     parameters = list(signature.values())
     try:
-        inspect.Signature(parameters).bind(*given.inputs, **given.named, **given.fixed)
+        named = partial({**given.named, **given.fixed})
+        inspect.Signature(parameters).bind(*given.inputs, **named)
     except TypeError as error:
         name = ".".join(filter(None, [run.module, run.method or "apply"]))
         takes = ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)

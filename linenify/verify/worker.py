@@ -116,7 +116,8 @@ def _result(job: Job, overlay: Callable[[str], Overlay]) -> CaseResult:
     case = read_case(Path(job.case), Path(job.base) if job.base else None)
     sides = UserFiles(Path(job.legacy)), UserFiles(Path(job.linen))
     records = pickle.loads(Path(job.independent).read_bytes()) if job.independent else ()  # noqa: S301 - our own
-    return run_case(job.case, case, *sides, overlay(job.flax or case.flax), records)
+    legacy = overlay(job.flax or case.flax)
+    return run_case(job.case, case, *sides, legacy, records, locate=job.locate)
 
 
 if __name__ == "__main__":
