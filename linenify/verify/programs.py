@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,9 @@ def _called(run: Run, world: World) -> Any:
     with contextlib.suppress(TypeError, ValueError):  # of a builtin, say
         signature = inspect.signature(function)
         _check(run.function, signature, inputs, named)
-    return function(*inputs, **named)
+    # What a run leaves behind, a checkpoint to go on from for one, the next must not find.
+    with tempfile.TemporaryDirectory(prefix="linenify-cwd-") as folder, contextlib.chdir(folder):
+        return function(*inputs, **named)
 
 
 def _check(

@@ -205,11 +205,21 @@ def main():
 CASE = '[[run]]\nfunction = "main"\n'
 TWO_DEVICES = "devices = 2\n" + CASE
 
+LEAVES_A_FILE = """
+import os
+
+def main():
+    found = os.path.exists('checkpoint')
+    open('checkpoint', 'w').close()
+    return found
+"""
+
 EQUAL = {
     "training": (LEGACY, LINEN, CASE),
     "two_models": (GAN, GAN_LINEN, CASE),
     "replicated": (PMAP, PMAP_LINEN, TWO_DEVICES),
     "after_replicated": (GAN, GAN_LINEN, CASE),
+    "leaves_a_file": (LEAVES_A_FILE, LEAVES_A_FILE, CASE),
 }
 
 # name: text of the migration, what a careless hand makes of it, where it must show
@@ -218,6 +228,13 @@ WRONG = {
     "momentum_of_optimizer": ("momentum=0.9", "momentum=0.99", "outputs"),
     "dropout_off": ("deterministic=not train", "deterministic=True", "outputs"),
     "nesterov": ("sgd(0.1, ", "sgd(0.1, nesterov=True, ", "outputs"),
+    # In single precision these are within the noise.
+    "rate_a_little_off": ("sgd(0.1, ", "sgd(0.1000001, ", "outputs"),
+    "tiny_decay": (
+        "tx=optax.sgd(0.1, momentum=0.9)",
+        "tx=optax.chain(optax.add_decayed_weights(1e-7), optax.sgd(0.1, momentum=0.9))",
+        "variables",
+    ),
     "statistics_lost": ("state, batch_stats, loss = step", "state, _, loss = step", "variables"),
     "train_in_evaluation": ("ones((2, 3)), train=False", "ones((2, 3)), train=True", "error"),
     "step_off_by_one": ("'steps': state.step", "'steps': state.step + 1", "outputs"),
