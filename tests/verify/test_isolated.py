@@ -9,7 +9,7 @@ from linenify.errors import UsageError
 from linenify.verify import isolated
 from linenify.verify.run import Job, Limits, run_jobs
 
-pytestmark = [pytest.mark.numeric, pytest.mark.slow]
+pytestmark = [pytest.mark.numeric, pytest.mark.slow, pytest.mark.xdist_group("isolated")]
 
 LEGACY = """
 from flax import nn, optim

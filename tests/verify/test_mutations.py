@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from linenify.verify.run import Job, run_jobs
+from linenify.verify.run import Job, Limits, run_jobs
 from linenify.verify.verdict import Outcome
 
-pytestmark = [pytest.mark.numeric, pytest.mark.slow]
+pytestmark = [pytest.mark.numeric, pytest.mark.slow, pytest.mark.xdist_group("mutations")]
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 MUTATIONS = {
@@ -52,7 +52,7 @@ def verdicts(request, tmp_path_factory):
     }
     wanted = [each for each in MUTATIONS if each in selected]
     jobs = [planted(each[0], MUTATIONS[each], base / "-".join(each)) for each in wanted]
-    return dict(zip(wanted, run_jobs(jobs), strict=True))
+    return dict(zip(wanted, run_jobs(jobs, limits=Limits(workers=1)), strict=True))
 
 
 def test_there_are_enough_of_them():

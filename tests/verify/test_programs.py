@@ -7,7 +7,7 @@ import pytest
 from linenify.verify.run import Job, run_jobs
 from linenify.verify.verdict import Outcome
 
-pytestmark = pytest.mark.numeric
+pytestmark = [pytest.mark.numeric, pytest.mark.xdist_group("programs")]
 
 LEGACY = """
 from flax import nn, optim
