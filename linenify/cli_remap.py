@@ -164,12 +164,13 @@ def remap(
 def _converted(
     tree: Tree, request: Request, kind: Kind | None, at: Keypath, ask: Asking
 ) -> Conversion:
-    from linenify.checkpoint.choosing import chosen
-    from linenify.checkpoint.finding import found_under
     from linenify.checkpoint.run import convert
 
     if request.module or request.parts:
         return convert(tree, request, kind, at, ask)
+    from linenify.checkpoint.choosing import chosen
+    from linenify.checkpoint.finding import found_under
+
     project = Path(request.project or ".")
     if not project.exists():
         raise UsageError(f"--project {project}: there is no such folder")
