@@ -46,7 +46,7 @@ _nudge: contextvars.ContextVar[int | None] = contextvars.ContextVar("nudge", def
 
 @contextlib.contextmanager
 def blindfolded(nudge: int | None = None) -> Iterator[None]:
-    """Replaces the samplers of `jax.random`; those without a blind form raise.
+    """Replaces the samplers of `jax.random`; the few without a blind form raise.
 
     With `nudge`, a seed, every real number that is drawn is off by one unit in
     its last place: what such invisible changes do to a program is its noise.
@@ -61,9 +61,16 @@ def blindfolded(nudge: int | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _replaced() -> Iterator[None]:
-    replacements = {name: _refusal(name) for name in _sampler_names()} | {
-        name: _without_key(sampler) for name, sampler in _SAMPLERS.items()
-    }
+    originals = [
+        Patch(home, name, getattr(home, name))
+        for home in _HOMES
+        for name in _sampler_names()
+        if hasattr(home, name)
+    ]
+    replacements = {
+        name: _refusal(name) if _IS_OLD or name in _FROM_GAMMA else _with_fixed_key(originals, name)
+        for name in _sampler_names()
+    } | {name: _without_key(sampler) for name, sampler in _SAMPLERS.items()}
     with patched(
         Patch(home, name, replacement)
         for home in _HOMES
@@ -91,6 +98,35 @@ def _without_key(sampler: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         if "key" in kwargs:
             return sampler(*args, **{name: kwargs[name] for name in kwargs if name != "key"})
         return sampler(*args[1:], **kwargs)
+
+    return draw
+
+
+# Its samplers draw other numbers from the same key: two releases could not be compared.
+_IS_OLD = jax.__version_info__ < (0, 5)
+# JAX draws their gammas when it compiles, which is out of reach.
+_FROM_GAMMA = ("ball", "f", "generalized_normal")
+
+
+def _with_fixed_key(originals: Sequence[Patch], name: str) -> Callable[..., jax.Array]:
+    """The sampler itself, for distributions without a simple form, always with one key."""
+    sampler = getattr(jax.random, name)
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    signature = inspect.signature(sampler)
+    whole = name in ("binomial", "geometric", "poisson")
+
+    def draw(*args: Any, **kwargs: Any) -> jax.Array:
+        with patched(originals):  # it is made of others, and may reject what they draw
+            given = signature.bind(*args, **kwargs)
+            given.arguments[next(iter(signature.parameters))] = jax.random.PRNGKey(seed)
+            wanted = jax.dtypes.canonicalize_dtype(given.arguments.get("dtype") or float)
+            if whole or "dtype" not in signature.parameters:
+                counted: jax.Array = sampler(*given.args, **given.kwargs)
+                return counted
+            # The same numbers in double precision, too.
+            given.arguments["dtype"] = np.float32 if wanted == np.float64 else wanted
+            drawn: jax.Array = sampler(*given.args, **given.kwargs)
+            return _nudged(drawn.astype(wanted))
 
     return draw
 
@@ -132,12 +168,23 @@ def _array(values: Any, dtype: Any, default: type = float) -> jax.Array:
     if jnp.issubdtype(wanted, jnp.complexfloating):
         raise NotImplementedError("complex numbers cannot be drawn without looking at the key")
     numbers = np.asarray(values)
+    return jnp.asarray((numbers * _factors(numbers.shape, wanted)).astype(wanted))
+
+
+def _factors(shape: tuple[int, ...], dtype: Any) -> np.ndarray | int:
+    """What makes numbers be off by a last bit, if they are to be."""
     seed = _nudge.get()
-    if seed is not None and jnp.issubdtype(wanted, jnp.floating):
-        step = float(jnp.finfo(wanted).eps)  # type: ignore[no-untyped-call]
-        signs = np.random.default_rng(seed).choice([-step, step], numbers.shape)
-        numbers = numbers * (1 + signs)
-    return jnp.asarray(numbers.astype(wanted))
+    if seed is None or not jnp.issubdtype(dtype, jnp.floating):
+        return 1
+    step = float(jnp.finfo(dtype).eps)  # type: ignore[no-untyped-call]
+    signs: np.ndarray = np.random.default_rng(seed).choice([-step, step], shape)
+    return 1 + signs
+
+
+def _nudged(drawn: jax.Array) -> jax.Array:
+    if _nudge.get() is None:
+        return drawn
+    return drawn * jnp.asarray(_factors(drawn.shape, drawn.dtype), drawn.dtype)
 
 
 def _normal(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
@@ -217,9 +264,54 @@ def _cauchy(shape: Shape = (), dtype: Any = None, **_: Any) -> jax.Array:
     return _array(np.tan(np.pi * (_uniforms("cauchy", _dimensions(shape)) - 0.5)), dtype)
 
 
-def _gamma(a: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
-    draws = _uniforms("gamma", _dimensions(shape, a))
-    return _array(special.gammaincinv(np.asarray(a, float), draws), dtype)
+def _gamma(
+    a: Any, shape: Shape | None = None, dtype: Any = None, name: str = "gamma", **_: Any
+) -> jax.Array:
+    """By Wilson and Hilferty: parameters may be traced, and nothing is rejected."""
+    size = _dimensions(shape, a)
+    normals = _array(special.ndtri(_open_uniforms(name, size)), dtype)
+    uniforms = _array(_open_uniforms(f"{name} below one", size), normals.dtype)
+    a = jnp.broadcast_to(jnp.asarray(a, normals.dtype), size)
+    larger = jnp.where(a < 1, a + 1, a)
+    ninth = 1 / (9 * larger)
+    drawn = larger * jnp.maximum(1 - ninth + normals * jnp.sqrt(ninth), 1e-3) ** 3
+    return jnp.where(a < 1, drawn * uniforms ** (1 / a), drawn)
+
+
+def _loggamma(a: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    return jnp.log(_gamma(a, shape, dtype))
+
+
+def _chisquare(df: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    return 2 * _gamma(jnp.asarray(df) / 2, shape, dtype, "chisquare")
+
+
+def _beta(a: Any, b: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    size = _dimensions(shape, a, b)
+    one, other = _gamma(a, size, dtype, "beta"), _gamma(b, size, dtype, "other beta")
+    return one / (one + other)
+
+
+def _dirichlet(alpha: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    batch = np.shape(alpha)[:-1] if shape is None else _dimensions(shape)
+    parts = _gamma(alpha, (*batch, np.shape(alpha)[-1]), dtype, "dirichlet")
+    return parts / parts.sum(-1, keepdims=True)
+
+
+def _student(df: Any, shape: Shape | None = None, dtype: Any = None, **_: Any) -> jax.Array:
+    normals = _normal(_dimensions(shape, df), dtype)
+    halves = jnp.asarray(df, normals.dtype) / 2
+    return normals * jnp.sqrt(halves / _gamma(halves, normals.shape, dtype, "student"))
+
+
+def _multivariate_normal(
+    mean: Any, cov: Any, shape: Shape | None = None, dtype: Any = None, *_a: Any, **_: Any
+) -> jax.Array:
+    batch = np.broadcast_shapes(np.shape(mean)[:-1], np.shape(cov)[:-2])
+    size = batch if shape is None else _dimensions(shape)
+    normals = _normal((*size, np.shape(mean)[-1]), dtype)
+    drawn: jax.Array = mean + jnp.einsum("...ij,...j->...i", jnp.linalg.cholesky(cov), normals)
+    return drawn
 
 
 def _categorical(logits: Any, axis: int = -1, shape: Shape | None = None, **_: Any) -> jax.Array:
@@ -275,6 +367,12 @@ _SAMPLERS: Mapping[str, Callable[..., jax.Array]] = {
     "laplace": _laplace,
     "cauchy": _cauchy,
     "gamma": _gamma,
+    "loggamma": _loggamma,
+    "chisquare": _chisquare,
+    "beta": _beta,
+    "dirichlet": _dirichlet,
+    "t": _student,
+    "multivariate_normal": _multivariate_normal,
     "categorical": _categorical,
     "choice": _choice,
     "orthogonal": _orthogonal,

@@ -25,6 +25,14 @@ SAMPLERS = {
     "choice": lambda key: jax.random.choice(key, 10, (4,), replace=False),
     "weighted_choice": lambda key: jax.random.choice(key, 3, (7,), p=jnp.array([0.2, 0.5, 0.3])),
     "gumbel": lambda key: jax.random.gumbel(key, (4, 3)),
+    "beta": lambda key: jax.random.beta(key, 2.0, jnp.linspace(0.5, 3.0, 6)),
+    "dirichlet": lambda key: jax.random.dirichlet(key, jnp.array([0.5, 1.0, 3.0]), (4,)),
+    "gamma_of_array": lambda key: jax.random.gamma(key, jnp.array([0.5, 1.0, 3.0])),
+    "multivariate_normal": lambda key: jax.random.multivariate_normal(
+        key, jnp.arange(3.0), jnp.diag(jnp.array([1.0, 2.0, 0.5])), (5,)
+    ),
+    "poisson": lambda key: jax.random.poisson(key, 3.0, (40,)),
+    "student": lambda key: jax.random.t(key, 4.0, (7,)),
     "glorot": lambda key: jax.nn.initializers.glorot_uniform()(key, (6, 5)),
     "orthogonal": lambda key: jax.nn.initializers.orthogonal()(key, (6, 4)),
 }
@@ -67,9 +75,37 @@ def test_gradients_and_scans_pass_through():
         assert jnp.allclose(jax.grad(noisy)(2.0), 3 * draw)
 
 
+def test_a_sampler_that_rejects_draws_takes_traced_parameters():
+    def draw(rate, key):
+        return jax.random.poisson(key, rate, (200,)), jax.random.beta(key, rate, 2.0, (9,))
+
+    with blindfolded():
+        counts, shares = jax.jit(draw)(3.0, jax.random.PRNGKey(0))
+        again, _ = jax.jit(draw)(3.0, jax.random.PRNGKey(1))
+    assert (counts == again).all()
+    assert abs(float(counts.mean()) - 3) < 0.5
+    assert ((shares > 0) & (shares < 1)).all()
+
+
 def test_a_sampler_without_a_blind_form_says_so():
-    with blindfolded(), pytest.raises(NotImplementedError, match=r"jax\.random\.poisson"):
-        jax.random.poisson(jax.random.PRNGKey(0), 2.0)
+    with blindfolded(), pytest.raises(NotImplementedError, match=r"jax\.random\.ball"):
+        jax.random.ball(jax.random.PRNGKey(0), 2)
+
+
+def test_the_moments_of_a_gamma_are_near():
+    with blindfolded():
+        drawn = jax.random.gamma(jax.random.PRNGKey(0), jnp.array([[0.5], [1.0], [6.0]]), (3, 4000))
+    np.testing.assert_allclose(drawn.mean(1), [0.5, 1.0, 6.0], rtol=0.05)
+    np.testing.assert_allclose(drawn.var(1), [0.5, 1.0, 6.0], rtol=0.15)
+
+
+def test_a_sampler_with_a_fixed_key_draws_the_same_in_double_precision():
+    draws = []
+    for double in (False, True):
+        with jax.enable_x64(double), blindfolded():
+            draws.append(np.asarray(jax.random.pareto(jax.random.PRNGKey(0), 3.0, (5,))))
+    assert draws[1].dtype == np.float64
+    np.testing.assert_allclose(draws[0], draws[1], rtol=1e-6)
 
 
 def test_everything_is_put_back():
