@@ -42,6 +42,8 @@ class Event:
 Rounding = tuple[tuple[int, ...], str]
 """The shape and the dtype of what was converted."""
 
+_GRADIENTS = "jax._src.interpreters.ad"
+
 
 @dataclass
 class Trace:
@@ -89,10 +91,15 @@ class Trace:
         }
 
     def rounded(self, converted: Any) -> Any:
-        """Counts a conversion whose innermost code, but for JAX's own, is the user's."""
+        """Counts a conversion whose innermost code, but for JAX's own, is the user's.
+
+        Gradients convert back what the code of layers has converted, below the user's
+        `jax.grad`: nobody wrote that there.
+        """
         frame = sys._getframe(1)  # noqa: SLF001
         while frame is not None:
-            if str(frame.f_globals.get("__name__")).startswith("flax."):
+            name = str(frame.f_globals.get("__name__"))
+            if name.startswith("flax.") or name == _GRADIENTS:
                 break
             if self.files.owns_file(frame.f_code.co_filename):
                 self.roundings[tuple(converted.shape), str(converted.dtype)] += 1
@@ -197,8 +204,14 @@ def _caller_of(frame: types.FrameType) -> Any:
 
 
 def _own(module: Any) -> bool:
-    """Whether a module is Flax's own, not the user's."""
-    return type(module).__module__.startswith("flax.")
+    """Whether a module is Flax's own, not the user's.
+
+    The classes that `.partial`, `.shared`, `@nn.module` and `@nn.module_method` make are
+    Flax's, and what they run may be the user's.
+    """
+    kind = type(module)
+    made_of = [*kind.__mro__[:-1], inspect.unwrap(getattr(kind, "apply", kind))]
+    return all(each.__module__.startswith("flax.") for each in made_of)
 
 
 @contextlib.contextmanager
