@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import sys
 import types
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +82,15 @@ class Trace:
 
     def dtypes(self) -> set[Rounding]:
         """Shapes and dtypes of all that modules returned, but for parts of Flax's own."""
-        return {
-            (np.shape(value), str(value.dtype))
-            for event in self.concrete()
-            if not event.inner
-            for value in event.outputs
-            if isinstance(value, jax.Array | np.ndarray)
-        }
+        return set().union(*self.returned().values())
+
+    def returned(self) -> dict[Keypath, set[Rounding]]:
+        """The same for each module by itself."""
+        found: dict[Keypath, set[Rounding]] = defaultdict(set)
+        for event in self.concrete():
+            if not event.inner:
+                found[event.path] |= _kinds(event)
+        return found
 
     def rounded(self, converted: Any) -> Any:
         """Counts a conversion whose innermost code, but for JAX's own, is the user's.
@@ -126,6 +128,14 @@ class Trace:
                 break
             frame = frame.f_back
         return ""
+
+
+def _kinds(event: Event) -> set[Rounding]:
+    return {
+        (np.shape(value), str(value.dtype))
+        for value in event.outputs
+        if isinstance(value, jax.Array | np.ndarray)
+    }
 
 
 def _values(tree: Any) -> tuple[Any, ...]:

@@ -343,6 +343,10 @@ WRONG = {
 
 # To round elsewhere in one's own code is another program, however little it changes.
 ROUNDS_ELSEWHERE = {
+    "layer_in_full_precision": (
+        "tanh(nn.Dense(self.width, dtype=self.dtype)",
+        "tanh(nn.Dense(self.width)",
+    ),
     "input_rounded": ("(tower(x))", "(tower(x.astype(jnp.float16)))"),
 }
 
