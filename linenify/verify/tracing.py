@@ -169,7 +169,7 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
             frame.name or "",
             outputs,
             given,
-            init=bool(frame.is_init),
+            init=_initialising(frame),
             inner=_own(instance) and _own(_caller_of(caller)),
             method=getattr(instance, "apply", None),
         )
@@ -180,7 +180,7 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
             outputs = dropout(inputs, *args, **kwargs)
             if base._module_stack:  # noqa: SLF001
                 frame = base._module_stack[-1]  # noqa: SLF001
-                init = bool(frame.is_init)
+                init = _initialising(frame)
                 trace.note((*_path(frame), DROPOUT), DROPOUT, outputs, inputs, init=init)
             return outputs
 
@@ -203,6 +203,13 @@ def _path(frame: Any) -> Keypath:
             names.append(frame.name)
         frame = frame.parent
     return tuple(reversed(names))
+
+
+def _initialising(frame: Any) -> bool:
+    """Whether parameters are made here, or around: what is shared makes them once only."""
+    while frame is not None and not frame.is_init:
+        frame = frame.parent
+    return frame is not None
 
 
 def _caller_of(frame: types.FrameType) -> Any:

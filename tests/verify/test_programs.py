@@ -298,6 +298,40 @@ def main():
     return losses, state
 """
 
+# While legacy initialises, only the first call of what is shared makes parameters.
+SHARED = """
+from flax import nn
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    def apply(self, x):
+        x = nn.Dense(x, 4)
+        turn = nn.Dense.shared(features=4, name='turn')
+        return nn.GroupNorm(turn(nn.tanh(turn(x))), num_groups=2)
+
+def main():
+    _, model = Net.create(jax.random.PRNGKey(0), jnp.ones((1, 2, 3)))
+    return model(jax.random.normal(jax.random.PRNGKey(1), (4, 2, 3)))
+"""
+
+SHARED_LINEN = """
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(4)(x)
+        turn = nn.Dense(4, name='turn')
+        return nn.GroupNorm(num_groups=4)(turn(nn.tanh(turn(x))))
+
+def main():
+    variables = Net().init(jax.random.PRNGKey(0), jnp.ones((1, 2, 3)))
+    return Net().apply(variables, jax.random.normal(jax.random.PRNGKey(1), (4, 2, 3)))
+"""
+
 LEAVES_A_FILE = """
 import os
 
@@ -358,6 +392,7 @@ def verdicts(tmp_path_factory):
     }
     for name, change in ROUNDS_ELSEWHERE.items():
         programs[name] = (HALF, HALF_LINEN.replace(*change), CASE)
+    programs["shared"] = (SHARED, SHARED_LINEN, CASE)
     jobs = []
     for name, (legacy, linen, case) in programs.items():
         folder = tmp_path_factory.mktemp(name)
@@ -392,3 +427,8 @@ def test_a_careless_one_is_not(verdicts, name):
 @pytest.mark.parametrize("name", ROUNDS_ELSEWHERE)
 def test_what_rounds_elsewhere_is_another_program(verdicts, name):
     assert verdicts[name].outcome is Outcome.DIFFERENT
+
+
+def test_the_first_module_that_departs_is_found_behind_a_shared_one(verdicts):
+    [run] = verdicts["shared"].runs
+    assert (run.first.legacy, run.first.linen) == ("GroupNorm_1", "GroupNorm_0")
