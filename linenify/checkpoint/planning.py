@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,13 +139,31 @@ class _Builder:
             self._whole(place, keypath, found(self.tree, keypath))
 
     def _whole(self, at: Keypath, keypath: Keypath, node: Tree) -> None:
-        if isinstance(node, Mapping) and node:
+        if self._like_params(keypath, node):
+            for row in self._params():
+                place, source = (*at, *row.linen[1:]), (*keypath, *row.legacy[1:])
+                self._place(place, source, _changes(row), _undo(row))
+        elif isinstance(node, Mapping) and node:
             for key, value in node.items():
                 self._whole((*at, key), (*keypath, key), value)
         elif isinstance(node, Mapping | list):
             put(self.forward, at, {} if isinstance(node, Mapping) else Const(node))
         else:
             put(self.forward, at, self._ref(at, keypath, (), (), plain=True))
+
+    def _like_params(self, keypath: Keypath, node: Tree) -> bool:
+        """Whether a subtree holds other values of the params, such as their moving average."""
+        rows = self._params()
+        originals = found(self.tree, self.layout.params)
+        if not rows or not isinstance(node, Mapping) or keypath == self.layout.params:
+            return False
+        shapes, wanted = (
+            {path: leaf.shape for path, leaf in _leaves(each)} for each in (node, originals)
+        )
+        return shapes == wanted and shapes.keys() == {row.legacy[1:] for row in rows}
+
+    def _params(self) -> list[Row]:
+        return [row for row in self.renames.rows if row.legacy[0] == "params"]
 
     def ordered(self) -> Skeleton:
         """The forward skeleton, its first level as a `TrainState` has it."""
@@ -239,6 +257,14 @@ class _Builder:
 class _Wanted:
     keypath: Keypath
     source: Source
+
+
+def _leaves(node: Tree, at: Keypath = ()) -> Iterator[tuple[Keypath, Leaf]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _leaves(value, (*at, key))
+    elif isinstance(node, Leaf):
+        yield at, node
 
 
 def _changes(row: Row) -> tuple[Change, ...]:

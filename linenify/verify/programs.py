@@ -11,7 +11,7 @@ import contextlib
 import functools
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,13 +147,15 @@ def _noise(
         Reruns(
             double,
             lambda coarse: moved(functools.partial(legacy.anew, coarse=coarse), new),
-            round_alike=lambda: _round_alike(pair, legacy, linen),
+            round_alike=lambda: _round_alike(pair, legacy, linen, matched.owners),
             shaken=lambda: moved(legacy.in_double_precision, new),
         ),
     )
 
 
-def _round_alike(pair: RunPair, legacy: World, linen: World) -> bool:
+def _round_alike(
+    pair: RunPair, legacy: World, linen: World, owners: Mapping[str, tuple[Keypath, Keypath]]
+) -> bool:
     """Whether the programs go to half precision at the same places, if at all."""
     if not (legacy.narrowing.happened or linen.narrowing.happened):
         return True
@@ -162,7 +164,29 @@ def _round_alike(pair: RunPair, legacy: World, linen: World) -> bool:
     except UserCodeError:
         return False
     # How often is not asked: modules are initialised by other calls.
-    return old.dtypes() == new.dtypes() and old.roundings.keys() == new.roundings.keys()
+    if old.dtypes() != new.dtypes() or old.roundings.keys() != new.roundings.keys():
+        return False
+    before, after = old.returned(), new.returned()
+    return all(before[one] == after[other] for one, other in _partners(owners, before, after))
+
+
+def _partners(
+    owners: Mapping[str, tuple[Keypath, Keypath]],
+    legacy: Container[Keypath],
+    linen: Container[Keypath],
+) -> Iterator[tuple[Keypath, Keypath]]:
+    """The modules that own the same variables, where no second model has one of that name."""
+    pairs = {(_module_of(one, legacy), _module_of(other, linen)) for one, other in owners.values()}
+    for one, other in pairs:
+        alone = [pair for pair in pairs if pair[0] == one or pair[1] == other] == [(one, other)]
+        if one is not None and other is not None and alone:
+            yield one, other
+
+
+def _module_of(path: Keypath, calls: Container[Keypath]) -> Keypath | None:
+    """The module that a keypath of variables ends in, if it was called."""
+    tails = (path[start:] for start in range(len(path)))
+    return next((tail for tail in tails if tail in calls), None)
 
 
 def numbers_of(run: Run, world: World) -> list[tuple[str, Any]]:

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import sys
 import types
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,8 @@ class Event:
 
 Rounding = tuple[tuple[int, ...], str]
 """The shape and the dtype of what was converted."""
+
+_GRADIENTS = "jax._src.interpreters.ad"
 
 
 @dataclass
@@ -80,19 +82,26 @@ class Trace:
 
     def dtypes(self) -> set[Rounding]:
         """Shapes and dtypes of all that modules returned, but for parts of Flax's own."""
-        return {
-            (np.shape(value), str(value.dtype))
-            for event in self.concrete()
-            if not event.inner
-            for value in event.outputs
-            if isinstance(value, jax.Array | np.ndarray)
-        }
+        return set().union(*self.returned().values())
+
+    def returned(self) -> dict[Keypath, set[Rounding]]:
+        """The same for each module by itself."""
+        found: dict[Keypath, set[Rounding]] = defaultdict(set)
+        for event in self.concrete():
+            if not event.inner:
+                found[event.path] |= _kinds(event)
+        return found
 
     def rounded(self, converted: Any) -> Any:
-        """Counts a conversion whose innermost code, but for JAX's own, is the user's."""
+        """Counts a conversion whose innermost code, but for JAX's own, is the user's.
+
+        Gradients convert back what the code of layers has converted, below the user's
+        `jax.grad`: nobody wrote that there.
+        """
         frame = sys._getframe(1)  # noqa: SLF001
         while frame is not None:
-            if str(frame.f_globals.get("__name__")).startswith("flax."):
+            name = str(frame.f_globals.get("__name__"))
+            if name.startswith("flax.") or name == _GRADIENTS:
                 break
             if self.files.owns_file(frame.f_code.co_filename):
                 self.roundings[tuple(converted.shape), str(converted.dtype)] += 1
@@ -119,6 +128,14 @@ class Trace:
                 break
             frame = frame.f_back
         return ""
+
+
+def _kinds(event: Event) -> set[Rounding]:
+    return {
+        (np.shape(value), str(value.dtype))
+        for value in event.outputs
+        if isinstance(value, jax.Array | np.ndarray)
+    }
 
 
 def _values(tree: Any) -> tuple[Any, ...]:
@@ -152,7 +169,7 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
             frame.name or "",
             outputs,
             given,
-            init=bool(frame.is_init),
+            init=_initialising(frame),
             inner=_own(instance) and _own(_caller_of(caller)),
             method=getattr(instance, "apply", None),
         )
@@ -163,7 +180,7 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
             outputs = dropout(inputs, *args, **kwargs)
             if base._module_stack:  # noqa: SLF001
                 frame = base._module_stack[-1]  # noqa: SLF001
-                init = bool(frame.is_init)
+                init = _initialising(frame)
                 trace.note((*_path(frame), DROPOUT), DROPOUT, outputs, inputs, init=init)
             return outputs
 
@@ -188,6 +205,13 @@ def _path(frame: Any) -> Keypath:
     return tuple(reversed(names))
 
 
+def _initialising(frame: Any) -> bool:
+    """Whether parameters are made here, or around: what is shared makes them once only."""
+    while frame is not None and not frame.is_init:
+        frame = frame.parent
+    return frame is not None
+
+
 def _caller_of(frame: types.FrameType) -> Any:
     """The legacy module that called the one whose call runs in a frame; None for the outermost."""
     above = frame.f_back
@@ -197,8 +221,14 @@ def _caller_of(frame: types.FrameType) -> Any:
 
 
 def _own(module: Any) -> bool:
-    """Whether a module is Flax's own, not the user's."""
-    return type(module).__module__.startswith("flax.")
+    """Whether a module is Flax's own, not the user's.
+
+    The classes that `.partial`, `.shared`, `@nn.module` and `@nn.module_method` make are
+    Flax's, and what they run may be the user's.
+    """
+    kind = type(module)
+    made_of = [*kind.__mro__[:-1], inspect.unwrap(getattr(kind, "apply", kind))]
+    return all(each.__module__.startswith("flax.") for each in made_of)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,20 @@ def test_models_without_an_optimizer(there_and_back, tree):
     assert conversion.plan.backward == {} or "model" in tree or made.keys() == {"params"}
 
 
+@pytest.mark.parametrize("copy", [nested(), {"params": nested()}], ids=["params", "Model"])
+def test_other_values_of_the_params_take_their_names_too(there_and_back, copy):
+    tree = {"optimizer": optimizer(), "average": copy, "epoch": 3}
+    made, _ = there_and_back(tree, optimizer="Adam")
+    assert numbers(made["params"]) == WANTED
+    assert numbers(made["average"].get("params", made["average"])) == WANTED
+
+
+def test_what_only_resembles_the_params_keeps_its_names(there_and_back):
+    other = nested(lambda value, *_: dense(value, 5, 5))
+    made, _ = there_and_back({"optimizer": optimizer(), "head": other}, optimizer="Adam")
+    assert numbers(made["head"]) == numbers(other)
+
+
 def test_an_optimizer_becomes_a_train_state(there_and_back):
     made, _ = there_and_back(optimizer(), optimizer="Adam(weight_decay=0.1)")
     assert numbers(made["params"]) == WANTED

@@ -205,6 +205,133 @@ def main():
 CASE = '[[run]]\nfunction = "main"\n'
 TWO_DEVICES = "devices = 2\n" + CASE
 
+# Linen's LayerNorm does not round its scale to half precision, and converts its input twice:
+# what gradients go through is rounded elsewhere, inside of Flax. The users' own classes,
+# shared, bound and made of functions, return the same dtypes.
+HALF = """
+from flax import nn, optim
+import jax
+import jax.numpy as jnp
+
+class Tower(nn.Module):
+    def apply(self, x, width, dtype=jnp.bfloat16):
+        x = nn.LayerNorm(nn.Dense(x, width, dtype=dtype), dtype=jnp.float32)
+        return nn.LayerNorm(nn.Dense(x, width, dtype=dtype), dtype=dtype)
+
+@nn.module
+def head(x, width, dtype=jnp.bfloat16):
+    return nn.Dense(nn.tanh(nn.Dense(x, width, dtype=dtype)), 3, dtype=jnp.float32)
+
+class Net(nn.Module):
+    def apply(self, x, width):
+        tower = Tower.shared(width=width, name='tower')
+        return head(tower(x), width=width, name='head')
+
+@jax.jit
+def step(optimizer, x):
+    def loss_fn(model):
+        return jnp.mean((model(x) - 1.0) ** 2)
+    loss, grad = jax.value_and_grad(loss_fn)(optimizer.target)
+    return optimizer.apply_gradient(grad), loss
+
+def main():
+    net = Net.partial(width=8)
+    x = jax.random.normal(jax.random.PRNGKey(1), (4, 6))
+    _, params = net.init(jax.random.PRNGKey(0), x)
+    optimizer = optim.GradientDescent(0.1).create(nn.Model(net, params))
+    losses = []
+    for _ in range(3):
+        optimizer, loss = step(optimizer, x)
+        losses.append(loss)
+    return losses, optimizer
+"""
+
+HALF_LINEN = """
+from flax import linen as nn
+from flax.training import train_state
+import jax
+import jax.numpy as jnp
+import optax
+from typing import Any
+
+class Tower(nn.Module):
+    width: int
+    dtype: Any = jnp.bfloat16
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.LayerNorm(dtype=jnp.float32)(nn.Dense(self.width, dtype=self.dtype)(x))
+        return nn.LayerNorm(dtype=self.dtype)(nn.Dense(self.width, dtype=self.dtype)(x))
+
+class head(nn.Module):
+    width: int
+    dtype: Any = jnp.bfloat16
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3, dtype=jnp.float32)(nn.tanh(nn.Dense(self.width, dtype=self.dtype)(x)))
+
+class Net(nn.Module):
+    width: int
+
+    @nn.compact
+    def __call__(self, x):
+        tower = Tower(width=self.width, name='tower')
+        return head(width=self.width, name='head')(tower(x))
+
+@jax.jit
+def step(state, x):
+    def loss_fn(params):
+        return jnp.mean((state.apply_fn({'params': params}, x) - 1.0) ** 2)
+    loss, grad = jax.value_and_grad(loss_fn)(state.params)
+    return state.apply_gradients(grads=grad), loss
+
+def main():
+    net = Net(width=8)
+    x = jax.random.normal(jax.random.PRNGKey(1), (4, 6))
+    params = net.init(jax.random.PRNGKey(0), x)['params']
+    state = train_state.TrainState.create(apply_fn=net.apply, params=params, tx=optax.sgd(0.1))
+    losses = []
+    for _ in range(3):
+        state, loss = step(state, x)
+        losses.append(loss)
+    return losses, state
+"""
+
+# While legacy initialises, only the first call of what is shared makes parameters.
+SHARED = """
+from flax import nn
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    def apply(self, x):
+        x = nn.Dense(x, 4)
+        turn = nn.Dense.shared(features=4, name='turn')
+        return nn.GroupNorm(turn(nn.tanh(turn(x))), num_groups=2)
+
+def main():
+    _, model = Net.create(jax.random.PRNGKey(0), jnp.ones((1, 2, 3)))
+    return model(jax.random.normal(jax.random.PRNGKey(1), (4, 2, 3)))
+"""
+
+SHARED_LINEN = """
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(4)(x)
+        turn = nn.Dense(4, name='turn')
+        return nn.GroupNorm(num_groups=4)(turn(nn.tanh(turn(x))))
+
+def main():
+    variables = Net().init(jax.random.PRNGKey(0), jnp.ones((1, 2, 3)))
+    return Net().apply(variables, jax.random.normal(jax.random.PRNGKey(1), (4, 2, 3)))
+"""
+
 LEAVES_A_FILE = """
 import os
 
@@ -218,6 +345,7 @@ EQUAL = {
     "training": (LEGACY, LINEN, CASE),
     "two_models": (GAN, GAN_LINEN, CASE),
     "replicated": (PMAP, PMAP_LINEN, TWO_DEVICES),
+    "half_precision": (HALF, HALF_LINEN, CASE),
     "after_replicated": (GAN, GAN_LINEN, CASE),
     "leaves_a_file": (LEAVES_A_FILE, LEAVES_A_FILE, CASE),
 }
@@ -247,11 +375,24 @@ WRONG = {
 }
 
 
+# To round elsewhere in one's own code is another program, however little it changes.
+ROUNDS_ELSEWHERE = {
+    "layer_in_full_precision": (
+        "tanh(nn.Dense(self.width, dtype=self.dtype)",
+        "tanh(nn.Dense(self.width)",
+    ),
+    "input_rounded": ("(tower(x))", "(tower(x.astype(jnp.float16)))"),
+}
+
+
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     programs = EQUAL | {
         name: (LEGACY, LINEN.replace(old, new), CASE) for name, (old, new, _) in WRONG.items()
     }
+    for name, change in ROUNDS_ELSEWHERE.items():
+        programs[name] = (HALF, HALF_LINEN.replace(*change), CASE)
+    programs["shared"] = (SHARED, SHARED_LINEN, CASE)
     jobs = []
     for name, (legacy, linen, case) in programs.items():
         folder = tmp_path_factory.mktemp(name)
@@ -281,3 +422,13 @@ def test_a_careless_one_is_not(verdicts, name):
         return
     assert run.outcome is Outcome.DIFFERENT
     assert place in {each.what for each in run.comparisons if not each.outcome.passed}
+
+
+@pytest.mark.parametrize("name", ROUNDS_ELSEWHERE)
+def test_what_rounds_elsewhere_is_another_program(verdicts, name):
+    assert verdicts[name].outcome is Outcome.DIFFERENT
+
+
+def test_the_first_module_that_departs_is_found_behind_a_shared_one(verdicts):
+    [run] = verdicts["shared"].runs
+    assert (run.first.legacy, run.first.linen) == ("GroupNorm_1", "GroupNorm_0")
