@@ -64,6 +64,13 @@ def one_run(targets: Sequence[Target], settings: Settings) -> int:
     )
     print(f"{len(leaves)} leaves: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
     worst = [leaf for leaf in leaves if leaf[0].absolute and leaf[0].note != VANISHES]
+    doubles = [
+        gap.double * gap.relative / gap.absolute for gap, _, _ in worst if gap.double is not None
+    ]
+    print(
+        f"{len(worst)} of them differ in single precision; of these {len(doubles)} were compared "
+        f"in double precision, where they differ by {max(doubles, default=0.0):.1e} of the leaf"
+    )
     worst.sort(key=lambda leaf: -leaf[0].relative)
     for gap, what, case in worst[:SHOWN]:
         noise = "given rtol" if gap.floor is None else f"noise {gap.floor:.0e}"
