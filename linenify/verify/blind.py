@@ -70,6 +70,7 @@ def _replaced() -> Iterator[None]:
     replacements = {
         name: _refusal(name) if _IS_OLD or name in _FROM_GAMMA else _with_fixed_key(originals, name)
         for name in _sampler_names()
+        if hasattr(jax.random, name)  # `shuffle` is there on the legacy side only
     } | {name: _without_key(sampler) for name, sampler in _SAMPLERS.items()}
     with patched(
         Patch(home, name, replacement)

@@ -108,6 +108,19 @@ def test_a_sampler_with_a_fixed_key_draws_the_same_in_double_precision():
     np.testing.assert_allclose(draws[0], draws[1], rtol=1e-6)
 
 
+def test_a_sampler_may_be_there_on_one_side_only():
+    from linenify.verify import blind
+
+    blind._sampler_names.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.random, "shuffle", jax.random.permutation, raising=False)
+        with blindfolded():
+            assert jax.random.shuffle(jax.random.PRNGKey(0), jnp.arange(5.0)).shape == (5,)
+    with blindfolded():
+        assert jax.random.normal(jax.random.PRNGKey(0)).shape == ()
+    blind._sampler_names.cache_clear()
+
+
 def test_everything_is_put_back():
     before = {name: getattr(jax.random, name) for name in dir(jax.random)}
     with blindfolded():
