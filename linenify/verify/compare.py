@@ -47,14 +47,6 @@ _ABOVE_FLOOR = 4.0
 _STEPS = 2.0
 
 
-def compare_trees(what: str, legacy: Any, linen: Any, tolerance: Tolerance) -> Comparison:
-    """Two pytrees; containers of the same keys count as equal."""
-    rows = rows_of_trees(legacy, linen)
-    if isinstance(rows, tuple):
-        return mismatch(what, rows)
-    return compare_leaves(what, rows, tolerance)
-
-
 def rows_of_trees(legacy: Any, linen: Any) -> list[Row] | tuple[Gap, ...]:
     """The leaves of two pytrees side by side, or what only one of them has."""
     old, new = _by_keypath(legacy), _by_keypath(linen)
