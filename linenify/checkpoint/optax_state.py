@@ -111,11 +111,6 @@ def transformation_of(
     return made
 
 
-def optimizer_name(definition_text: str) -> str:
-    """The class of a legacy optimizer expression."""
-    return definition_text.partition("(")[0].strip().rpartition(".")[2]
-
-
 def _code(node: ast.expr, per_step: tuple[str, ...], *, schedule: bool) -> tuple[str, set[str]]:
     call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
     name = ast.unparse(call.func).rpartition(".")[2]

@@ -43,7 +43,7 @@ from linenify.facts.places import is_path
 from linenify.facts.plan import Plan
 from linenify.facts.renames import Renames
 from linenify.facts.rendering import rendered
-from linenify.project.scopes import FunctionNode, Scope, all_arguments
+from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
@@ -498,47 +498,6 @@ class Models:
         if not self._applies(value, None):
             return None
         return Callee(None, "", ".apply_fn", node.value, applies=True)
-
-    def _fed(self, call: ast.Call, node: ast.expr) -> Callee | None:
-        """The optimizer whose target is all that a parameter of a nested function gets."""
-        code = self.plan.code(node)
-        if not isinstance(node, ast.Name) or code is None:
-            return None
-        names = [a.arg for a in code.node.args.args]
-        outer = self.plan.code(code.node)
-        if node.id not in names or outer is None or code.scope.lookup(node.id) is not code.scope:
-            return None
-        if any(
-            isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
-            for n in ast.walk(code.node)
-        ):
-            return None
-        place = names.index(node.id)
-        owners: list[ast.expr] = []
-        for caller in self.callers(code.node):
-            if any(isinstance(a, ast.Starred) for a in caller.args) or place >= len(caller.args):
-                return None
-            given = caller.args[place]
-            if not isinstance(given, ast.Attribute) or given.attr != "target":
-                return None
-            owners.append(given.value)
-        if not owners or len({ast.dump(o) for o in owners}) != 1 or not is_path(owners[0]):
-            return None
-        root = next(n for n in ast.walk(owners[0]) if isinstance(n, ast.Name))
-        home = self.plan.flow.where[call].lookup(root.id)
-        if home is None or home is not outer.scope.lookup(root.id) or home.kind == "module":
-            return None
-        if any(self.plan.code(c) is not outer for c in self.callers(code.node)):
-            return None
-        value = known(self.plan.flow.values.get(owners[0], frozenset()))
-        if not self._applies(value, None):
-            return None
-        return Callee(None, "", ".apply_fn", owners[0], applies=True)
-
-    def callers(self, function: FunctionNode) -> list[ast.Call]:
-        """The calls that run a function, itself or through a transform."""
-        training = self.plan.training
-        return training.contexts.callers(function) if training is not None else []
 
     def _state(self, place: ast.Call, module: Module) -> Callee | None:
         """A train state in sight whose params belong to `module`."""
