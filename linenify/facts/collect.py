@@ -6,12 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linenify.facts.calls import emit_calls
-from linenify.facts.definitions import (
-    emit_definitions,
-    flag_strangers,
-    freeze_refused,
-    plan_classes,
-)
+from linenify.facts.classplans import plan_classes
+from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.interpret import Interpreter
 from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names

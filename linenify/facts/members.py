@@ -5,19 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from linenify.facts import (
-    recurrent,
-)
-from linenify.facts.arguments import (
-    Filled,
-    Unclear,
-    fill,
-    repeated,
-    splat_keys,
-    splat_length,
-    text,
-)
-from linenify.facts.definitions import needs_keywords
+from linenify.facts import recurrent
+from linenify.facts.arguments import Filled, Unclear, fill, repeated, splat_keys, splat_length, text
+from linenify.facts.classplans import needs_keywords
 from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.kinds import (
     Atom,
@@ -33,12 +23,7 @@ from linenify.facts.kinds import (
 from linenify.facts.parameters import Role
 from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import (
-    Added,
-    Argument,
-    Given,
-    ModuleCall,
-)
+from linenify.facts.sites import Added, Argument, Given, ModuleCall
 
 
 def runnable(plan: Plan, found: Sequence[Module]) -> Sequence[Module]:
