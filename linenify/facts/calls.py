@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts import (
-    attention,
     caches,
     catalogue,
     jaxcalls,
-    layerlists,
     localmodels,
+    modulecalls,
     narrow,
+    nnfunctions,
     recurrent,
     reductions,
     runs,
@@ -23,29 +22,18 @@ from linenify.facts import (
     trainstates,
     transforms,
 )
-from linenify.facts.arguments import (
-    Unclear,
-    fill,
-    in_module_code,
-    repeated,
-    text,
-)
-from linenify.facts.binding import fits
+from linenify.facts.arguments import Unclear, in_module_code, repeated, text
 from linenify.facts.binds import emit_bind, emit_functools
-from linenify.facts.catalogue import Slot
 from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
 from linenify.facts.contexts import run_modules
 from linenify.facts.externals import LEGACY, MODULE_API
-from linenify.facts.forwarding import keeps_kwargs
 from linenify.facts.instances import promote_partials
 from linenify.facts.kinds import (
     Api,
     Atom,
-    Bound,
     Class,
     External,
-    Function,
     Legacy,
     Model,
     Module,
@@ -53,39 +41,19 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
-    Partial,
     SelfApi,
     Static,
     SuperMethod,
     Value,
     modules,
 )
-from linenify.facts.layers import (
-    check_carry,
-    check_initializers,
-    check_migrated,
-    layer_of,
-    layer_split,
-    notices_of,
-    slot_of,
-)
-from linenify.facts.members import member_split, own_method, runnable, same_field, travelling
+from linenify.facts.layers import check_carry
+from linenify.facts.members import travelling
 from linenify.facts.models import known
-from linenify.facts.parameters import Role
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
-from linenify.facts.sites import (
-    Added,
-    Argument,
-    Curried,
-    Given,
-    ModuleCall,
-    Reordered,
-    Reshaped,
-    StatementSite,
-)
-from linenify.facts.stated import context_key, splits
-from linenify.facts.training import Training
+from linenify.facts.sites import Added, Reshaped, StatementSite
+from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -96,7 +64,7 @@ def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
     promote_partials(plan)
-    localmodels.emit_models(plan, _split)
+    localmodels.emit_models(plan, modulecalls.split)
     training = Training(plan)
     plan.training = training
     training.prepare()
@@ -147,7 +115,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     if found and any(isinstance(a, Model) for a in callee):
         raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a Model")
     if found:
-        _emit_module_call(plan, source, call, callee, found)
+        modulecalls.emit(plan, source, call, callee, found)
         return
     if caches.is_method(call, callee):
         caches.emit_method(plan, source, call)
@@ -169,25 +137,25 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
                     raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
                 found = [a.module for a in every]
-                toplevel.emit(plan, source, call, found, name, _split)
+                toplevel.emit(plan, source, call, found, name, modulecalls.split)
                 return
             case SelfApi(name=name):
                 selfcalls.emit(plan, source, call, name)
                 return
             case SuperMethod(owner=owner, name=name):
-                _emit_super(plan, source, call, owner, name)
+                modulecalls.emit_super(plan, source, call, owner, name)
                 return
             case Model():
-                runs.emit_call(_training(plan), source, call, _split)
+                runs.emit_call(training_of(plan), source, call, modulecalls.split)
                 return
             case Api(receiver=Model()):
-                runs.emit_api(_training(plan), source, call, callee)
+                runs.emit_api(training_of(plan), source, call, callee)
                 return
             case Class(node=node) if plan.flow.hierarchy.is_optimizer(node):
-                trainstates.emit_own_definition(_training(plan), source, call, node)
+                trainstates.emit_own_definition(training_of(plan), source, call, node)
                 return
             case Api(receiver=Optimizer() | OptimizerDef()):
-                trainstates.emit(_training(plan), source, call, callee)
+                trainstates.emit(training_of(plan), source, call, callee)
                 return
             case Api(receiver=Legacy(type="Collection" | "Outputs"), name="as_dict"):
                 plan.at(source, call, Reshaped("{owner}", "LN403"))
@@ -200,13 +168,13 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path=path) if path.endswith(".DynamicScale"):
                 return  # the same class elsewhere: `names` spells it
             case External(path=path) if path.endswith("ModelParamTraversal"):
-                trainstates.emit_traversal(_training(plan), source, call)
+                trainstates.emit_traversal(training_of(plan), source, call)
                 return
             case External(path=path) if path.startswith("flax.optim."):
-                trainstates.emit_definition(_training(plan), source, call)
+                trainstates.emit_definition(training_of(plan), source, call)
                 return
             case External(path=path) if path.startswith(LEGACY + "."):
-                _emit_function(plan, source, call, path[len(LEGACY) + 1 :])
+                nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
                 return
             case External(path="functools.partial"):
                 emit_functools(plan, source, call)
@@ -240,11 +208,6 @@ def _drop_idle(plan: Plan, source: Source, call: ast.Call) -> None:
             ast.Attribute(value=ast.Name(id=owner)),
         ) if name == owner and in_block(plan, statement):
             plan.files[source.name].statements[statement.lineno] = StatementSite("LN403")
-
-
-def _training(plan: Plan) -> Training:
-    assert plan.training is not None
-    return plan.training
 
 
 def _order(atom: Atom) -> tuple[str, str]:
@@ -379,217 +342,3 @@ def _check_method(plan: Plan, call: ast.Call) -> None:
 def _is_initializer(plan: Plan, parameter: Parameter) -> bool:
     evidence = plan.flow.evidence.get((parameter.function, parameter.name), set())
     return ("initializer", "whole") in evidence
-
-
-# --- module calls ----------------------------------------------------------------------------
-
-
-def _emit_module_call(
-    plan: Plan, source: Source, call: ast.Call, callee: Value, found: Sequence[Module]
-) -> None:
-    others = [
-        a
-        for a in callee
-        if isinstance(a, Function | Bound | Partial | Class)
-        or (isinstance(a, External) and not a.path.startswith("builtins.None"))
-    ]
-    found = possible(plan, call, runnable(plan, found))
-    splits = {_split(plan, source, call, module) for module in found}
-    if len(splits) != 1:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
-    site = splits.pop()
-    if others:
-        instances = layerlists.as_instances(plan, source, call, found, site)
-        if instances is None:
-            _curry(plan, call, others, site)
-        site = instances or site
-    plan.at(source, call, site)
-    for module in found:
-        check_initializers(plan, call, module)
-        notices_of(plan, source, call, module)
-
-
-def possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
-    """The candidates that could take these arguments: a correct program calls no other."""
-    fitting = [m for m in found if fits(plan.flow, m, call)]
-    return fitting or found
-
-
-def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall) -> None:
-    """Lambdas beside module classes take the same two steps: fields, then inputs."""
-    if site.construct is None and _as_it_was(call, site):  # instances are called as functions are
-        return
-    for atom in others:
-        if not isinstance(atom, Function) or not isinstance(atom.node, ast.Lambda):
-            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
-        arguments = atom.node.args
-        known_names = [a.arg for a in arguments.args]
-        inputs = [
-            known_names[a.index]
-            if a.index < len(call.args) and a.index < len(known_names)
-            else a.keyword
-            for a in site.call
-            if isinstance(a, Given)
-        ]
-        beside = all(
-            modules(plan.flow.values.get(other.func, frozenset()))
-            for other in plan.flow.where
-            if isinstance(other, ast.Call) and atom in plan.flow.values.get(other.func, frozenset())
-        )
-        known = [n for n in inputs if n is not None and n in known_names]
-        plain = not (arguments.vararg or arguments.posonlyargs)
-        if not beside or not plain or len(known) != len(inputs) or site.construct is None:
-            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
-        source = plan.flow.code[atom.node].source
-        plan.define(source, atom.node, Curried(tuple(known)))
-
-
-def _as_it_was(call: ast.Call, site: ModuleCall) -> bool:
-    """Whether a call keeps all its arguments, in their order."""
-    count = len(call.args) + len(call.keywords)
-    kept = [a.index for a in site.call if isinstance(a, Given) and a.keyword is None]
-    plain = not any(isinstance(a, ast.Starred) for a in call.args)
-    return plain and not call.keywords and kept == [*range(count)] and len(site.call) == count
-
-
-def _split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleCall:
-    check_migrated(plan, call, module)
-    if isinstance(module.definition, str) or plan.flow.function_of(module) is None:
-        layer = layer_of(plan, module)
-        filled = fill(plan, call, module)
-        special = {
-            f.name
-            for f in filled
-            if f.name is not None and slot_of(layer, f.name, module) is Slot.SPECIAL
-        }
-        if layer.name in attention.LAYERS and module.method == "apply":
-            return attention.split(plan, source, call, module, layer, filled)
-        if special:
-            raise Unclear("LN491", f"`{min(special)}=` has no counterpart in Linen")
-        return layer_split(plan, call, module, layer, filled)
-    if module.receiver == "self":
-        return own_method(plan, call, module)
-    return member_split(plan, call, module)
-
-
-def _emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, name: str) -> None:
-    if name != "apply":
-        selfcalls.emit_super(plan, source, call, name)
-        return
-    found = plan.flow.hierarchy.find_after(owner, "apply")
-    if found is None:
-        raise Unclear("LN295", "`super().apply` reaches a built-in layer")
-    base, function = found
-    class_plan = plan.classes.get(base)
-    if class_plan is None or class_plan.refused is not None:
-        raise Unclear("LN398", f"the base class `{base.name}` was not migrated")
-    module = Module(base)
-    arguments: list[Argument] = []
-    filled = fill(plan, call, module)
-    code = plan.code(call)
-    for entry in filled:
-        own_kwargs = (
-            entry.splat == "**"
-            and code is not None
-            and isinstance(code.node, ast.FunctionDef)
-            and code.node.args.kwarg is not None
-            and isinstance(entry.node, ast.Name)
-            and entry.node.id == code.node.args.kwarg.arg
-        )
-        if own_kwargs:
-            assert code is not None
-            assert isinstance(code.node, ast.FunctionDef)
-            if code.node in plan.classes[owner].open:
-                raise Unclear("LN295", "`super().apply` is called with an open-ended splat")
-            if keeps_kwargs(plan, code.node):
-                arguments.append(Given(entry.index))
-            continue
-        if entry.splat or entry.name is None:
-            raise Unclear("LN295", "`super().apply` is called with a splat")
-        role = plan.role(function, entry.name)
-        if role is Role.INPUT:
-            arguments.append(Given(entry.index, None if entry.positional else entry.name))
-        elif not same_field(plan, entry):
-            raise Unclear("LN295", f"`super().apply` gets `{entry.name}` different from the field")
-    given = {f.name for f in filled}
-    own = plan.classes[owner]
-    for name_, decision in plan.decisions[function].items():
-        if decision.role is Role.FIELD and name_ not in given and name_ in own.own:
-            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name_}`")
-    plan.at(source, call, Reordered(tuple(arguments), "LN206", "__call__"))
-
-
-# --- functions of flax.nn --------------------------------------------------------------------
-
-
-def _emit_function(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
-    entry = catalogue.function(path)
-    if entry is None:
-        return
-    match entry.name:
-        case "dropout":
-            if not in_module_code(plan, call):
-                raise Unclear("LN590", "nn.dropout outside any module")
-            _emit_dropout(plan, source, call, entry)
-        case "make_rng" if not in_module_code(plan, call):
-            _emit_key(plan, source, call)
-        case "make_rng" | "is_stochastic" | "is_stateful":
-            selfcalls.emit_random(plan, source, call, entry.name)
-        case "dot_product_attention":
-            attention.emit_function(plan, source, call, entry)
-        case "make_padding_mask" | "_make_causal_mask":
-            attention.emit_mask(plan, source, call, entry)
-        case "scan_in_dim":
-            transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
-        case "Model":
-            runs.emit_model(_training(plan), source, call)
-        case "capture_module_outputs" if _training(plan).captures.opens(call):
-            return  # judged with the run inside
-        case "Cache" if _training(plan).caches.opens(call):
-            return  # judged with the runs inside
-        case "Collection" if not call.args and not call.keywords:
-            plan.at(source, call, Reshaped("{}", "LN403"))
-        case "Cache" if caches.is_empty(plan, call):
-            plan.at(source, call, Reshaped("{}", "LN403"))
-        case "stateful" | "stochastic" if _training(plan).contexts.opens(call):
-            return  # judged with the runs inside
-        case _ if entry.kind == "toplevel":
-            raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
-        case _ if entry.kind == "gone":
-            why = f"`{text(call.func)}` has no counterpart"
-            raise Unclear("LN190", f"{why}: {entry.note}" if entry.note else why)
-
-
-def _emit_key(plan: Plan, source: Source, call: ast.Call) -> None:
-    """`nn.make_rng()` outside of any module: a key of its own, from that of the context."""
-    around = _training(plan).contexts.around(call)
-    if around.rng is None and not around.threaded:
-        raise Unclear("LN590", f"`{text(call.func)}()` outside any module")
-    key = context_key(plan, source, around)
-    plan.at(source, call, Reshaped(key or "", "LN502", before=splits(around)))
-
-
-def _emit_dropout(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:
-    construct: list[Argument] = []
-    inputs: list[Argument] = []
-    given: set[str] = set()
-    names = [a.name for a in entry.arguments]
-    for place, argument in enumerate(call.args):
-        if isinstance(argument, ast.Starred) or place >= len(names):
-            raise Unclear("LN390", "nn.dropout is called with a splat")
-        name = names[place]
-        given.add(name)
-        if name == "rate":
-            construct.append(Given(place))
-        elif name == "inputs":
-            inputs.append(Given(place))
-        else:
-            inputs.append(Given(place, name))
-    for place, keyword in enumerate(call.keywords, len(call.args)):
-        if keyword.arg is None:
-            raise Unclear("LN390", "nn.dropout is called with a splat")
-        given.add(keyword.arg)
-        (construct if keyword.arg == "rate" else inputs).append(Given(place, keyword.arg))
-    if "deterministic" not in given:
-        inputs.append(Added("deterministic", "False"))
-    plan.at(source, call, ModuleCall(tuple(construct), tuple(inputs), rule="LN501"))

@@ -362,6 +362,12 @@ class Training:
         return table
 
 
+def training_of(plan: Plan) -> Training:
+    """The training code of a project whose calls are being decided."""
+    assert plan.training is not None
+    return plan.training
+
+
 def is_optimizer(value: Value) -> bool:
     """Whether a value can only be meant as an optimizer."""
     return any(isinstance(a, Optimizer) for a in value) and all(
