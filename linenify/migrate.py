@@ -108,7 +108,8 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
     Raises:
         BrokenPromise: it does not.
     """
-    from linenify.rewrite import BrokenPromise, waiting_todos
+    from linenify.rewrite import BrokenPromise
+    from linenify.rewrite.marks import waiting_todos
     from linenify.syntax.comments import tally
 
     try:

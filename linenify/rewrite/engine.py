@@ -1,10 +1,8 @@
-"""One file rewritten: a single pass over its tree, then its imports."""
+"""The single pass over the tree of a file: asks the original, changes the updated."""
 
 from __future__ import annotations
 
-import ast
 import bisect
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,109 +12,24 @@ import libcst as cst
 from linenify.facts.sites import (
     Bind,
     FileFacts,
-    Finding,
-    FunctionModuleSite,
     ImportSite,
     ModuleCall,
     ModuleClassSite,
     Reshaped,
     Site,
 )
-from linenify.facts.support import missing
-from linenify.project.source import Source, Span
+from linenify.project.source import Source
+from linenify.rewrite import surroundings
+from linenify.rewrite.marks import LINES, todo_text, waiting_todos
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
 from linenify.rules.forms.calls import statements
-from linenify.syntax.blocks import is_tombstone, settled, tombstone
+from linenify.syntax.blocks import settled, tombstone
 from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
-from linenify.syntax.imports import (
-    NewAlias,
-    bound_by_imports,
-    read_names,
-    replaced_line,
-    with_imports,
-)
-from linenify.syntax.order import imports_come_late, read_too_early
-from linenify.syntax.positions import AST_NAMES, Placed, placed
-from linenify.syntax.support import with_definitions
+from linenify.syntax.positions import AST_NAMES, Placed
 
 _Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
-_TODO = re.compile(r"#\s*TODO\(linenify\):\s*(LN\d+)")
-_LINES = re.compile(r"\r\n|\r|\n")
-
-
-class BrokenPromise(Exception):  # noqa: N818 - said to the reader, not raised to be caught
-    """A self-check failed: the fault is ours, and the file stays as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """The new text of a file and how often each rule fired."""
-
-    text: str
-    rules: Counter[str]
-
-
-def rewrite(source: Source, facts: FileFacts) -> Rewritten:
-    """Does everything that the facts ask for in one file.
-
-    Raises:
-        BrokenPromise: libcst does not print what it read, or a site was not met.
-    """
-    parsed = placed(source.text)
-    if parsed.text != source.text:
-        raise BrokenPromise("the file does not come back unchanged from the parser")
-    engine = _Engine(source, parsed, facts)
-    module = parsed.module.visit(engine)
-    missed = engine.missed()
-    if missed:
-        raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
-    module = _with_support(module, source, facts, engine)
-    module = _with_imports(module, source, facts, engine)
-    return Rewritten(module.code, engine.rules)
-
-
-def todo_text(finding: Finding) -> str:
-    """What stands above a refused statement, without the `#`."""
-    return f"TODO(linenify): {finding.code} {finding.message}; {finding.remedy}"
-
-
-def waiting_todos(text: str, facts: FileFacts) -> dict[int, list[Finding]]:
-    """Refusals that the text does not mark yet, by statement; one for each code."""
-    found: dict[int, list[Finding]] = {}
-    lines = _LINES.split(text)
-    for finding in facts.refusals:
-        here = found.setdefault(finding.statement, [])
-        if any(other.code == finding.code for other in here):
-            continue
-        if finding.code not in _marked(lines, finding.statement):
-            here.append(finding)
-    return {line: here for line, here in found.items() if here}
-
-
-def _marked(lines: Sequence[str], line: int) -> set[str]:
-    """The codes that the comments above a statement name already.
-
-    Decorators stand between a definition and its comments.
-    """
-    codes: set[str] = set()
-    place = line - 2
-    while 0 <= place < len(lines):
-        text = lines[place].strip()
-        if not text.startswith(("#", "@", ")")) and not _in_decorator(lines, place):
-            break
-        codes.update(_TODO.findall(text))
-        place -= 1
-    return codes
-
-
-def _in_decorator(lines: Sequence[str], place: int) -> bool:
-    return (
-        not lines[place].strip().endswith(":")
-        and lines[place].strip().endswith(",")
-        and any(text.lstrip().startswith("@") for text in lines[max(place - 8, 0) : place])
-    )
 
 
 @dataclass(slots=True)
@@ -125,8 +38,8 @@ class _ClassFrame:
     children: dict[str, cst.BaseExpression] = field(default_factory=dict)
 
 
-class _Engine(cst.CSTTransformer):
-    """Asks the original, changes the updated."""
+class Engine(cst.CSTTransformer):
+    """Rewrites the sites of one file, and keeps what is left to do when it is through."""
 
     def __init__(self, source: Source, parsed: Placed, facts: FileFacts) -> None:
         super().__init__()
@@ -134,20 +47,20 @@ class _Engine(cst.CSTTransformer):
         self.imports: set[str] = set()
         self.import_nodes: dict[int, tuple[cst.Import | cst.ImportFrom, ImportSite]] = {}
         self.nested_imports = False
+        self.bound = surroundings.bound(source, facts)
+        self.taken = surroundings.taken(source.tree)
         self._parsed = parsed
         self._facts = facts
-        self._bound = _bound(source, facts)
-        self._mutable = _mutable(source.tree)
+        self._mutable = surroundings.mutable(source.tree)
         self._todos = waiting_todos(source.text, facts)
         self._comments = dict(facts.comments)
         self._inserted = dict(facts.inserted)
         self._frames: list[_ClassFrame] = []
         self._parameters: dict[tuple[int, int], Mapping[str, TakenParameter]] = {}
-        self._consumed = _consumed(facts)
+        self._consumed = surroundings.consumed(facts)
         self._stranded: list[str] = []
         self._following: list[_Line] = []
         self._before: list[cst.SimpleStatementLine] = []
-        self._taken = _taken(source.tree)
         self._met: set[object] = set()
         self._depth = 0
         self._path: list[cst.CSTNode] = []
@@ -157,7 +70,7 @@ class _Engine(cst.CSTTransformer):
         lines |= set(facts.statements) | set(self._todos) | set(facts.inserted)
         self._lines = sorted(lines)
         self._hashes = [
-            number for number, line in enumerate(_LINES.split(source.text), 1) if "#" in line
+            number for number, line in enumerate(LINES.split(source.text), 1) if "#" in line
         ]
 
     def missed(self) -> list[object]:
@@ -319,7 +232,7 @@ class _Engine(cst.CSTTransformer):
         return Context(
             original=original,
             linen=self._facts.linen,
-            bound=self._bound,
+            bound=self.bound,
             mutable=self._mutable,
             site=self._site,
             place=self._place,
@@ -330,7 +243,7 @@ class _Engine(cst.CSTTransformer):
             children=frame.children if frame is not None else {},
             parameters=self._parameters,
             consumed=self._consumed.get(place, frozenset()),
-            taken=self._taken,
+            taken=self.taken,
         )
 
     def _is_made_anew(self, node: cst.CSTNode) -> bool:
@@ -483,207 +396,3 @@ def _kept(statement: cst.Del, keep: Sequence[str]) -> cst.Del:
     if isinstance(target.elements[-1].comma, cst.MaybeSentinel) and len(elements) > 1:
         elements[-1] = elements[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
     return statement.with_changes(target=target.with_changes(elements=elements))
-
-
-def _taken(tree: ast.Module) -> frozenset[str]:
-    """Names that a file binds anywhere, other than by an import."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
-                names.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
-    return frozenset(names)
-
-
-def _consumed(facts: FileFacts) -> dict[tuple[int, int], frozenset[str]]:
-    """Parameters that become fields of their own class, by the place of the `def`."""
-    table: dict[tuple[int, int], frozenset[str]] = {}
-    for site in facts.definitions.values():
-        if isinstance(site, ModuleClassSite | FunctionModuleSite):
-            for each in site.fields:
-                place = (each.method.line, each.method.column)
-                table[place] = table.get(place, frozenset()) | {each.parameter}
-    return table
-
-
-def _bound(source: Source, facts: FileFacts) -> dict[str, str]:
-    """What the imports at the top bind, after the rewrite."""
-    table = bound_by_imports(source.tree)
-    for site in facts.definitions.values():
-        if isinstance(site, ImportSite):
-            for name in site.names:
-                if name.local in table and name.target is not None:
-                    table[name.local] = (
-                        name.target if "." in table[name.local] else table[name.local]
-                    )
-    return table
-
-
-def _mutable(tree: ast.Module) -> dict[str, str]:
-    """Names at the top of a file that hold a list, dict or set."""
-    table: dict[str, str] = {}
-    for statement in tree.body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                match value:
-                    case ast.Dict() | ast.DictComp():
-                        table[name] = "dict"
-                    case ast.List() | ast.ListComp():
-                        table[name] = "list"
-                    case ast.Set() | ast.SetComp():
-                        table[name] = "set"
-                    case ast.Call(func=ast.Name(id="dict" | "list" | "set" as maker)):
-                        table[name] = maker
-    return table
-
-
-# --- support code and imports ----------------------------------------------------------------
-
-
-def _with_support(
-    module: cst.Module, source: Source, facts: FileFacts, engine: _Engine
-) -> cst.Module:
-    snippets = missing(source.tree, facts.support)
-    if not snippets:
-        return module
-    context = Context(module, facts.linen, engine._bound, taken=engine._taken)  # noqa: SLF001
-    spelt = [context.spelt(snippet.text) for snippet in snippets]
-    for snippet, (_, needed) in zip(snippets, spelt, strict=True):
-        engine.imports |= needed.union(snippet.imports)
-    return with_definitions(module, [text for text, _ in spelt])
-
-
-def _with_imports(
-    module: cst.Module, source: Source, facts: FileFacts, engine: _Engine
-) -> cst.Module:
-    wanted = {path for path in engine.imports if path != LINEN}
-    if LINEN in engine.imports and not facts.linen_bound:
-        wanted.add(f"{LINEN} as {facts.linen}")
-    wanted = {path for path in wanted if not _is_bound(path, engine._bound)}  # noqa: SLF001
-    wanted |= _needed_earlier(module, source, engine._bound)  # noqa: SLF001
-    # New imports first: they stand with their relatives, also with those that go.
-    module = with_imports(module, wanted) if wanted else module
-    if not engine.import_nodes:
-        return module
-    tree = ast.parse(module.code)
-    visitor = _ImportLines(engine.import_nodes, read_names(source.tree), read_names(tree))
-    if engine.nested_imports:
-        return module.visit(visitor)
-    body = visitor.lines(module.body)
-    settled_module = settled(module.with_changes(body=body))
-    assert isinstance(settled_module, cst.Module)
-    return settled_module
-
-
-def _needed_earlier(module: cst.Module, source: Source, bound: Mapping[str, str]) -> frozenset[str]:
-    """Imports that stand further down than what names them now."""
-    if not imports_come_late(source.tree):
-        return frozenset()
-    early = read_too_early(ast.parse(module.code), bound) - read_too_early(source.tree, bound)
-    paths = {name: bound[name] for name in early}
-    return frozenset(
-        path if path.rpartition(".")[2] == name else f"{path} as {name}"
-        for name, path in paths.items()
-    )
-
-
-def _is_bound(path: str, bound: Mapping[str, str]) -> bool:
-    dotted, _, local = path.partition(" as ")
-    package, _, member = dotted.rpartition(".")
-    return (local or (member if package == "typing" else dotted)) in bound
-
-
-class _ImportLines(cst.CSTTransformer):
-    """Rewrites import statements, wherever they stand."""
-
-    def __init__(
-        self,
-        sites: Mapping[int, tuple[cst.Import | cst.ImportFrom, ImportSite]],
-        before: set[str],
-        after: set[str],
-    ) -> None:
-        super().__init__()
-        self._sites = sites
-        self._before = before
-        self._after = after
-
-    def on_visit(self, node: cst.CSTNode) -> bool:
-        """Statements only."""
-        return not isinstance(
-            node, cst.BaseExpression | cst.BaseSmallStatement | cst.SimpleStatementLine
-        )
-
-    def on_leave(  # type: ignore[override]
-        self, original: cst.CSTNode, updated: cst.CSTNode
-    ) -> cst.CSTNode:
-        """Works on whole blocks, since one line can become several."""
-        del original
-        if isinstance(updated, cst.IndentedBlock | cst.Module):
-            return settled(updated.with_changes(body=self.lines(updated.body)))
-        return updated
-
-    def lines(self, body: Sequence[cst.BaseStatement]) -> list[cst.BaseStatement]:
-        """The statements of a block with its imports rewritten."""
-        found: list[cst.BaseStatement] = []
-        for statement in body:
-            found.extend(self._line(statement))
-        return found
-
-    def _line(self, statement: cst.BaseStatement) -> list[cst.BaseStatement]:
-        if not isinstance(statement, cst.SimpleStatementLine) or is_tombstone(statement):
-            return [statement]
-        for place, node in enumerate(statement.body):
-            entry = self._sites.get(id(node))
-            if entry is not None and entry[0] is node:
-                lines = replaced_line(statement, place, self._aliases(entry[0], entry[1]))
-                first, *rest = lines
-                return [first if first.body else tombstone(_whole(first, statement)), *rest]
-        return [statement]
-
-    def _aliases(
-        self, node: cst.Import | cst.ImportFrom, site: ImportSite
-    ) -> list[NewAlias | None]:
-        assert not isinstance(node.names, cst.ImportStar)
-        by_index = {name.index: name for name in site.names}
-        module = ""
-        if isinstance(node, cst.ImportFrom) and node.module is not None:
-            module = code(node.module)
-        found: list[NewAlias | None] = []
-        for index, alias in enumerate(node.names):
-            written = code(alias.name)
-            name = by_index.get(index)
-            if name is None:
-                found.append(NewAlias(module, written, _local(alias)))
-            elif name.gone or (
-                name.local not in self._after
-                and (name.local in self._before or name.target is None)
-            ):
-                found.append(None)
-            elif name.target is None:
-                found.append(NewAlias(module, written, name.local))
-            elif isinstance(node, cst.Import):
-                found.append(NewAlias("", name.target, name.local))
-            else:
-                package, _, member = name.target.rpartition(".")
-                found.append(NewAlias(package, member, name.local))
-        return found
-
-
-def _local(alias: cst.ImportAlias) -> str:
-    if alias.asname is not None:
-        return code(alias.asname.name)
-    return code(alias.name).partition(".")[0]
-
-
-def _whole(
-    line: cst.SimpleStatementLine, before: cst.SimpleStatementLine
-) -> cst.SimpleStatementLine:
-    return line.with_changes(trailing_whitespace=before.trailing_whitespace)
-
-
-__all__ = ["BrokenPromise", "Rewritten", "Span", "rewrite", "todo_text", "waiting_todos"]

@@ -1,0 +1,61 @@
+"""One file rewritten: a single pass over its tree, then its imports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import libcst as cst
+
+from linenify.facts.sites import FileFacts
+from linenify.facts.support import missing
+from linenify.project.source import Source
+from linenify.rewrite.engine import Engine
+from linenify.rewrite.importing import settle_imports
+from linenify.rules.base import Context
+from linenify.syntax.positions import placed
+from linenify.syntax.support import with_definitions
+
+
+class BrokenPromise(Exception):  # noqa: N818 - said to the reader, not raised to be caught
+    """A self-check failed: the fault is ours, and the file stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The new text of a file and how often each rule fired."""
+
+    text: str
+    rules: Counter[str]
+
+
+def rewrite(source: Source, facts: FileFacts) -> Rewritten:
+    """Does everything that the facts ask for in one file.
+
+    Raises:
+        BrokenPromise: libcst does not print what it read, or a site was not met.
+    """
+    parsed = placed(source.text)
+    if parsed.text != source.text:
+        raise BrokenPromise("the file does not come back unchanged from the parser")
+    engine = Engine(source, parsed, facts)
+    module = parsed.module.visit(engine)
+    missed = engine.missed()
+    if missed:
+        raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
+    module = _with_support(module, source, facts, engine)
+    module = settle_imports(module, source, facts, engine)
+    return Rewritten(module.code, engine.rules)
+
+
+def _with_support(
+    module: cst.Module, source: Source, facts: FileFacts, engine: Engine
+) -> cst.Module:
+    snippets = missing(source.tree, facts.support)
+    if not snippets:
+        return module
+    context = Context(module, facts.linen, engine.bound, taken=engine.taken)
+    spelt = [context.spelt(snippet.text) for snippet in snippets]
+    for snippet, (_, needed) in zip(snippets, spelt, strict=True):
+        engine.imports |= needed.union(snippet.imports)
+    return with_definitions(module, [text for text, _ in spelt])
