@@ -45,11 +45,11 @@ from linenify.facts.kinds import (
     Static,
     SuperMethod,
     Value,
+    known,
     modules,
 )
 from linenify.facts.layers import check_carry
 from linenify.facts.members import travelling
-from linenify.facts.models import known
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Reshaped, StatementSite

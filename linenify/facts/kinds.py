@@ -317,3 +317,19 @@ def repr_key(module: Module) -> tuple[str, int, int, str, tuple[str, ...], bool]
         tuple(sorted(module.bound)),
         module.shared,
     )
+
+
+def known(value: Value) -> Value:
+    """A value without what only says that a parameter is passed on."""
+    kept = (a for a in value if not isinstance(a, Parameter))
+    return frozenset(a for a in kept if not (isinstance(a, Static) and a.type == "None"))
+
+
+def rivals(value: Value) -> list[Atom]:
+    """What, besides a Model, could be called here or asked for params.
+
+    Arrays and containers cannot: where they flow in, only the analysis is
+    coarser than the program.
+    """
+    inert = (Model, Array, Static, Container, Optimizer, Parameter)
+    return [a for a in value if not isinstance(a, inert)]

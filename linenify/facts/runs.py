@@ -10,10 +10,10 @@ from linenify.facts import caches, captures, toplevel
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
+from linenify.facts.callees import Callee
 from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Api, Module, Value, models, modules
-from linenify.facts.models import Callee, rivals
+from linenify.facts.kinds import Api, Module, Value, models, modules, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
@@ -76,7 +76,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         extra.append(Added("mutable", repr(names)))
     first: list[Argument] = []
     if training.models.as_params(value):
-        known = training.models.callee(call, node, plan.flow.values.get(node, frozenset()))
+        known = training.callees.of(call, node, plan.flow.values.get(node, frozenset()))
         if known is None:
             raise Unclear("LN690", f"no module for `{text(node)}` can be named here")
         spread = f", **{state}" if state is not None else ""
@@ -85,7 +85,7 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         first.append(Added(None, "{'params': %s%s}" % (hole, spread)))
         callee: str | None = applied(training, source, known)
         if decoding is not None:
-            callee = f"{decoding.instance(training.models.text(source, known))}.apply"
+            callee = f"{decoding.instance(training.callees.text(source, known))}.apply"
     elif decoding is not None:
         if not isinstance(node, ast.Name | ast.Attribute):
             raise Unclear("LN490", f"the Model `{text(node)}` has no name")
@@ -121,7 +121,7 @@ def check_keywords(call: ast.Call, site: ModuleCall) -> None:
 
 def applied(training: Training, source: Source, callee: Callee) -> str:
     """The text of what is called: `CNN().apply` or `state.apply_fn`."""
-    written = training.models.text(source, callee)
+    written = training.callees.text(source, callee)
     return written if callee.applies else f"{written}.apply"
 
 
@@ -215,7 +215,7 @@ def emit_functions(training: Training) -> None:
         source = scope.source
         if rivals(value) or not training.models.as_params(value):
             continue
-        known = training.models.callee(call, node, value)
+        known = training.callees.of(call, node, value)
         if known is None:
             continue
         touched = joined([effects(plan, m.module) for m in models(value)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from linenify.facts import optimizing
 from linenify.facts.arguments import as_given
 from linenify.facts.caches import Caches
+from linenify.facts.callees import Callees
 from linenify.facts.captures import Captures
 from linenify.facts.contexts import Contexts
 from linenify.facts.externals import transparent
@@ -23,8 +24,10 @@ from linenify.facts.kinds import (
     Model,
     Optimizer,
     Value,
+    known,
+    rivals,
 )
-from linenify.facts.models import Models, known, rivals
+from linenify.facts.models import Models
 from linenify.facts.renames import Renames
 from linenify.facts.sites import (
     Added,
@@ -54,7 +57,8 @@ class Training:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.renames = Renames(plan)
-        self.models = Models(plan, self.renames)
+        self.callees = Callees(plan, self.renames)
+        self.models = Models(plan, self.callees)
         self.contexts = Contexts(plan)
         self.caches = Caches(plan)
         self.captures = Captures(plan)

@@ -21,9 +21,10 @@ from linenify.facts.kinds import (
     Static,
     Transformed,
     Value,
+    known,
     models,
+    rivals,
 )
-from linenify.facts.models import known, rivals
 from linenify.facts.places import can_go_before, free_name, in_block, is_path, is_pure
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -194,13 +195,13 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         raise Unclear("LN692", "its target is an object: `apply_gradients` wants a mapping")
     apply = "None"
     if training.models.as_params(target) and not rivals(target):
-        callee = training.models.apply_fn(call)
+        callee = training.callees.apply_fn(call)
         # Two states meet in one pytree only if their static parts are equal, and
         # methods of two instances never are.
         plain = all(m.module.origin is None for m in models(target))
-        shared = not plain or training.models.runs_once(call, set())
+        shared = not plain or training.callees.runs_once(call, set())
         if callee is not None and shared:
-            apply = f"{training.models.text(source, callee)}.apply"
+            apply = f"{training.callees.text(source, callee)}.apply"
     tx = "{owner}"
     parted = any(
         d.name == "MultiOptimizer" for d in optimizing.definitions(plan.flow, Optimizer(call))
