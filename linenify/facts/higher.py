@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import calling, operators
+from linenify.facts import operators
 from linenify.facts.externals import GRADIENTS
 from linenify.facts.kinds import (
     ARRAY,
@@ -58,27 +58,25 @@ def call(
             return _scan(flow, node, positional, table, scope)
         case "map":
             given = [flow.iterate(v) | _whole(v) for v in positional[1:]]
-            calling.call_value(flow, positional[0], given, node, scope)
+            flow.call_value(positional[0], given, node, scope)
             return ARRAY
         case "tree_map":
             return _tree_map(flow, node, positional, scope)
         case "fori" if len(positional) > 1:
             carry = positional[-1]
-            return carry | calling.call_value(
-                flow, positional[-2], [static("int"), carry], node, scope
-            )
+            return carry | flow.call_value(positional[-2], [static("int"), carry], node, scope)
         case "while" if len(positional) > 2:
             carry = positional[2]
-            calling.call_value(flow, positional[0], [carry], node, scope)
-            return carry | calling.call_value(flow, positional[1], [carry], node, scope)
+            flow.call_value(positional[0], [carry], node, scope)
+            return carry | flow.call_value(positional[1], [carry], node, scope)
         case "eval_shape":
-            return calling.call_value(flow, positional[0], positional[1:], node, scope)
+            return flow.call_value(positional[0], positional[1:], node, scope)
         case "jvp" if len(positional) > 1:
             primals = _elements(flow, positional[1])
-            value = calling.call_value(flow, positional[0], primals, node, scope)
+            value = flow.call_value(positional[0], primals, node, scope)
             return operators.make(flow, node, "tuple", [value, value])
         case "vjp":
-            value = calling.call_value(flow, positional[0], positional[1:], node, scope)
+            value = flow.call_value(positional[0], positional[1:], node, scope)
             return operators.make(flow, node, "tuple", [value, NOTHING])
         case "cond":
             return _cond(flow, node, positional, scope)
@@ -130,7 +128,7 @@ def apply(
     scope: Scope,
 ) -> Value:
     """A call of a transformed function."""
-    result = calling.apply(flow, atom.function, node, positional, keywords, scope)
+    result = flow.apply(atom.function, node, positional, keywords, scope)
     if atom.transform.startswith("scaled"):
         # DynamicScale gives itself, whether all is finite, the value, and the gradient.
         parts = [frozenset({Legacy("DynamicScale")}), ARRAY, result, gradient(_at(positional, 0))]
@@ -191,7 +189,7 @@ def _tree_map(flow: Interpreter, node: ast.Call, positional: list[Value], scope:
         frozenset(a for a in flow.iterate(tree) if not isinstance(a, Model | Optimizer)) | ARRAY
         for tree in trees
     ]
-    calling.call_value(flow, positional[0], leaves, node, scope)
+    flow.call_value(positional[0], leaves, node, scope)
     return same_tree(trees[0]) if trees else ARRAY
 
 
@@ -207,12 +205,12 @@ def _scan(
     held = flow.inside(xs)
     # A slice of stacked Models is a Model.
     given = [init, same_tree(xs) if _whole(xs | held) else flow.iterate(xs) | ARRAY]
-    result = calling.call_value(flow, positional[0], given, node, scope)
+    result = flow.call_value(positional[0], given, node, scope)
     tuples = frozenset(a for a in result if isinstance(a, Container))
     if not tuples:
         return result
     carry = init | flow.item(tuples, 0)
-    calling.call_value(flow, positional[0], [carry, given[1]], node, scope)
+    flow.call_value(positional[0], [carry, given[1]], node, scope)
     return operators.make(flow, node, "tuple", [carry, flow.item(tuples, 1) | ARRAY])
 
 
@@ -228,9 +226,9 @@ def _cond(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Sco
     if places == [2, 4]:  # cond(predicate, x, f, y, g)
         for place in places:
             given = [positional[place - 1]]
-            result |= calling.call_value(flow, positional[place], given, node, scope)
+            result |= flow.call_value(positional[place], given, node, scope)
         return result
     operands = positional[3:]
     for value in positional[1:3]:
-        result |= calling.call_value(flow, value, operands, node, scope)
+        result |= flow.call_value(value, operands, node, scope)
     return result

@@ -420,7 +420,7 @@ class Interpreter:
             if isinstance(atom, Function | Bound | Partial):
                 bare = ast.copy_location(ast.Call(decorator, [], []), decorator)
                 place = self.applied.setdefault(decorator, bare)
-                made |= calling.apply(self, atom, place, [decorated], [], scope)
+                made |= self.apply(atom, place, [decorated], [], scope)
         if any(isinstance(a, Transformed) and a.transform in GRADIENTS for a in made):
             return made
         # A decorator that may give back what it got is taken to do just that.
@@ -616,6 +616,23 @@ class Interpreter:
                     if isinstance(child, ast.expr):
                         self.eval(child, scope)
                 return NOTHING
+
+    def apply(
+        self,
+        atom: Atom,
+        node: ast.Call,
+        positional: list[Value],
+        keywords: list[tuple[str | None, Value]],
+        scope: Scope,
+    ) -> Value:
+        """What calling one atom gives."""
+        return calling.apply(self, atom, node, positional, keywords, scope)
+
+    def call_value(
+        self, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
+    ) -> Value:
+        """Calls a value with positional arguments, as a JAX transform would."""
+        return calling.call_value(self, function, arguments, node, scope)
 
     def name(self, name: str, scope: Scope) -> Value:
         """What a name may be where it is read."""

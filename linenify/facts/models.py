@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from linenify.facts.callees import Callees
-from linenify.facts.calling import ITERATIONS
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Api,
@@ -32,6 +31,7 @@ from linenify.facts.kinds import (
     models,
     rivals,
 )
+from linenify.facts.libraries import ITERATIONS
 from linenify.facts.plan import Plan
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})

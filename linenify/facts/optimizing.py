@@ -5,15 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import calling, higher, operators
-from linenify.facts.kinds import (
-    ARRAY,
-    NOTHING,
-    Container,
-    Optimizer,
-    OptimizerDef,
-    Value,
-)
+from linenify.facts import higher, operators
+from linenify.facts.kinds import ARRAY, NOTHING, Container, Optimizer, OptimizerDef, Value
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
@@ -58,7 +51,7 @@ def _differentiated(
     """`(loss, grads)` or `(loss, aux, grads)`; `optimize` gives itself first, no grads."""
     scope = flow.where[node]
     target = flow.items.get((created, "target"), NOTHING)
-    result = calling.call_value(flow, function, [target], node, scope)
+    result = flow.call_value(function, [target], node, scope)
     pairs = frozenset(a for a in result if isinstance(a, Container))
     grads = higher.gradient(target)
     parts = [flow.item(pairs, 0), flow.item(pairs, 1)] if pairs else [ARRAY]

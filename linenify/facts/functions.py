@@ -1,0 +1,108 @@
+"""Calls of plain functions of the project, and partials of them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from linenify.facts import binding
+from linenify.facts.kinds import (
+    NOTHING,
+    Atom,
+    Bound,
+    Container,
+    External,
+    Function,
+    Module,
+    Parameter,
+    Partial,
+    Value,
+    changed,
+)
+from linenify.project.scopes import FunctionNode
+
+if TYPE_CHECKING:
+    from linenify.facts.interpret import Code, Interpreter
+
+
+def call_function(
+    flow: Interpreter,
+    function: FunctionNode,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+    skip: int,
+) -> Value:
+    """Hands arguments to a plain function of the project."""
+    code = flow.code[function]
+    code.callers.add(flow.running)
+    arguments = function.args
+    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args]][skip:]
+    rest = 0
+    for index, value in enumerate(positional):
+        if index < len(node.args) and isinstance(node.args[index], ast.Starred):
+            for name in names[index:]:
+                flow.assign(code.scope, name, flow.iterate(value))
+            if arguments.vararg is not None:
+                flow.join(flow.items, (arguments.vararg, "*"), flow.iterate(value))
+            break
+        if index < len(names):
+            flow.assign(code.scope, names[index], value)
+        elif arguments.vararg is not None:
+            flow.join(flow.items, (arguments.vararg, rest), value)
+            rest += 1
+    known = {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}
+    for keyword, value in keywords:
+        if keyword is None:
+            call_spread(flow, code, value, known)
+        elif keyword in known:
+            flow.assign(code.scope, keyword, value)
+        elif arguments.kwarg is not None:
+            flow.join(flow.items, (arguments, keyword), value)
+    return flow.returns.get(function, NOTHING)
+
+
+def call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
+    """Hands `**value` to a plain function."""
+    for atom in value:
+        if isinstance(atom, Container):
+            for (owner, key), item in list(flow.items.items()):
+                if owner is not atom.node:
+                    continue
+                if key in known:
+                    assert isinstance(key, str)
+                    flow.assign(code.scope, key, item)
+                elif code.node.args.kwarg is not None:
+                    flow.join(flow.items, (code.node.args, key), item)
+
+
+def functools_partial(
+    flow: Interpreter,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """`functools.partial` of a module class or a function."""
+    result: set[Atom] = set()
+    names = frozenset(k for k, _ in keywords if k is not None)
+    for atom in positional[0]:
+        match atom:
+            case Module():
+                for keyword, value in keywords:
+                    if keyword is not None:
+                        binding.actual(flow, atom, atom, keyword, value, "bind", node)
+                result.add(
+                    changed(
+                        atom,
+                        bound=atom.bound | (names - {"name"}),
+                        named=atom.named or "name" in names,
+                        origin=node,
+                    )
+                )
+            case Function(node=function) | Bound(node=function):
+                skip = int(isinstance(atom, Bound) and atom.drops_first)
+                call_function(flow, function, node, positional[1:], keywords, skip)
+                result.add(Partial(atom, len(positional) - 1, names))
+            case External() | Parameter():
+                result.add(Partial(atom, len(positional) - 1, names))
+    return frozenset(result)
