@@ -8,39 +8,31 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from linenify.facts import calling, catalogue, lookup, operators
+from linenify.facts import calling, catalogue, expressions, lookup, statements
 from linenify.facts.binding import Actual
 from linenify.facts.classes import ClassInfo, Hierarchy
-from linenify.facts.externals import GRADIENTS, LEGACY, canonical, transparent
 from linenify.facts.kinds import (
     ARRAY,
     NOTHING,
-    Api,
     Array,
     Atom,
-    Bound,
     Class,
     Container,
     External,
-    File,
-    Function,
     Instance,
     Legacy,
     Model,
     Module,
     Optimizer,
     Parameter,
-    Partial,
     Self,
     Static,
-    Transformed,
     Value,
     changed,
-    static,
 )
 from linenify.facts.tables import Readers, Table
 from linenify.project.resolve import Imports
-from linenify.project.scopes import FunctionNode, Scope, Scopes, all_arguments, defaults_by_name
+from linenify.project.scopes import FunctionNode, Scope, Scopes, all_arguments
 from linenify.project.source import Project, Source
 
 # Every function body is run once a round, with everything that may flow into
@@ -48,7 +40,6 @@ from linenify.project.source import Project, Source
 # ordered: a variable is all that is ever assigned to it.
 
 ROUNDS = 40
-DEPTH = 7  # no library nests its names deeper
 K = TypeVar("K", bound=Hashable)
 
 
@@ -145,7 +136,7 @@ class Interpreter:
         else:
             self._run_function(unit)
 
-    def _run_all_again(self) -> None:
+    def run_all_again(self) -> None:
         """After news that no table holds: a class has another base or decorator."""
         self.readers.pending = {*self.project.sources, *self.code.values()}
 
@@ -178,7 +169,7 @@ class Interpreter:
                 receiver = frozenset(made(node) for node in lines)
             self.assign(scope, positional[0].arg, receiver)
         if isinstance(code.node, ast.Lambda):
-            self._return(code.node, self.eval(code.node.body, scope))
+            self.join(self.returns, code.node, self.eval(code.node.body, scope))
         else:
             self.block(code.node.body, scope)
 
@@ -225,9 +216,6 @@ class Interpreter:
             table[key] = known | value
             self.readers.wrote(table, key)
 
-    def _return(self, node: ast.AST, value: Value) -> None:
-        self.join(self.returns, node, value)
-
     def note(self, value: Value, role: str, hint: str = "") -> None:
         """Evidence: whatever parameters `value` comes from are used as `role`."""
         for atom in value:
@@ -242,262 +230,14 @@ class Interpreter:
 
     # --- statements ----------------------------------------------------------------------
 
-    def block(self, statements: Iterable[ast.stmt], scope: Scope) -> None:
+    def block(self, body: Iterable[ast.stmt], scope: Scope) -> None:
         """Runs statements in their scope."""
-        for statement in statements:
-            self.statement(statement, scope)
-
-    def statement(self, node: ast.stmt, scope: Scope) -> None:
-        """Runs one statement; the bodies of functions are run on their own."""
-        match node:
-            case ast.Import():
-                for alias in node.names:
-                    self._import(alias, scope)
-            case ast.ImportFrom():
-                self._import_from(node, scope)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._define_function(node, scope)
-            case ast.ClassDef():
-                self._define_class(node, scope)
-            case ast.Return(value=value):
-                if value is not None and self.running is not None:
-                    self._return(self.running, self.eval(value, scope))
-            case ast.Assign(targets=targets, value=value):
-                result = self.eval(value, scope)
-                for target in targets:
-                    self.bind(target, result, scope)
-            case ast.AnnAssign(target=target, value=value):
-                if value is not None:
-                    self.bind(target, self.eval(value, scope), scope)
-            case ast.AugAssign(target=target, value=value):
-                right = self.eval(value, scope)
-                left = self.eval(target, scope)
-                self.bind(target, operators.mix(left, right), scope)
-            case ast.For() | ast.AsyncFor():
-                self.bind(node.target, self.iterate(self.eval(node.iter, scope)), scope)
-                self.block(node.body, scope)
-                self.block(node.orelse, scope)
-            case ast.While() | ast.If():
-                self.test(node.test, scope)
-                self.block(node.body, scope)
-                self.block(node.orelse, scope)
-            case ast.With() | ast.AsyncWith():
-                for item in node.items:
-                    context = self._enter_context(self.eval(item.context_expr, scope))
-                    if item.optional_vars is not None:
-                        self.bind(item.optional_vars, context, scope)
-                self.block(node.body, scope)
-            case ast.Try() | ast.TryStar():
-                self.block(node.body, scope)
-                for handler in node.handlers:
-                    if handler.type is not None:
-                        self.eval(handler.type, scope)
-                    self.block(handler.body, scope)
-                self.block(node.orelse, scope)
-                self.block(node.finalbody, scope)
-            case ast.Assert(test=test, msg=msg):
-                self.test(test, scope)
-                if msg is not None:
-                    self.eval(msg, scope)
-            case ast.Match():
-                subject = self.eval(node.subject, scope)
-                for case_ in node.cases:
-                    self._pattern(case_.pattern, subject, scope)
-                    if case_.guard is not None:
-                        self.test(case_.guard, scope)
-                    self.block(case_.body, scope)
-            case _:
-                for child in ast.iter_child_nodes(node):
-                    if isinstance(child, ast.expr):
-                        self.eval(child, scope)
-
-    def _pattern(self, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
-        """Binds the names of a pattern: to the subject, or to what is inside it."""
-        for node in ast.walk(pattern):
-            match node:
-                case ast.MatchAs(name=str(name)):
-                    held = NOTHING if node is pattern else self.inside(subject)
-                    self.assign(scope, name, subject | held)
-                case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                    items = [self.iterate(subject)]
-                    self.assign(scope, name, operators.make(self, node, "list", items))
-                case ast.MatchValue(value=value):
-                    types = [a.type for a in self.eval(value, scope) if isinstance(a, Static)]
-                    if node is pattern or isinstance(pattern, ast.MatchOr):
-                        self.note(subject, "static", types[0] if types else "")
-
-    def _import(self, alias: ast.alias, scope: Scope) -> None:
-        if alias.asname is not None:
-            self.assign(scope, alias.asname, self.imported(alias.name, scope.source))
-            return
-        root = alias.name.split(".")[0]
-        self.assign(scope, root, self.imported(root, scope.source))
-
-    def _import_from(self, node: ast.ImportFrom, scope: Scope) -> None:
-        home = self.imports.absolute(scope.source, node.module or "", node.level)
-        for alias in node.names:
-            if alias.name == "*":
-                self._import_star(home, scope)
-                continue
-            name = alias.asname or alias.name
-            submodule = self.imports.find(
-                f"{home}.{alias.name}" if home else alias.name, scope.source
-            )
-            origin = self.imports.find(home, scope.source)
-            if origin is not None:
-                value = self.env.get((self.scopes[origin].module, alias.name), NOTHING)
-                self.assign(scope, name, value)
-                if not value and submodule is not None:
-                    self.assign(scope, name, frozenset({File(submodule)}))
-            elif submodule is not None:
-                self.assign(scope, name, frozenset({File(submodule)}))
-            else:
-                self.assign(scope, name, self.external(f"{home}.{alias.name}"))
-
-    def _import_star(self, home: str, scope: Scope) -> None:
-        origin = self.imports.find(home, scope.source)
-        if origin is not None:
-            module = self.scopes[origin].module
-            for name in sorted(module.names):
-                if not name.startswith("_"):
-                    scope.names.add(name)
-                    self.assign(scope, name, self.env.get((module, name), NOTHING))
-        elif canonical(home).startswith(LEGACY):
-            for path in catalogue.EXPORTED:
-                scope.names.add(path)
-                self.assign(scope, path, self.external(f"{home}.{path}"))
-
-    def imported(self, name: str, importer: Source) -> Value:
-        """What `import name` binds."""
-        found = self.imports.find(name, importer)
-        if found is not None:
-            return frozenset({File(found)})
-        return self.external(name)
-
-    def external(self, path: str) -> Value:
-        """The kind of a name outside the project."""
-        path = canonical(path)
-        if path.count(".") > DEPTH:  # `node = node.parent`, over and over
-            return NOTHING
-        if path.startswith(LEGACY + "."):
-            entry = catalogue.resolve(path[len(LEGACY) + 1 :])
-            if isinstance(entry, catalogue.Layer):
-                return frozenset({Module(entry.name, bound=frozenset())})
-            if entry is not None:
-                return frozenset({External(f"{LEGACY}.{entry.paths[0]}")})
-        return frozenset({External(path)})
-
-    def _define_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
-        for default in defaults_by_name(node.args).items():
-            value = self.eval(default[1], scope)
-            self.assign(self.code[node].scope, default[0], value)
-        result: Value = frozenset({Function(node)})
-        names: set[Atom] = set()
-        for decorator in reversed(node.decorator_list):
-            names |= self.eval(decorator, scope)
-            result = self._decorate(decorator, result, node, scope)
-        known = self.decorators.get(node, NOTHING)
-        if not names <= known:
-            self.decorators[node] = known | frozenset(names)
-            self._run_all_again()
-        owner = self.code[node].owner
-        if owner is not None:
-            owner.decorated[node.name] = self.decorators.get(node, NOTHING)
-            return
-        self.assign(scope, node.name, result)
-
-    def _decorate(
-        self, decorator: ast.expr, decorated: Value, node: ast.AST, scope: Scope
-    ) -> Value:
-        """What a decorator makes of a function or class."""
-        made = NOTHING
-        for atom in self.values[decorator]:
-            if isinstance(atom, External) and atom.path == f"{LEGACY}.module":
-                assert isinstance(node, ast.FunctionDef)
-                return frozenset({Module(node)})
-            if isinstance(atom, External) and transparent(atom.path) in GRADIENTS:
-                return frozenset(Transformed(a, transparent(atom.path) or "") for a in decorated)
-            if isinstance(atom, Function | Bound | Partial):
-                bare = ast.copy_location(ast.Call(decorator, [], []), decorator)
-                place = self.applied.setdefault(decorator, bare)
-                made |= self.apply(atom, place, [decorated], [], scope)
-        if any(isinstance(a, Transformed) and a.transform in GRADIENTS for a in made):
-            return made
-        # A decorator that may give back what it got is taken to do just that.
-        return decorated if decorated <= made else made | decorated
-
-    def _base(self, base: ast.expr, scope: Scope) -> Value:
-        found = operators.element(self, base, scope)
-        if not found and isinstance(base, ast.Subscript):
-            return self.eval(base.value, scope)  # Generic[T]
-        return found
-
-    def _define_class(self, node: ast.ClassDef, scope: Scope) -> None:
-        info = self.hierarchy.infos[node]
-        bases = [self._base(base, scope) for base in node.bases]
-        if bases != info.bases:
-            info.bases = bases
-            self.hierarchy.changed()
-            self._run_all_again()
-        self.block(node.body, info.scope)
-        kind: Atom = Module(node) if self.hierarchy.is_module(node) else Class(node)
-        result: Value = frozenset({kind})
-        for decorator in reversed(node.decorator_list):
-            self.eval(decorator, scope)
-            result = self._decorate(decorator, result, node, scope)
-        self.assign(scope, node.name, result)
+        for statement in body:
+            statements.run(self, statement, scope)
 
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
-        match target:
-            case ast.Name(id=name):
-                home = scope.lookup(name) or scope
-                self.assign(home, name, value)
-                self.values[target] = value
-            case ast.Starred(value=inner):
-                self.bind(inner, operators.make(self, target, "list", [self.iterate(value)]), scope)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                starred = [i for i, e in enumerate(elements) if isinstance(e, ast.Starred)]
-                for index, element in enumerate(elements):
-                    fixed = not starred or index < starred[0]
-                    part = self.item(value, index) if fixed else self._from(value, starred[0])
-                    if isinstance(element, ast.Starred):
-                        rest = operators.make(self, element, "list", [part])
-                        self.bind(element.value, rest, scope)
-                        continue
-                    self.bind(element, part, scope)
-            case ast.Attribute(value=owner, attr=name):
-                for atom in self.eval(owner, scope):
-                    match atom:
-                        case (
-                            Self(owner=node)
-                            | Instance(node=node)
-                            | Class(node=node)
-                            | Module(definition=ast.ClassDef() as node)
-                        ):
-                            self.join(self.attributes, (node, name), value)
-                        case Function(node=ast.FunctionDef() as function):
-                            self.join(self.items, (function, name), value)
-                        case Container(node=made, type="namespace"):
-                            self.join(self.items, (made, name), value)
-            case ast.Subscript(value=owner, slice=index):
-                self.eval(index, scope)
-                for atom in self.eval(owner, scope):
-                    if isinstance(atom, Container):
-                        self.join(self.items, (atom.node, operators.literal(index)), value)
-
-    def _from(self, value: Value, place: int) -> Value:
-        """Any element of a tuple from a place on."""
-        result: set[Atom] = set()
-        for atom in value:
-            if isinstance(atom, Container):
-                self.readers.read((id(self.keys), atom.node))
-                for key in self.keys[atom.node]:
-                    if not isinstance(key, int) or key >= place:
-                        result |= self.items[atom.node, key]
-            else:
-                result |= self.item(frozenset({atom}), "*")
-        return frozenset(result)
+        statements.bind(self, target, value, scope)
 
     def test(self, node: ast.expr, scope: Scope) -> None:
         """Evaluates a condition: what it needs must be known when it is traced."""
@@ -515,107 +255,13 @@ class Interpreter:
             case _:
                 self.note(value, "static")
 
-    def _enter_context(self, value: Value) -> Value:
-        result: set[Atom] = set()
-        for atom in value:
-            if isinstance(atom, Legacy | Api):
-                own = isinstance(atom, Legacy) and atom.type in {"Cache", "Outputs"}
-                result.add(atom if own else Legacy("Collection"))
-            elif isinstance(atom, Container):  # what a @contextmanager yields
-                result |= self.iterate(frozenset({atom}))
-        return frozenset(result)
-
     # --- expressions -----------------------------------------------------------------------
 
     def eval(self, node: ast.expr, scope: Scope) -> Value:
         """What `node` may be; kept in `values`."""
-        value = self._eval(node, scope)
+        value = expressions.evaluate(self, node, scope)
         self.values[node] = value
         return value
-
-    def _eval(self, node: ast.expr, scope: Scope) -> Value:
-        match node:
-            case ast.Constant(value=constant):
-                kind = type(constant).__name__.replace("NoneType", "None")
-                return self.values.get(node) or static(kind, ast.unparse(node))
-            case ast.JoinedStr(values=parts):
-                for text in parts:
-                    self.note(self.eval(text, scope), "static")
-                return static("str")
-            case ast.FormattedValue(value=inner):
-                return self.eval(inner, scope)
-            case ast.Name(id=name):
-                return self.name(name, scope)
-            case ast.Attribute(value=owner, attr=name):
-                return lookup.attribute(self, self.eval(owner, scope), name)
-            case ast.Call():
-                self.where[node] = scope
-                return calling.call_expression(self, node, scope)
-            case ast.Subscript(value=owner, slice=index):
-                return operators.subscript(self, self.eval(owner, scope), index, scope)
-            case ast.BinOp(left=left, op=op, right=right):
-                first, second = self.eval(left, scope), self.eval(right, scope)
-                return operators.binary(self, first, op, second)
-            case ast.UnaryOp(op=op, operand=operand):
-                result = self.eval(operand, scope)
-                if isinstance(op, ast.Not):
-                    self.note(result, "test")
-                    return static("bool")
-                return result
-            case ast.BoolOp(values=parts):
-                return frozenset().union(*(self.eval(part, scope) for part in parts))
-            case ast.Compare(left=left, comparators=others, ops=ops):
-                values = [self.eval(left, scope), *(self.eval(other, scope) for other in others)]
-                return operators.compare(self, ops, values)
-            case ast.IfExp(test=test, body=body, orelse=orelse):
-                self.test(test, scope)
-                return self.eval(body, scope) | self.eval(orelse, scope)
-            case ast.Lambda():
-                for name, default in defaults_by_name(node.args).items():
-                    self.assign(self.code[node].scope, name, self.eval(default, scope))
-                return frozenset({Function(node)})
-            case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
-                kind = type(node).__name__.lower()
-                return operators.make(
-                    self, node, kind, [operators.element(self, e, scope) for e in elements]
-                )
-            case ast.Dict(keys=keys, values=values_):
-                for key, expression in zip(keys, values_, strict=True):
-                    item = self.eval(expression, scope)
-                    if key is None:
-                        operators.spread(self, node, item)
-                    else:
-                        self.eval(key, scope)
-                        self.join(self.items, (node, operators.literal(key)), item)
-                return frozenset({Container(node, "dict")})
-            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                return operators.comprehension(self, node, scope)
-            case ast.Starred(value=inner):
-                return self.eval(inner, scope)
-            case ast.NamedExpr(target=target, value=inner):
-                result = self.eval(inner, scope)
-                self.bind(target, result, scope)
-                return result
-            case ast.Await(value=inner):
-                return self.eval(inner, scope)
-            case ast.Yield(value=ast.expr() as inner) if self.running is not None:
-                made = operators.make(self, self.running, "list", [self.eval(inner, scope)])
-                self._return(self.running, made)
-                return NOTHING
-            case ast.YieldFrom(value=inner) if self.running is not None:
-                items = [self.iterate(self.eval(inner, scope))]
-                self._return(self.running, operators.make(self, self.running, "list", items))
-                return NOTHING
-            case ast.Slice():
-                for bound in (node.lower, node.upper, node.step):
-                    if bound is not None:
-                        self.note(self.eval(bound, scope), "static")
-                return static("slice")
-            case _:
-                for child in ast.iter_child_nodes(node):
-                    if isinstance(child, ast.expr):
-                        self.eval(child, scope)
-                return NOTHING
 
     def apply(
         self,
@@ -754,5 +400,3 @@ class Interpreter:
         if parameters is not None:
             return [argument.name for argument in parameters.arguments]
         return []
-
-    # --- other callees ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from linenify.facts import arrays, binding, catalogue, higher, lookup, operators
 from linenify.facts.classes import ClassInfo
 from linenify.facts.externals import LEGACY, handed_back, transparent
 from linenify.facts.functions import functools_partial
+from linenify.facts.importing import imported
 from linenify.facts.kinds import (
     ARRAY,
     KEY,
@@ -91,7 +92,7 @@ def call_external(
     if path == "importlib.import_module":
         match node.args:
             case [ast.Constant(value=str(name))] if not name.startswith("."):
-                return flow.imported(name, scope.source)
+                return imported(flow, name, scope.source)
     if path in NAMESPACES:
         operators.make_dict(flow, node, positional, keywords)
         return frozenset({Container(node, "namespace")})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from linenify.facts import arrays, catalogue
 from linenify.facts.externals import CACHE_API, MODULE_API, SELF_API
+from linenify.facts.importing import external
 from linenify.facts.kinds import (
     ARRAY,
     NOTHING,
@@ -59,7 +60,7 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
     """What an attribute of one atom may be."""
     match atom:
         case External(path=path):
-            return flow.external(f"{path}.{name}")
+            return external(f"{path}.{name}")
         case File(name=file):
             return file_attribute(flow, file, name)
         case Parameter():
