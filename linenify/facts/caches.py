@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from linenify.facts.arguments import Unclear, in_module_code, text
-from linenify.facts.contexts import RUNS
+from linenify.facts.effects import RUNS
 from linenify.facts.externals import CACHE_API
 from linenify.facts.kinds import Api, Legacy, Model, Module, ModuleApi, Parameter, Value
 from linenify.facts.plan import Plan

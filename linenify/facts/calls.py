@@ -10,6 +10,7 @@ from linenify.facts import (
     caches,
     catalogue,
     jaxcalls,
+    keyhelpers,
     localmodels,
     modulecalls,
     narrow,
@@ -26,7 +27,7 @@ from linenify.facts.arguments import Unclear, in_module_code, repeated, text
 from linenify.facts.binds import emit_bind, emit_functools
 from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
-from linenify.facts.contexts import run_modules
+from linenify.facts.effects import run_modules
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.instances import promote_partials
 from linenify.facts.kinds import (
@@ -68,7 +69,7 @@ def emit_calls(plan: Plan) -> None:
     training = Training(plan)
     plan.training = training
     training.prepare()
-    training.contexts.emit_threads()
+    keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)

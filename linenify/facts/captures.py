@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator
 
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.contexts import run_modules
+from linenify.facts.effects import run_modules
 from linenify.facts.kinds import Bound, External, Function, Model, Module, ModuleApi
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ContextSite

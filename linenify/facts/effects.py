@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from linenify.facts.kinds import Bound, External, Function, Module, SelfApi
+from linenify.facts.kinds import (
+    Bound,
+    External,
+    Function,
+    Model,
+    Module,
+    ModuleApi,
+    SelfApi,
+    Value,
+    models,
+)
 from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import collection_of
 from linenify.project.scopes import FunctionNode
 
+RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
 _DROPPING = frozenset({"MultiHeadDotProductAttention", "SelfAttention"})
 
 
@@ -38,6 +49,43 @@ def joined(found: Sequence[Effects]) -> Effects:
     """The effects of any of several runs."""
     names = {name for each in found for name in each.collections}
     return Effects(tuple(sorted(names)), any(each.keys for each in found))
+
+
+def runs_module(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call runs a module, or draws a key as modules do."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(
+        isinstance(a, Model)
+        or (isinstance(a, ModuleApi) and a.name in RUNS)
+        or a == External("flax.nn.make_rng")
+        for a in callee
+    )
+
+
+def keeps_state(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call runs a module that has collections besides its params."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(effects(plan, module).collections for module in run_modules(callee))
+
+
+def draws(plan: Plan, call: ast.Call) -> bool:
+    """Whether a run may draw a random key of its context."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    if External("flax.nn.make_rng") in callee:
+        return True
+    return any(effects(plan, module).keys for module in run_modules(callee))
+
+
+def takes_key(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call is one of `nn.make_rng`."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return External("flax.nn.make_rng") in callee
+
+
+def run_modules(callee: Value) -> list[Module]:
+    """The modules that a call runs, with the method that it calls on them."""
+    found = [replace(m.module, method=m.method) for m in models(callee)]
+    return [*found, *(a.module for a in callee if isinstance(a, ModuleApi))]
 
 
 def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNode]) -> None:

@@ -10,7 +10,7 @@ import ast
 
 from linenify.facts import toplevel
 from linenify.facts.arguments import Unclear, fill, in_module_code
-from linenify.facts.contexts import RUNS
+from linenify.facts.effects import RUNS
 from linenify.facts.kinds import (
     Bound,
     Class,

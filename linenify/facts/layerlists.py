@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 from linenify.facts.binds import emit_bind
 from linenify.facts.kinds import Module
+from linenify.facts.places import LOOPS
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ModuleCall
 from linenify.project.source import Source
-
-_LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def as_instances(
@@ -43,7 +42,7 @@ def _is_of_each(plan: Plan, call: ast.Call) -> bool:
     for ancestor in plan.ancestors(call):
         if isinstance(ancestor, ast.FunctionDef | ast.Lambda):
             break
-        if isinstance(ancestor, _LOOPS):
+        if isinstance(ancestor, LOOPS):
             loops.append(ancestor)
     match loops, call.func:
         case [ast.For(target=ast.Name(id=target), iter=over)], ast.Name(id=name):

@@ -18,6 +18,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.plan import Plan
 
+LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _PURE = frozenset(
     {"abs", "bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min"}
     | {"range", "round", "sorted", "str", "sum", "tuple", "zip"}
@@ -31,7 +32,7 @@ def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
         return True
     return "." in name or any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(_home(plan, place))
+        for n in ast.walk(home(plan, place))
     )
 
 
@@ -68,10 +69,10 @@ def is_path(node: ast.expr) -> bool:
 
 def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
     """The first of `names` that the function around `place` does not use, nor anyone before."""
-    home = _home(plan, place)
-    used = {n.id for n in ast.walk(home) if isinstance(n, ast.Name)}
-    used |= {n.arg for n in ast.walk(home) if isinstance(n, ast.arg)}
-    given = plan.given_names[home]
+    around = home(plan, place)
+    used = {n.id for n in ast.walk(around) if isinstance(n, ast.Name)}
+    used |= {n.arg for n in ast.walk(around) if isinstance(n, ast.arg)}
+    given = plan.given_names[around]
     for name in names:
         if name not in used and name not in given:
             given.add(name)
@@ -79,7 +80,8 @@ def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
     raise Unclear("LN690", f"the names {', '.join(names)} are all taken")
 
 
-def _home(plan: Plan, place: ast.AST) -> ast.AST:
+def home(plan: Plan, place: ast.AST) -> ast.AST:
+    """The function, or the file, that a place stands in."""
     code = plan.code(place)
     if code is not None:
         return code.node
@@ -130,4 +132,14 @@ def can_go_before(plan: Plan, node: ast.expr) -> bool:
                 return in_block(plan, ancestor)
             case ast.stmt():
                 return False
+    return False
+
+
+def exclude(plan: Plan, one: ast.Call, other: ast.Call) -> bool:
+    """Whether two runs stand in different branches of one `if`."""
+    above = {*plan.ancestors(one)}
+    for ancestor in plan.ancestors(other):
+        if isinstance(ancestor, ast.If) and ancestor in above:
+            in_body = {n for s in ancestor.body for n in ast.walk(s)}
+            return (one in in_body) != (other in in_body)
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from linenify.facts.arguments import as_given
-from linenify.facts.contexts import innermost
+from linenify.facts.callers import innermost
 from linenify.facts.kinds import Array, Container, Parameter, Transformed
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Reordered, Reshaped

@@ -11,7 +11,6 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.callees import Callee
-from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
 from linenify.facts.kinds import Api, Module, Value, models, modules, rivals
 from linenify.facts.plan import Plan
@@ -20,6 +19,7 @@ from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
 from linenify.facts.snippets import OBJECT
 from linenify.facts.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.training import Training
+from linenify.facts.withitems import Around
 from linenify.project.source import Source
 
 _OPTIONS = frozenset({"mutable", "method", "rngs", "capture_intermediates", "variables"})

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.contexts import Around, Item, split_line
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import ModuleCall, StatementSite
+from linenify.facts.withitems import Around, Item, split_line
 from linenify.project.source import Source
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linenify.facts.arguments import Unclear
+from linenify.facts.effects import keeps_state
 from linenify.facts.places import free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -23,7 +24,8 @@ from linenify.facts.sites import StatementSite
 from linenify.project.scopes import FunctionNode
 
 if TYPE_CHECKING:
-    from linenify.facts.contexts import Contexts, Item
+    from linenify.facts.contexts import Contexts
+    from linenify.facts.withitems import Item
 
 _PARAMETERS = ("state", "model_state", "old_state")
 _RETURNED = ("new_state", "new_model_state", "changed_state")
@@ -50,7 +52,7 @@ def helper(contexts: Contexts, plan: Plan, function: FunctionNode, run: ast.Call
         return contexts.helpers[function].run is run
     if not isinstance(function, ast.FunctionDef) or function.decorator_list:
         return False
-    if not contexts.keeps_state(run) or not _is_straight(plan, function, run):
+    if not keeps_state(plan, run) or not _is_straight(plan, function, run):
         return False
     calls = plain_calls(plan, function)
     around = [(call, _opened_around(contexts, plan, call)) for call in calls]
@@ -58,7 +60,7 @@ def helper(contexts: Contexts, plan: Plan, function: FunctionNode, run: ast.Call
     if not known or len(known) < len(calls):
         return False
     others = [c for c in plan.flow.where if isinstance(c, ast.Call) and c is not run]
-    if any(_home(plan, c) is function and contexts.keeps_state(c) for c in others):
+    if any(_home(plan, c) is function and keeps_state(plan, c) for c in others):
         return False
     try:
         parameter = free_name(plan, run, _PARAMETERS)
@@ -134,7 +136,7 @@ def _opened_around(contexts: Contexts, plan: Plan, call: ast.Call) -> Item | Non
     if found is None or not found.mutable or found.argument is None or found.captured is None:
         return None
     inside = [n for s in found.statement.body for n in ast.walk(s)]
-    if any(isinstance(n, ast.Call) and contexts.keeps_state(n) for n in inside):
+    if any(isinstance(n, ast.Call) and keeps_state(plan, n) for n in inside):
         return None
     return found
 

@@ -10,30 +10,16 @@ from dataclasses import replace
 from linenify.facts import arrays, caches, captures, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE, Recording
-from linenify.facts.contexts import RUNS, Around
-from linenify.facts.effects import Effects, effects, joined
+from linenify.facts.effects import RUNS, Effects, effects, joined
 from linenify.facts.kinds import Array, Container, External, Module, Static, Value
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import (
-    Added,
-    Argument,
-    AttributeSite,
-    Given,
-    ModuleCall,
-    StatementSite,
-)
+from linenify.facts.sites import Added, Argument, AttributeSite, Given, ModuleCall, StatementSite
 from linenify.facts.snippets import OBJECT
-from linenify.facts.stated import (
-    context_key,
-    context_text,
-    handed_out,
-    opened_with,
-    parted,
-    splits,
-)
+from linenify.facts.stated import context_key, context_text, handed_out, opened_with, parted, splits
+from linenify.facts.withitems import Around
 from linenify.project.source import Source
 
 Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]

@@ -11,6 +11,7 @@ from linenify.facts import optimizing
 from linenify.facts.arguments import as_given
 from linenify.facts.caches import Caches
 from linenify.facts.callees import Callees
+from linenify.facts.callers import Callers
 from linenify.facts.captures import Captures
 from linenify.facts.contexts import Contexts
 from linenify.facts.externals import transparent
@@ -59,7 +60,8 @@ class Training:
         self.renames = Renames(plan)
         self.callees = Callees(plan, self.renames)
         self.models = Models(plan, self.callees)
-        self.contexts = Contexts(plan)
+        self.callers = Callers(plan)
+        self.contexts = Contexts(plan, self.callers)
         self.caches = Caches(plan)
         self.captures = Captures(plan)
         self.per_step = self._hyperparameters()
@@ -191,7 +193,7 @@ class Training:
     def _freeze_static(self, call: ast.Call, chosen: ast.expr) -> None:
         """Static arguments must be hashable today: a dict becomes a `FrozenDict`."""
         for function, place, name in self._static_parameters(call, chosen):
-            for caller in self.contexts.callers(function):
+            for caller in self.callers.of(function):
                 given = {k.arg: k.value for k in caller.keywords}
                 node = caller.args[place] if place < len(caller.args) else given.get(name)
                 value = self.plan.flow.values.get(node, frozenset()) if node is not None else ()
