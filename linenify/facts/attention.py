@@ -1,4 +1,4 @@
-"""Attention: masks, axes and caches that Linen spells differently."""
+"""Attention layers: masks, axes and caches that Linen spells differently."""
 
 from __future__ import annotations
 
@@ -8,31 +8,26 @@ from dataclasses import dataclass
 
 from linenify.facts import catalogue
 from linenify.facts.arguments import Filled, Unclear, fill, splat_keys, text
+from linenify.facts.attentionmasks import (
+    MASKS,
+    Operand,
+    is_off,
+    is_present,
+    mask_of,
+    may_be_none,
+    operand_of,
+)
 from linenify.facts.catalogue import Slot
-from linenify.facts.kinds import Model, Module, Parameter, Static
+from linenify.facts.kinds import Model, Module, Parameter
 from linenify.facts.members import passed_on, receiver_of
 from linenify.facts.plan import Plan
 from linenify.facts.ranks import rank
 from linenify.facts.recurrent import migrated_text
-from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reordered, Reshaped
+from linenify.facts.sites import Added, Argument, Given, ModuleCall
 from linenify.facts.splats import layer_splat_keys
-from linenify.project.scopes import defaults_by_name
 from linenify.project.source import Source
 
 LAYERS = frozenset({"SelfAttention", "MultiHeadDotProductAttention"})
-_MASKS = frozenset(
-    {"causal_mask", "padding_mask", "key_padding_mask", "segmentation", "key_segmentation"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """One array of an attention call: its template text, and whether it may be None."""
-
-    code: str
-    optional: bool = False
-    atomic: bool = True
 
 
 def split(
@@ -52,20 +47,20 @@ def split(
     if query is None:
         raise Unclear("LN390", f"`{text(call.func)}` is called without inputs")
     if "attention_fn" in given or "attention_fn" in module.bound:
-        _check_attention_function(plan, given, bound)
+        _check_attention_function(given, bound)
     q = "{%d}" % query.index
     key = given.get("inputs_kv")
     cross = key is not None and not _same(query.node, key.node) and not _is_none(key.node)
     k = "{%d}" % key.index if cross and key is not None else q
     alias = _alias(plan, query.node, key.node) if cross and key is not None else None
-    if cross and key is not None and _maybe_none(plan, key.node):
+    if cross and key is not None and may_be_none(plan, key.node):
         raise Unclear("LN396", "`inputs_kv` may be None")
     operands = {
-        name: _operand(plan, f.index, f.node) for name, f in given.items() if name in _MASKS
+        name: operand_of(plan, f.index, f.node) for name, f in given.items() if name in MASKS
     }
     operands.update(bound.masks)
     axis = given["attention_axis"].node if "attention_axis" in given else bound.axis
-    masked = any(_present(operands, name) for name in _MASKS - {"causal_mask"})
+    masked = any(is_present(operands, name) for name in MASKS - {"causal_mask"})
     swap = _axis(
         plan, source, call, query.node, axis, masked=masked, outputs="out_features" in given
     )
@@ -77,10 +72,10 @@ def split(
     if swap is not None and decode is not None:
         raise Unclear("LN396", "decoding over several axes, or over an inner one")
     k = k if swap is None else swap.replace("{q}", q)
-    mask = _mask(
-        plan, call, operands, q, k, query.node, key.node if key else None, cross, decode, alias
+    mask = mask_of(
+        call, operands, q, k, query.node, key.node if key else None, cross, decode, alias
     )
-    if any(_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
+    if any(is_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
         plan.notice(source, call, "LN803")
     construct = _construct(module, layer, filled, decode, splats)
     arguments: list[Argument] = []
@@ -130,9 +125,9 @@ def _bound_specials(plan: Plan, module: Module) -> _Bound:
     axis: ast.expr | None = None
     for origin in plan.bindings(module):
         for keyword in origin.keywords:
-            if keyword.arg in _MASKS and keyword.arg not in masks:
+            if keyword.arg in MASKS and keyword.arg not in masks:
                 masks[keyword.arg] = Operand(
-                    _literal_code(plan, keyword.value), _maybe_none(plan, keyword.value)
+                    migrated_text(plan, keyword.value), may_be_none(plan, keyword.value)
                 )
             elif keyword.arg == "attention_axis" and axis is None:
                 axis = keyword.value
@@ -163,41 +158,12 @@ def _passed(plan: Plan, call: ast.Call, module: Module, parameter: str) -> ast.e
         return None
 
 
-def _literal_code(plan: Plan, node: ast.expr) -> str:
-    return migrated_text(plan, node)
-
-
-def _operand(plan: Plan, index: int, node: ast.expr) -> Operand:
-    if isinstance(node, ast.Constant):
-        return Operand(repr(node.value))
-    atomic = isinstance(node, ast.Name | ast.Attribute)
-    return Operand("{%d}" % index, _maybe_none(plan, node), atomic)
-
-
-def _maybe_none(plan: Plan, node: ast.expr) -> bool:
-    value = plan.flow.values.get(node, frozenset())
-    for atom in value:
-        match atom:
-            case Static(type="None"):
-                return True
-            case Parameter(function=function, name=name):
-                default = defaults_by_name(function.args).get(name)
-                if isinstance(default, ast.Constant) and default.value is None:
-                    return True
-    return False
-
-
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
 def _same(first: ast.expr, second: ast.expr) -> bool:
     return isinstance(first, ast.Name) and ast.dump(first) == ast.dump(second)
-
-
-def _present(operands: Mapping[str, Operand], name: str) -> bool:
-    operand = operands.get(name)
-    return operand is not None and operand.code not in {"None", "False"}
 
 
 # --- the constructor ---------------------------------------------------------------------------
@@ -298,126 +264,19 @@ def _decode(plan: Plan, given: Mapping[str, Filled]) -> str | None:
     raise Unclear("LN490", "the cache handle does not come in as an argument")
 
 
-def _check_attention_function(plan: Plan, given: Mapping[str, Filled], bound_: _Bound) -> None:
-    del plan
-    if any(name in given for name in _MASKS) or bound_.masks:
-        masked = [n for n in _MASKS if n in given and not _off(given[n].node)]
+def _check_attention_function(given: Mapping[str, Filled], bound_: _Bound) -> None:
+    if any(name in given for name in MASKS) or bound_.masks:
+        masked = [n for n in MASKS if n in given and not is_off(given[n].node)]
         if masked or any(o.code not in {"None", "False"} for o in bound_.masks.values()):
             raise Unclear("LN396", "an own attention_fn takes a bias where Linen gives a mask")
     rate = given.get("dropout_rate")
-    if rate is not None and not _zero(rate.node):
+    if rate is not None and not is_zero(rate.node):
         raise Unclear("LN396", "an own attention_fn with dropout")
 
 
-def _off(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value in (None, False)
-
-
-def _zero(node: ast.expr) -> bool:
+def is_zero(node: ast.expr) -> bool:
+    """Whether a rate is spelled out as nothing."""
     return isinstance(node, ast.Constant) and node.value in (0, 0.0)
-
-
-# --- the mask ----------------------------------------------------------------------------------
-
-
-def _mask(
-    plan: Plan,
-    call: ast.Call,
-    operands: Mapping[str, Operand],
-    q: str,
-    k: str,
-    query: ast.expr,
-    key: ast.expr | None,
-    cross: bool,
-    decode: str | None,
-    alias: bool | None,
-) -> str | None:
-    pieces: list[str] = []
-    causal = operands.get("causal_mask")
-    if causal is not None and causal.code != "False":
-        code = "{linen}.make_causal_mask(%s[..., 0])" % k
-        pieces.append(code if causal.code == "True" else f"{code} if {causal.code} else None")
-    padding = _pair(operands, "padding_mask", "key_padding_mask", q, k, cross, "", decode, alias)
-    if padding is not None:
-        pieces.append(padding)
-    segments = _pair(
-        operands, "segmentation", "key_segmentation", q, k, cross, ", {jnp}.equal", None, None
-    )
-    if segments is not None:
-        pieces.append(segments)
-    if not pieces:
-        return None
-    for node in (query, key if cross else None):
-        if node is not None and not isinstance(node, ast.Name | ast.Attribute):
-            raise Unclear("LN396", f"`{text(call.func)}` needs a mask; name its input first")
-    if any(not o.atomic and o.code != "True" for n, o in operands.items() if n != "causal_mask"):
-        raise Unclear("LN396", f"`{text(call.func)}` needs its masks as names")
-    del plan
-    if len(pieces) == 1:
-        return pieces[0]
-    return "{linen}.combine_masks(%s)" % ", ".join(pieces)
-
-
-def _pair(
-    operands: Mapping[str, Operand],
-    name: str,
-    key_name: str,
-    q: str,
-    k: str,
-    cross: bool,
-    pairwise: str,
-    decode: str | None,
-    alias: bool | None,
-) -> str | None:
-    """The mask that two one-dimensional masks span.
-
-    Self attention copies a missing one from the other; across two inputs a
-    missing one keeps every position.
-    """
-    first = operands.get(name) if _present(operands, name) else None
-    second = operands.get(key_name) if _present(operands, key_name) else None
-    if first is None and second is None:
-        return None
-
-    def flat(operand: Operand, of: str) -> str:
-        return f"{operand.code}.reshape({of}.shape[:-1])"
-
-    absent: list[str] = []
-    if not cross:
-        if first is not None and second is not None and (first.optional or second.optional):
-            raise Unclear("LN396", f"`{name}` and `{key_name}` may both be None")
-        one = first or second
-        other = second or first
-        assert one is not None
-        assert other is not None
-        if one.optional:
-            absent.append(f"{one.code} is None")
-        code = "{linen}.make_attention_mask(%s, %s%s)" % (flat(one, q), flat(other, k), pairwise)
-    elif pairwise:
-        if first is None or second is None:
-            raise Unclear("LN396", f"`{name}` and `{key_name}` come together across two inputs")
-        if first.optional:
-            absent.append(f"{first.code} is None")
-        code = "{linen}.make_attention_mask(%s, %s%s)" % (flat(first, q), flat(second, k), pairwise)
-    else:
-        if second is None:
-            raise Unclear("LN396", f"`{name}` alone fails in legacy across two inputs")
-        ones = "{jnp}.ones(%s.shape[:-1])" % q
-        if first is None and alias:
-            # The same array on both sides is self attention, which copies the mask.
-            rows = f"({flat(second, q)} if {q} is {k} else {ones})"
-        elif first is None:
-            rows = ones
-        elif first.optional:
-            rows = f"({ones} if {first.code} is None else {flat(first, q)})"
-        else:
-            rows = flat(first, q)
-        if second.optional:
-            absent.append(f"{second.code} is None")
-        code = "{linen}.make_attention_mask(%s, %s)" % (rows, flat(second, k))
-    if decode is not None:
-        absent.append(decode)
-    return f"None if {' or '.join(absent)} else {code}" if absent else code
 
 
 # --- axes --------------------------------------------------------------------------------------
@@ -469,103 +328,3 @@ def _swap_back(swap: str) -> str:
         place = swap.split(",")[1].strip()
         return "{jnp}.swapaxes({result}, %s, -2)" % place
     return "{result}.reshape({q}.shape)"
-
-
-# --- functions ---------------------------------------------------------------------------------
-
-
-def emit_function(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:
-    """`nn.dot_product_attention(...)`: other order, no axis, an explicit dtype and key."""
-    names = [a.name for a in entry.arguments]
-    arguments: list[Argument] = []
-    given: dict[str, ast.expr] = {}
-    pairs = [(i, names[i] if i < len(names) else None, a, True) for i, a in enumerate(call.args)]
-    pairs += [(i, k.arg, k.value, False) for i, k in enumerate(call.keywords, start=len(call.args))]
-    for index, name, node, positional in pairs:
-        if name is None or isinstance(node, ast.Starred):
-            raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")
-        given[name] = node
-        if name == "axis":
-            _check_function_axis(plan, node, call)
-            continue
-        arguments.append(Given(index, None if positional and index < 3 else name))
-    if "dtype" not in given:
-        query = plan.flow.values.get(call.args[0], frozenset()) if call.args else frozenset()
-        del query
-        arguments.append(Added("dtype", "{jnp}.float32"))
-    rate = given.get("dropout_rate")
-    if rate is not None and not _zero(rate) and "dropout_rng" not in given:
-        arguments.append(Added("dropout_rng", _dropout_rng(plan, call, given)))
-    plan.at(source, call, Reordered(tuple(arguments), "LN309"))
-
-
-def _check_function_axis(plan: Plan, node: ast.expr, call: ast.Call) -> None:
-    del plan
-    match node:
-        case ast.Constant(value=None | 1) | ast.Tuple(elts=[ast.Constant(value=1)]):
-            return
-    raise Unclear("LN396", f"`{text(call.func)}` attends over another axis")
-
-
-def _dropout_rng(plan: Plan, call: ast.Call, given: Mapping[str, ast.expr]) -> str:
-    receiver = reachable_receiver(plan, call)
-    if receiver is None:
-        raise Unclear("LN590", f"`{text(call.func)}` draws a key in a function without a module")
-    conditions = []
-    if "deterministic" in given:
-        node = given["deterministic"]
-        if not (isinstance(node, ast.Constant) and node.value is False):
-            conditions.append(_code(plan, node))
-    rate = given["dropout_rate"]
-    if not isinstance(rate, ast.Constant):
-        conditions.append(f"{_code(plan, rate)} == 0.")
-    draw = f"{receiver}.make_rng('dropout')"
-    return f"None if {' or '.join(conditions)} else {draw}" if conditions else draw
-
-
-def _code(plan: Plan, node: ast.expr) -> str:
-    return _literal_code(plan, node)
-
-
-def emit_mask(plan: Plan, source: Source, call: ast.Call, entry: catalogue.Function) -> None:
-    """`make_padding_mask` and `_make_causal_mask` over `(batch, length, ...)`."""
-    names = [a.name for a in entry.arguments]
-    places: dict[str, int] = {}
-    nodes: dict[str, ast.expr] = {}
-    for index, argument in enumerate(call.args):
-        if isinstance(argument, ast.Starred) or index >= len(names):
-            raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")
-        places[names[index]], nodes[names[index]] = index, argument
-    for index, keyword in enumerate(call.keywords, len(call.args)):
-        if keyword.arg is None:
-            raise Unclear("LN396", f"`{text(call.func)}` is called with a splat")
-        places[keyword.arg], nodes[keyword.arg] = index, keyword.value
-    axis = nodes.get("attention_axis")
-    match axis:
-        case None | ast.Constant(value=None) | ast.Tuple(elts=[ast.Constant(value=1)]):
-            pass
-        case _:
-            raise Unclear("LN396", f"`{text(call.func)}` over another axis")
-    if entry.name == "_make_causal_mask":
-        self_mask = nodes.get("self_mask")
-        if self_mask is not None and not _off(self_mask):
-            raise Unclear("LN396", "a causal mask without the diagonal")
-        template = "{linen}.make_causal_mask({%d}[:1, :, 0, 0], dtype=bool)" % places["key"]
-    else:
-        segments = nodes.get("segmentation_mask")
-        pairwise = ""
-        if segments is not None and not _off(segments):
-            if not isinstance(segments, ast.Constant):
-                raise Unclear("LN396", "segmentation_mask is not a constant")
-            pairwise = ", {jnp}.equal"
-        template = (
-            "{linen}.make_attention_mask({%d}.reshape({%d}[:-2]), {%d}.reshape({%d}[:-2])%s)"
-            % (
-                places["padding_mask_query"],
-                places["query_shape"],
-                places["padding_mask_key"],
-                places["key_shape"],
-                pairwise,
-            )
-        )
-    plan.at(source, call, Reshaped(template, "LN309"))

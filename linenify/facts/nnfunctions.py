@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import attention, caches, catalogue, runs, selfcalls, transforms
+from linenify.facts import attentionfunctions, caches, catalogue, runs, selfcalls, transforms
 from linenify.facts.arguments import Unclear, in_module_code, text
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reshaped
@@ -28,9 +28,9 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
         case "make_rng" | "is_stochastic" | "is_stateful":
             selfcalls.emit_random(plan, source, call, entry.name)
         case "dot_product_attention":
-            attention.emit_function(plan, source, call, entry)
+            attentionfunctions.emit_function(plan, source, call, entry)
         case "make_padding_mask" | "_make_causal_mask":
-            attention.emit_mask(plan, source, call, entry)
+            attentionfunctions.emit_mask(plan, source, call, entry)
         case "scan_in_dim":
             transforms.emit(plan, source, call, "flax.jax_utils.scan_in_dim")
         case "Model":
