@@ -83,35 +83,12 @@ def apply(
                 flow, atom, changed(module, method=method), "instance", node, positional, keywords
             )
             return flow.returned(changed(module, method=method))
-        case SuperMethod(owner=owner, name=name):
-            found = flow.hierarchy.find_after(owner, name)
-            if found is None:
-                layer = flow.hierarchy.layer(owner)
-                if layer is not None and name == "apply":
-                    binding.actuals(
-                        flow, Module(layer), Module(layer), "super", node, positional, keywords
-                    )
-                return ARRAY
-            base = Module(found[0])
-            binding.actuals(flow, base, base, "super", node, positional, keywords)
-            _hand_back(flow, base, positional, keywords)
-            return flow.returned(base)
+        case SuperMethod():
+            return _call_super(flow, atom, node, positional, keywords)
         case SelfApi(name=name):
             return call_self(flow, name, positional, keywords)
-        case Class(node=class_):
-            found = flow.hierarchy.find(class_, "__init__")
-            made: Atom = Instance(class_)
-            if flow.hierarchy.is_optimizer(class_):
-                made = OptimizerDef(node, class_.name, own=True)
-            if found is not None:
-                call_function(flow, found[1], node, positional, keywords, skip=1)
-                return frozenset({made})
-            for value, field_ in zip(positional, lookup.fields(class_), strict=False):
-                flow.join(flow.attributes, (class_, field_), value)
-            for keyword, value in keywords:
-                if keyword is not None:
-                    flow.join(flow.attributes, (class_, keyword), value)
-            return frozenset({made})
+        case Class():
+            return _construct(flow, atom, node, positional, keywords)
         case Instance(node=class_):
             found = flow.hierarchy.find(class_, "__call__")
             if found is not None:
@@ -125,6 +102,49 @@ def apply(
             inside = _parts(flow, node, atom)
             return inside or frozenset({Parameter(atom.function, atom.name, "item", True)})
     return NOTHING
+
+
+def _call_super(
+    flow: Interpreter,
+    atom: SuperMethod,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """A method of the base of a module class."""
+    found = flow.hierarchy.find_after(atom.owner, atom.name)
+    if found is None:
+        layer = flow.hierarchy.layer(atom.owner)
+        if layer is not None and atom.name == "apply":
+            binding.actuals(flow, Module(layer), Module(layer), "super", node, positional, keywords)
+        return ARRAY
+    base = Module(found[0])
+    binding.actuals(flow, base, base, "super", node, positional, keywords)
+    _hand_back(flow, base, positional, keywords)
+    return flow.returned(base)
+
+
+def _construct(
+    flow: Interpreter,
+    atom: Class,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """An object of a plain class of the project."""
+    found = flow.hierarchy.find(atom.node, "__init__")
+    made: Atom = Instance(atom.node)
+    if flow.hierarchy.is_optimizer(atom.node):
+        made = OptimizerDef(node, atom.node.name, own=True)
+    if found is not None:
+        call_function(flow, found[1], node, positional, keywords, skip=1)
+        return frozenset({made})
+    for value, field_ in zip(positional, lookup.fields(atom.node), strict=False):
+        flow.join(flow.attributes, (atom.node, field_), value)
+    for keyword, value in keywords:
+        if keyword is not None:
+            flow.join(flow.attributes, (atom.node, keyword), value)
+    return frozenset({made})
 
 
 def _hand_back(

@@ -166,39 +166,45 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 return  # a dict, as in legacy
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
-            case External(path=path) if path.endswith(".DynamicScale"):
-                return  # the same class elsewhere: `names` spells it
-            case External(path=path) if path.endswith("ModelParamTraversal"):
-                trainstates.emit_traversal(training_of(plan), source, call)
-                return
-            case External(path=path) if path.startswith("flax.optim."):
-                trainstates.emit_definition(training_of(plan), source, call)
-                return
-            case External(path=path) if path.startswith(LEGACY + "."):
-                nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
-                return
-            case External(path="functools.partial"):
-                emit_functools(plan, source, call)
-                return
-            case External(path="builtins.getattr") if _of_namespace(plan, call):
-                raise Unclear("LN391", "a name of flax.nn is looked up at run time")
-            case External(path="builtins.type") if _makes_class(plan, call):
-                raise Unclear("LN290", "a module class is made at run time")
-            case External(path=path) if jaxcalls.is_gone(path):
-                jaxcalls.emit(plan, source, call, path)
-                return
             case External(path=path):
-                said = changed_behaviour(path)
-                if said is not None:
-                    plan.notice(source, call, "LN808", said)
-                jaxcalls.emit_keywords(plan, source, call, path)
-                reductions.emit(plan, source, call, path)
-                narrow.check_cast(plan, source, call, path)
-                if _may_be_module(plan, call, path):
-                    raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
-                transforms.emit(plan, source, call, path)
+                _emit_external(plan, source, call, path)
                 return
     _emit_unknown(plan, source, call, callee)
+
+
+def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+    """A call of a function outside the project."""
+    if path.endswith(".DynamicScale"):
+        return  # the same class elsewhere: `names` spells it
+    if path.endswith("ModelParamTraversal"):
+        trainstates.emit_traversal(training_of(plan), source, call)
+    elif path.startswith("flax.optim."):
+        trainstates.emit_definition(training_of(plan), source, call)
+    elif path.startswith(LEGACY + "."):
+        nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
+    elif path == "functools.partial":
+        emit_functools(plan, source, call)
+    elif path == "builtins.getattr" and _of_namespace(plan, call):
+        raise Unclear("LN391", "a name of flax.nn is looked up at run time")
+    elif path == "builtins.type" and _makes_class(plan, call):
+        raise Unclear("LN290", "a module class is made at run time")
+    elif jaxcalls.is_gone(path):
+        jaxcalls.emit(plan, source, call, path)
+    else:
+        _emit_kept(plan, source, call, path)
+
+
+def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+    """A call of a function that is still there, and may ask for something else today."""
+    said = changed_behaviour(path)
+    if said is not None:
+        plan.notice(source, call, "LN808", said)
+    jaxcalls.emit_keywords(plan, source, call, path)
+    reductions.emit(plan, source, call, path)
+    narrow.check_cast(plan, source, call, path)
+    if _may_be_module(plan, call, path):
+        raise Unclear("LN391", f"`{text(call.func)}` may be a module class")
+    transforms.emit(plan, source, call, path)
 
 
 def _drop_idle(plan: Plan, source: Source, call: ast.Call) -> None:

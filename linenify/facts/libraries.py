@@ -70,17 +70,7 @@ def call_external(
     if path.startswith("flax.optim."):
         return call_optim(flow, path.removeprefix("flax.optim."), node, positional)
     if path == "builtins.super":
-        owner = flow.code[flow.running].owner if flow.running in flow.code else None
-        home = scope.function()
-        while owner is None and home is not None and home.parent is not None:
-            outer = home.parent.function()
-            if outer is None or not isinstance(outer.node, ast.FunctionDef):
-                break
-            owner = flow.code[outer.node].owner
-            home = outer
-        if owner is not None and flow.hierarchy.is_module(owner.node):
-            return frozenset({Super(owner.node)})
-        return NOTHING
+        return _super(flow, scope)
     if path == "builtins.type" and len(positional) == 1:
         return frozenset(kind for atom in positional[0] for kind in lookup.classes_of(flow, atom))
     if path in {"builtins.getattr", "builtins.setattr"} and len(positional) > 1:
@@ -111,11 +101,7 @@ def call_external(
         factory = given.get("default_factory", NOTHING)
         return given.get("default", NOTHING) | call_each(flow, factory, [], node, scope)
     if path in {"builtins.max", "builtins.min", "builtins.sorted"} and positional:
-        every = flow.iterate(positional[0]) if len(positional) == 1 else frozenset[Atom]()
-        every = every.union(*positional[1:], positional[0] if len(positional) > 1 else NOTHING)
-        call_each(flow, dict(keywords).get("key", NOTHING), [every], node, scope)
-        # The one of several objects; of numbers and arrays, a number or an array.
-        objects = frozenset(a for a in every if isinstance(a, Optimizer | Model | Instance))
+        objects = _compared(flow, node, positional, dict(keywords), scope)
         if path != "builtins.sorted" and objects:
             return objects
     if path in ITERATIONS:
@@ -141,6 +127,36 @@ def call_external(
                     flow.call_value(frozenset({atom}), [ARRAY] * 3, node, scope)
         return NOTHING
     return by_signature(flow, roles, positional, keywords, node, scope)
+
+
+def _super(flow: Interpreter, scope: Scope) -> Value:
+    """`super()` in a method of a module class, or in a function inside of one."""
+    owner = flow.code[flow.running].owner if flow.running in flow.code else None
+    home = scope.function()
+    while owner is None and home is not None and home.parent is not None:
+        outer = home.parent.function()
+        if outer is None or not isinstance(outer.node, ast.FunctionDef):
+            break
+        owner = flow.code[outer.node].owner
+        home = outer
+    if owner is not None and flow.hierarchy.is_module(owner.node):
+        return frozenset({Super(owner.node)})
+    return NOTHING
+
+
+def _compared(
+    flow: Interpreter,
+    node: ast.Call,
+    positional: list[Value],
+    table: dict[str | None, Value],
+    scope: Scope,
+) -> Value:
+    """The objects among what `max`, `min` or `sorted` compares by a key."""
+    every = flow.iterate(positional[0]) if len(positional) == 1 else frozenset[Atom]()
+    every = every.union(*positional[1:], positional[0] if len(positional) > 1 else NOTHING)
+    call_each(flow, table.get("key", NOTHING), [every], node, scope)
+    # The one of several objects; of numbers and arrays, a number or an array.
+    return frozenset(a for a in every if isinstance(a, Optimizer | Model | Instance))
 
 
 def iteration(

@@ -40,42 +40,8 @@ def call_api(
 ) -> Value:
     """A method of an array, a container or a legacy object."""
     match receiver, name:
-        case Container(node=owner), "append" | "add" | "insert":
-            flow.join(flow.items, (owner, "*"), positional[-1] if positional else NOTHING)
-            return NOTHING
-        case Container(node=owner), "setdefault":
-            if len(positional) > 1:
-                flow.join(flow.items, (owner, operators.literal(node.args[0])), positional[1])
-            return flow.iterate(frozenset({receiver}))
-        case Container(node=owner), "update":
-            for value in positional:
-                operators.spread(flow, owner, value)
-            for keyword, value in keywords:
-                if keyword is None:
-                    operators.spread(flow, owner, value)
-                else:
-                    flow.join(flow.items, (owner, keyword), value)
-            return NOTHING
-        case Container(node=owner), "extend":
-            value = positional[0] if positional else NOTHING
-            flow.join(flow.items, (owner, "*"), flow.iterate(value))
-            return NOTHING
-        case Container(), "pop" | "values" | "copy" | "get":
-            inner = frozenset({receiver})
-            if name == "copy":
-                return inner
-            if name in {"get", "pop"} and node.args:
-                found = flow.item(inner, operators.literal(node.args[0]))
-                return found | (positional[1] if len(positional) > 1 else NOTHING)
-            if name == "pop":
-                return flow.iterate(inner)
-            return operators.make(flow, node, "list", [flow.iterate(inner)])
-        case Container(), "items":
-            pair = operators.make(
-                flow, node.func, "tuple", [static("str"), flow.iterate(frozenset({receiver}))]
-            )
-            flow.join(flow.items, (node, "*"), pair)
-            return frozenset({Container(node, "list")})
+        case Container(), _:
+            return _of_container(flow, receiver, name, node, positional, keywords)
         case Array(), _:
             for value in [*positional, *(v for _, v in keywords)]:
                 if name in {"reshape", "transpose", "astype", "swapaxes", "mean", "sum", "max"}:
@@ -114,4 +80,55 @@ def call_api(
                 else:
                     flow.join(flow.attributes, (receiver.node, keyword), value)
             return frozenset({receiver})
+    return NOTHING
+
+
+def _of_container(
+    flow: Interpreter,
+    receiver: Container,
+    name: str,
+    node: ast.Call,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """A method of a list, a dict or another container."""
+    match name:
+        case "append" | "add" | "insert":
+            flow.join(flow.items, (receiver.node, "*"), positional[-1] if positional else NOTHING)
+            return NOTHING
+        case "setdefault":
+            if len(positional) > 1:
+                flow.join(
+                    flow.items, (receiver.node, operators.literal(node.args[0])), positional[1]
+                )
+            return flow.iterate(frozenset({receiver}))
+        case "update":
+            for value in positional:
+                operators.spread(flow, receiver.node, value)
+            for keyword, value in keywords:
+                if keyword is None:
+                    operators.spread(flow, receiver.node, value)
+                else:
+                    flow.join(flow.items, (receiver.node, keyword), value)
+            return NOTHING
+        case "extend":
+            value = positional[0] if positional else NOTHING
+            flow.join(flow.items, (receiver.node, "*"), flow.iterate(value))
+            return NOTHING
+        case "pop" | "values" | "copy" | "get":
+            inner = frozenset({receiver})
+            if name == "copy":
+                return inner
+            if name in {"get", "pop"} and node.args:
+                found = flow.item(inner, operators.literal(node.args[0]))
+                return found | (positional[1] if len(positional) > 1 else NOTHING)
+            if name == "pop":
+                return flow.iterate(inner)
+            return operators.make(flow, node, "list", [flow.iterate(inner)])
+        case "items":
+            pair = operators.make(
+                flow, node.func, "tuple", [static("str"), flow.iterate(frozenset({receiver}))]
+            )
+            flow.join(flow.items, (node, "*"), pair)
+            return frozenset({Container(node, "list")})
     return NOTHING
