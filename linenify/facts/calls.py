@@ -57,15 +57,12 @@ from linenify.facts.sites import Added, Reshaped, StatementSite
 from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
 
-# A call is split by asking, for every argument, which parameter of the legacy
-# callee it fills and what became of that parameter.
-
 
 def emit_calls(plan: Plan) -> None:
     """Decides every call of the project."""
     _promote(plan)
     promote_partials(plan)
-    localmodels.emit_models(plan, modulecalls.split)
+    localmodels.emit_models(plan)
     training = Training(plan)
     plan.training = training
     training.prepare()
@@ -138,7 +135,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
                     raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
                 found = [a.module for a in every]
-                toplevel.emit(plan, source, call, found, name, modulecalls.split)
+                toplevel.emit(plan, source, call, found, name)
                 return
             case SelfApi(name=name):
                 selfcalls.emit(plan, source, call, name)
@@ -147,7 +144,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                 modulecalls.emit_super(plan, source, call, owner, name)
                 return
             case Model():
-                runs.emit_call(training_of(plan), source, call, modulecalls.split)
+                runs.emit_call(training_of(plan), source, call)
                 return
             case Api(receiver=Model()):
                 runs.emit_api(training_of(plan), source, call, callee)

@@ -9,27 +9,28 @@ from dataclasses import replace
 from linenify.facts.arguments import Unclear
 from linenify.facts.effects import effects
 from linenify.facts.kinds import External, Model, Module, modules
+from linenify.facts.modulecalls import split
 from linenify.facts.plan import Plan
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, ModuleCall, Renamed, Reshaped
-from linenify.facts.toplevel import Split, missing
+from linenify.facts.toplevel import missing
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 
 
-def emit_models(plan: Plan, split: Split) -> None:
+def emit_models(plan: Plan) -> None:
     """Models that are made, called and read in one function only."""
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if External("flax.nn.Model") not in plan.flow.values.get(call.func, frozenset()):
             continue
         try:
-            _emit_model(plan, scope.source, call, split)
+            _emit_model(plan, scope.source, call)
         except Unclear:
             continue  # the call itself is refused with all other training code
 
 
-def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> None:
+def _emit_model(plan: Plan, source: Source, call: ast.Call) -> None:
     statement = plan.parents.get(call)
     match statement, call:
         case ast.Assign(targets=[ast.Name() as target]), ast.Call(
@@ -56,7 +57,7 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call, split: Split) -> Non
     if any(_stores(mentions, name) > 1 for name in (target.id, params.id)):
         raise Unclear("LN690", "the Model changes")
     sites = [
-        _use(plan, source, read, module, params.id, split)
+        _use(plan, source, read, module, params.id)
         for read in mentions
         if read.id == target.id and isinstance(read.ctx, ast.Load)
     ]
@@ -94,7 +95,7 @@ def _stores(mentions: Sequence[ast.Name], name: str) -> int:
 
 
 def _use(
-    plan: Plan, source: Source, read: ast.Name, module: Module, params: str, split: Split
+    plan: Plan, source: Source, read: ast.Name, module: Module, params: str
 ) -> tuple[ast.expr, ModuleCall | Renamed]:
     if _in_context(plan, read):
         raise Unclear("LN690", "the Model runs in a context")

@@ -35,6 +35,9 @@ from linenify.facts.plan import Plan
 from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered
 from linenify.project.source import Source
 
+# A call is split by asking, for every argument, which parameter of the legacy
+# callee it fills and what became of that parameter.
+
 
 def emit(
     plan: Plan, source: Source, call: ast.Call, callee: Value, found: Sequence[Module]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import replace
 
 from linenify.facts import caches, captures, toplevel
@@ -12,7 +11,8 @@ from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.callees import Callee
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Api, Module, Value, models, modules, rivals
+from linenify.facts.kinds import Api, Value, models, modules, rivals
+from linenify.facts.modulecalls import split
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
 from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
@@ -23,13 +23,12 @@ from linenify.facts.withitems import Around
 from linenify.project.source import Source
 
 _OPTIONS = frozenset({"mutable", "method", "rngs", "capture_intermediates", "variables"})
-Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
 
 
 # --- calls -----------------------------------------------------------------------------------
 
 
-def emit_call(training: Training, source: Source, call: ast.Call, split: Split) -> None:
+def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())

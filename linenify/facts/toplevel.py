@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from linenify.facts import arrays, caches, captures, catalogue, recurrent
@@ -12,6 +12,7 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE, Recording
 from linenify.facts.effects import RUNS, Effects, effects, joined
 from linenify.facts.kinds import Array, Container, External, Module, Static, Value
+from linenify.facts.modulecalls import split
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -22,7 +23,6 @@ from linenify.facts.stated import context_key, context_text, handed_out, opened_
 from linenify.facts.withitems import Around
 from linenify.project.source import Source
 
-Split = Callable[[Plan, Source, ast.Call, Module], ModuleCall]
 _HOLE = re.compile(r"\{(\d+)\}")
 PARAMS = "params"  # of what `init` gives, nothing else is wanted
 
@@ -30,9 +30,7 @@ PARAMS = "params"  # of what `init` gives, nothing else is wanted
 # --- init and call ---------------------------------------------------------------------------
 
 
-def emit(
-    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], name: str, split: Split
-) -> None:
+def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], name: str) -> None:
     """`M.init(...)`, `M.init_by_shape(...)`, `M.create(...)` and `M.call(...)`."""
     if name not in RUNS or any(m.shared for m in found):
         raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
@@ -49,11 +47,9 @@ def emit(
     if made:
         found = [replace(m, shared=True) for m in found]
     if by_shape:
-        construct, inputs = _by_shape(plan, source, call, found, split)
+        construct, inputs = _by_shape(plan, source, call, found)
     else:
-        site = _agreed(
-            plan, source, _reduced(plan, call, call.args[1:], call.keywords), found, split
-        )
+        site = _agreed(plan, source, _reduced(plan, call, call.args[1:], call.keywords), found)
         construct = tuple(_shifted(a, 1) for a in site.construct or ())
         inputs = tuple(_shifted(a, 1) for a in site.call)
     if inside:
@@ -194,7 +190,7 @@ def _shifted(argument: Argument, by: int) -> Argument:
 
 
 def _by_shape(
-    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], split: Split
+    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]
 ) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
     given = {k.arg: k for k in call.keywords}
     named = given.get("input_specs")
@@ -208,15 +204,13 @@ def _by_shape(
         ones = [_ones(plan, source, spec) for spec in specs.elts]
     else:
         ones = [_ones_of_all(plan, source, specs)]
-    site = _agreed(plan, source, _reduced(plan, call, [], rest), found, split)
+    site = _agreed(plan, source, _reduced(plan, call, [], rest), found)
     construct = tuple(_shifted(a, 2) for a in site.construct or ())
     inputs = tuple(_shifted(a, 2) for a in site.call)
     return construct, (*(Added(None, each) for each in ones), *inputs)
 
 
-def _agreed(
-    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], split: Split
-) -> ModuleCall:
+def _agreed(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]) -> ModuleCall:
     """What a call becomes, when all module classes that it may be of agree."""
     sites = {split(plan, source, call, module) for module in found}
     if len(sites) != 1:
