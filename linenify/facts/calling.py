@@ -86,7 +86,7 @@ def apply(
         case SuperMethod():
             return _call_super(flow, atom, node, positional, keywords)
         case SelfApi(name=name):
-            return call_self(flow, name, positional, keywords)
+            return _call_self(flow, name, positional, keywords)
         case Class():
             return _construct(flow, atom, node, positional, keywords)
         case Instance(node=class_):
@@ -199,7 +199,7 @@ def call_value(
     return frozenset(result)
 
 
-def call_self(
+def _call_self(
     flow: Interpreter, name: str, positional: list[Value], keywords: list[tuple[str | None, Value]]
 ) -> Value:
     """`self.param(...)` and other calls on the module."""

@@ -11,7 +11,7 @@ from linenify.facts.parameters import Decision, Role
 from linenify.facts.plan import ClassPlan, Plan
 
 # Names that a dataclass field of a Linen module must not take.
-RESERVED = frozenset(
+_RESERVED = frozenset(
     {
         *("apply", "bind", "clone", "get_variable", "has_rng", "has_variable", "init"),
         *("init_with_output", "is_initializing", "is_mutable_collection", "lazy_init"),
@@ -168,7 +168,7 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
 
 def _is_free(plan: Plan, node: ast.ClassDef | ast.FunctionDef, name: str, *, own: str) -> bool:
     """Whether a field may be called `name` in a class."""
-    if name in RESERVED:
+    if name in _RESERVED:
         return False
     if not isinstance(node, ast.ClassDef):
         return True

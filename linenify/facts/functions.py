@@ -54,7 +54,7 @@ def call_function(
     known = {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}
     for keyword, value in keywords:
         if keyword is None:
-            call_spread(flow, code, value, known)
+            _call_spread(flow, code, value, known)
         elif keyword in known:
             flow.assign(code.scope, keyword, value)
         elif arguments.kwarg is not None:
@@ -62,7 +62,7 @@ def call_function(
     return flow.returns.get(function, NOTHING)
 
 
-def call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
+def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
     """Hands `**value` to a plain function."""
     for atom in value:
         if isinstance(atom, Container):

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
 
 _TREES = (Model, Optimizer, Container, Instance, Legacy, Params)
-NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"})
+_NAMESPACES = frozenset(
+    {"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"}
+)
 ITERATIONS = frozenset(
     {
         *("builtins.zip", "builtins.enumerate", "builtins.reversed", "builtins.sorted"),
@@ -64,11 +66,11 @@ def call_external(
 ) -> Value:
     """A call of a function of another library."""
     if path.startswith(LEGACY + "."):
-        return call_legacy(flow, path, node, positional, keywords)
+        return _call_legacy(flow, path, node, positional, keywords)
     if path == "flax.traverse_util.ModelParamTraversal":
         return frozenset({External(path)})
     if path.startswith("flax.optim."):
-        return call_optim(flow, path.removeprefix("flax.optim."), node, positional)
+        return _call_optim(flow, path.removeprefix("flax.optim."), node, positional)
     if path == "builtins.super":
         return _super(flow, scope)
     if path == "builtins.type" and len(positional) == 1:
@@ -76,18 +78,18 @@ def call_external(
     if path in {"builtins.getattr", "builtins.setattr"} and len(positional) > 1:
         flow.note(positional[1], "static", "str")
     if path == "builtins.getattr" and len(positional) > 1:
-        return picked(flow, positional[0], positional[1])
+        return _picked(flow, positional[0], positional[1])
     if path in {"builtins.dict", "collections.OrderedDict"}:
         return operators.make_dict(flow, node, positional, keywords)
     if path == "importlib.import_module":
         match node.args:
             case [ast.Constant(value=str(name))] if not name.startswith("."):
                 return imported(flow, name, scope.source)
-    if path in NAMESPACES:
+    if path in _NAMESPACES:
         operators.make_dict(flow, node, positional, keywords)
         return frozenset({Container(node, "namespace")})
     if path == "collections.defaultdict" and positional:
-        made = call_each(flow, positional[0], [], node, scope)
+        made = _call_each(flow, positional[0], [], node, scope)
         flow.join(flow.items, (node, "*"), made)
         return operators.make_dict(flow, node, positional[1:], keywords)
     if path in {"copy.copy", "copy.deepcopy"} and positional:
@@ -99,15 +101,15 @@ def call_external(
     if path in {"dataclasses.field", "flax.struct.field"}:
         given = dict(keywords)
         factory = given.get("default_factory", NOTHING)
-        return given.get("default", NOTHING) | call_each(flow, factory, [], node, scope)
+        return given.get("default", NOTHING) | _call_each(flow, factory, [], node, scope)
     if path in {"builtins.max", "builtins.min", "builtins.sorted"} and positional:
         objects = _compared(flow, node, positional, dict(keywords), scope)
         if path != "builtins.sorted" and objects:
             return objects
     if path in ITERATIONS:
-        return iteration(flow, path.rpartition(".")[2], node, positional, scope)
+        return _iteration(flow, path.rpartition(".")[2], node, positional, scope)
     if path == "collections.namedtuple":
-        return named_tuple(flow, node, scope)
+        return _named_tuple(flow, node, scope)
     if path == "functools.partial" and positional:
         return functools_partial(flow, node, positional, keywords)
     back = handed_back(path)
@@ -154,12 +156,12 @@ def _compared(
     """The objects among what `max`, `min` or `sorted` compares by a key."""
     every = flow.iterate(positional[0]) if len(positional) == 1 else frozenset[Atom]()
     every = every.union(*positional[1:], positional[0] if len(positional) > 1 else NOTHING)
-    call_each(flow, table.get("key", NOTHING), [every], node, scope)
+    _call_each(flow, table.get("key", NOTHING), [every], node, scope)
     # The one of several objects; of numbers and arrays, a number or an array.
     return frozenset(a for a in every if isinstance(a, Optimizer | Model | Instance))
 
 
-def iteration(
+def _iteration(
     flow: Interpreter, name: str, node: ast.Call, positional: list[Value], scope: Scope
 ) -> Value:
     """Builtins that hand on the elements of what they are given."""
@@ -170,11 +172,11 @@ def iteration(
             given = [flow.iterate(value) for value in positional[1:]]
             if name == "starmap":
                 given = [flow.item(given[0], place) for place in range(3)] if given else []
-            items = call_each(flow, positional[0], given, node, scope)
+            items = _call_each(flow, positional[0], given, node, scope)
         case "reduce":
             element = flow.iterate(positional[1]) if len(positional) > 1 else NOTHING
             start = positional[2] if len(positional) > 2 else element
-            return start | call_each(flow, positional[0], [start, element], node, scope)
+            return start | _call_each(flow, positional[0], [start, element], node, scope)
         case "zip" | "product" | "zip_longest":
             made = [flow.iterate(value) for value in positional]
             items = operators.make(flow, node.func, "tuple", made)
@@ -187,7 +189,7 @@ def iteration(
             return flow.iterate(positional[0]) | frozenset().union(*positional[1:])
         case "filter":
             items = flow.iterate(positional[-1])
-            call_each(flow, positional[0], [items], node, scope)
+            _call_each(flow, positional[0], [items], node, scope)
         case "chain":
             items = frozenset().union(*(flow.iterate(value) for value in positional))
         case _:
@@ -196,7 +198,7 @@ def iteration(
     return frozenset({Container(node, "list")})
 
 
-def call_each(
+def _call_each(
     flow: Interpreter, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
 ) -> Value:
     """What a function gives that an iteration calls; a module class gives arrays."""
@@ -205,7 +207,7 @@ def call_each(
     return flow.call_value(function, arguments, node, scope)
 
 
-def named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
+def _named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
     """`namedtuple('Spec', ['layer', 'width'])`, as if it were a class statement."""
     names: list[str] = []
     match node.args:
@@ -225,7 +227,7 @@ def named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
     return frozenset({Class(flow.records[node])})
 
 
-def picked(flow: Interpreter, owner: Value, name: Value) -> Value:
+def _picked(flow: Interpreter, owner: Value, name: Value) -> Value:
     """`getattr(owner, name)` where the strings that `name` may be are known."""
     result: Value = NOTHING
     for atom in name:
@@ -234,7 +236,7 @@ def picked(flow: Interpreter, owner: Value, name: Value) -> Value:
     return result
 
 
-def call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Value]) -> Value:
+def _call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Value]) -> Value:
     """A definition of flax.optim is made; those it wraps are items of its call."""
     if name.rpartition(".")[2] == "DynamicScale":
         return frozenset({Legacy("DynamicScale")})
@@ -245,7 +247,7 @@ def call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Va
     return frozenset({OptimizerDef(node, name.rpartition(".")[2])})
 
 
-def call_legacy(
+def _call_legacy(
     flow: Interpreter,
     path: str,
     node: ast.Call,

@@ -49,7 +49,7 @@ def emit(
         if isinstance(a, Function | Bound | Partial | Class)
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
-    found = possible(plan, call, runnable(plan, found))
+    found = _possible(plan, call, runnable(plan, found))
     splits = {split(plan, source, call, module) for module in found}
     if len(splits) != 1:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
@@ -65,7 +65,7 @@ def emit(
         notices_of(plan, source, call, module)
 
 
-def possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
+def _possible(plan: Plan, call: ast.Call, found: Sequence[Module]) -> Sequence[Module]:
     """The candidates that could take these arguments: a correct program calls no other."""
     fitting = [m for m in found if fits(plan.flow, m, call)]
     return fitting or found

@@ -33,7 +33,7 @@ def by_signature(
         case "key" | "keys":
             return KEY
         case "same":
-            return same(flow, positional)
+            return _same(flow, positional)
         case "initializer":
             return static("initializer")
         case "static":
@@ -41,7 +41,7 @@ def by_signature(
     return NOTHING
 
 
-def same(flow: Interpreter, values: list[Value]) -> Value:
+def _same(flow: Interpreter, values: list[Value]) -> Value:
     """The result of a function that works on arrays and plain values alike."""
     result = NOTHING
     for value in values:
