@@ -150,7 +150,13 @@ def flag_strangers(plan: Plan) -> None:
     """Classes of unknown ancestry whose methods work as module methods do."""
     flow = plan.flow
     for node, info in flow.hierarchy.infos.items():
-        if flow.hierarchy.is_module(node) or not node.bases:
+        if flow.hierarchy.is_module(node):
+            continue
+        for name, method in info.methods.items():
+            if flow.hierarchy.is_module_method(node, name):
+                why = f"`{node.name}.{name}` belongs to a class that is no module"
+                plan.refuse(info.source, method.decorator_list[0], "LN290", why)
+        if not node.bases:
             continue
         strange = [
             base
@@ -333,6 +339,11 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
     ]
     if foreign:
         return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
+    for ancestor in flow.hierarchy.mro(node):
+        if not flow.hierarchy.is_module(ancestor):
+            for name in flow.hierarchy.infos[ancestor].methods:
+                if name == "apply" or flow.hierarchy.is_module_method(ancestor, name):
+                    return f"LN290 `{ancestor.name}.{name}` belongs to a class that is no module"
     for statement in node.body:
         held = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
         if held is not None and _becomes_method(plan, held):
