@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from linenify.facts import caches, captures, toplevel
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.contexts import Around
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Api, Module, Value, models, modules
+from linenify.facts.kinds import Api, Bound, Function, Module, Value, models, modules
 from linenify.facts.models import Callee, rivals
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -33,7 +33,8 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    if rivals(value):
+    others = rivals(value)
+    if any(not isinstance(a, Function | Bound) for a in others):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
     every = models(value)
     # A correct program calls none that could not take these arguments.
@@ -108,6 +109,10 @@ def emit_call(training: Training, source: Source, call: ast.Call, split: Split) 
         made = parted(plan, source, call, made, captures.lines(outputs), "LN491")
     elif mutable:
         made = handed_out(plan, source, call, made, captured)
+    if others:
+        if made != ModuleCall(None, as_given(call), rule=made.rule):
+            raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+        return  # a function is called just like a Model that stays an object
     plan.at(source, call, made)
 
 
