@@ -151,7 +151,7 @@ def in_module_code(plan: Plan, node: ast.AST) -> bool:
             continue
         seen.add(current)
         known = plan.flow.code[current]
-        if known.owner is not None and plan.flow.hierarchy.is_module(known.owner.node):
+        if known.owner is not None and plan.flow.hierarchy.runs_in_module(known.owner.node):
             return True
         if current in plan.decisions.of:
             return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.arguments import fill_plain
+from linenify.facts.arguments import fill_plain, text
+from linenify.facts.classes import ClassInfo
 from linenify.facts.kinds import Bound
 from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.sites import ParameterSite, Renamed, StatementSite
@@ -31,8 +32,23 @@ def emit_attributes(plan: Plan, source: Source, class_plan: ClassPlan) -> None:
                     plan.files[source.name].statements[statement.lineno] = StatementSite("LN208")
                 case _:
                     if not _localise(plan, source, class_plan, method, store):
-                        why = f"`{receiver}.{store.attr}` is set in a method"
-                        plan.refuse(source, statement, "LN294", why)
+                        _refuse(plan, source, store)
+    for base in plan.flow.hierarchy.mro(node):
+        if not plan.flow.hierarchy.is_module(base):
+            _refuse_stores(plan, plan.flow.hierarchy.infos[base])
+
+
+def _refuse_stores(plan: Plan, mixin: ClassInfo) -> None:
+    """A plain class that is mixed in sets attributes on the module, too."""
+    for method in mixin.methods.values():
+        receiver = method.args.args[0].arg if method.args.args else ""
+        if method.name != "__init__":
+            for store in _stores(method, receiver):
+                _refuse(plan, mixin.source, store)
+
+
+def _refuse(plan: Plan, source: Source, store: ast.Attribute) -> None:
+    plan.refuse(source, plan.statement(store), "LN294", f"`{text(store)}` is set in a method")
 
 
 def _stores(method: ast.FunctionDef, receiver: str) -> list[ast.Attribute]:

@@ -111,6 +111,14 @@ class Hierarchy:
             self._modules[node] = any(self._derives(other) for other in self.mro(node))
         return self._modules[node]
 
+    def is_mixed_in(self, node: ast.ClassDef) -> bool:
+        """Whether a plain class is a base of a module class, and so runs as a part of one."""
+        return not self.is_module(node) and any(map(self.is_module, self.descendants(node)))
+
+    def runs_in_module(self, node: ast.ClassDef) -> bool:
+        """Whether the methods of a class run as parts of a module."""
+        return self.is_module(node) or self.is_mixed_in(node)
+
     def is_optimizer(self, node: ast.ClassDef) -> bool:
         """Whether a class is a legacy optimizer definition, directly or not."""
         return any(

@@ -226,6 +226,11 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
     ]
     if foreign:
         return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
+    for ancestor in flow.hierarchy.mro(node):
+        if not flow.hierarchy.is_module(ancestor):
+            for name in flow.hierarchy.infos[ancestor].methods:
+                if name == "apply" or flow.hierarchy.is_module_method(ancestor, name):
+                    return f"LN290 `{ancestor.name}.{name}` belongs to a class that is no module"
     for statement in node.body:
         held = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
         if held is not None and _becomes_method(plan, held):

@@ -77,7 +77,13 @@ def flag_strangers(plan: Plan) -> None:
     """Classes of unknown ancestry whose methods work as module methods do."""
     flow = plan.flow
     for node, info in flow.hierarchy.infos.items():
-        if flow.hierarchy.is_module(node) or not node.bases:
+        if flow.hierarchy.is_module(node):
+            continue
+        for name, method in info.methods.items():
+            if flow.hierarchy.is_module_method(node, name):
+                why = f"`{node.name}.{name}` belongs to a class that is no module"
+                plan.refuse(info.source, method.decorator_list[0], "LN290", why)
+        if not node.bases:
             continue
         strange = [
             base

@@ -165,8 +165,13 @@ class Interpreter:
                     receiver = frozenset({Self(owner.node)})
             else:
                 lines = [owner.node, *self.hierarchy.descendants(owner.node)]
-                made = Class if kind == "class" else Instance
-                receiver = frozenset(made(node) for node in lines)
+                if kind == "class":
+                    receiver = frozenset(Class(node) for node in lines)
+                else:
+                    is_module = self.hierarchy.is_module
+                    receiver = frozenset(
+                        Self(node) if is_module(node) else Instance(node) for node in lines
+                    )
             self.assign(scope, positional[0].arg, receiver)
         if isinstance(code.node, ast.Lambda):
             self.join(self.returns, code.node, self.eval(code.node.body, scope))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from itertools import takewhile
 
 from linenify.facts import recurrent
 from linenify.facts.arguments import Filled, Unclear, fill, repeated, splat_keys, splat_length, text
@@ -69,6 +70,10 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
                     for n in passed
                     if n not in given and n in order
                 )
+                continue
+            if in_order and _fills_fields(plan, filled, entry, module, class_plan.order[position:]):
+                construct.append(Given(entry.index))
+                in_order = False
                 continue
             where = _user_splat(plan, function, filled, entry, module)
             (construct if where is Role.FIELD else inputs).append(Given(entry.index))
@@ -244,6 +249,28 @@ def _keyword_only(plan: Plan, module: Module) -> bool:
         ancestor in plan.classes and needs_keywords(plan, ancestor)
         for ancestor in plan.flow.hierarchy.mro(definition)
     )
+
+
+def _fills_fields(
+    plan: Plan, filled: Sequence[Filled], entry: Filled, module: Module, order: Sequence[str]
+) -> bool:
+    """Whether all that `*more` could fill is fields, and in the order of the class."""
+    function = plan.flow.function_of(module)
+    assert function is not None
+    assert not isinstance(module.definition, str)
+    before = [f for f in filled if f.positional and f.index < entry.index]
+    after = [f for f in filled if f.positional and f.index > entry.index]
+    named = {f.name for f in filled if not f.positional} | module.bound
+    if entry.splat != "*" or after or any(f.splat for f in before):
+        return False
+    if module.shared or module.method != "apply" or function.args.vararg is not None:
+        return False
+    names = plan.flow.positional_names(module)[len(before) :]
+    left = list(takewhile(lambda n: n not in named, names))
+    decisions = [plan.decisions[function][n] for n in left]
+    fields = all(d.role is Role.FIELD and not d.is_cache for d in decisions)
+    placed = [plan.field(module.definition, n) for n in left] if fields else []
+    return bool(placed) and placed == list(order[: len(placed)])
 
 
 def _user_splat(

@@ -6,12 +6,12 @@ import ast
 from dataclasses import replace
 
 from linenify.facts import caches, captures, toplevel
-from linenify.facts.arguments import Unclear, text
+from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.binding import fits
 from linenify.facts.caches import CACHE
 from linenify.facts.callees import Callee
 from linenify.facts.effects import Effects, effects, joined
-from linenify.facts.kinds import Api, Value, models, modules, rivals
+from linenify.facts.kinds import Api, Bound, Function, Value, models, modules, rivals
 from linenify.facts.modulecalls import split
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -32,7 +32,8 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    if rivals(value):
+    others = rivals(value)
+    if any(not isinstance(a, Function | Bound) for a in others):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
     every = models(value)
     # A correct program calls none that could not take these arguments.
@@ -107,6 +108,10 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
         made = parted(plan, source, call, made, captures.lines(outputs), "LN491")
     elif mutable:
         made = handed_out(plan, source, call, made, captured)
+    if others:
+        if made != ModuleCall(None, as_given(call), rule=made.rule):
+            raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+        return  # a function is called just like a Model that stays an object
     plan.at(source, call, made)
 
 

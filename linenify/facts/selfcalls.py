@@ -282,7 +282,7 @@ def reachable_receiver(plan: Plan, node: ast.AST) -> str | None:
     """The name that means the module where `node` stands, or None."""
     code = plan.code(node)
     while code is not None:
-        if code.owner is not None and plan.flow.hierarchy.is_module(code.owner.node):
+        if code.owner is not None and plan.flow.hierarchy.runs_in_module(code.owner.node):
             positional = [*code.node.args.posonlyargs, *code.node.args.args]
             if positional and plan.flow.receiver(code) == "instance":
                 return positional[0].arg

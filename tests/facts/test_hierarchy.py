@@ -6,6 +6,7 @@ import ast
 
 import pytest
 from facts.support import World, facts_of
+from support import migration
 
 
 def module_classes(world: World) -> set[str]:
@@ -184,3 +185,20 @@ def test_a_generic_class_is_a_module_class():
         "class A(nn.Module, Generic[T]):\n    def apply(self, x): return nn.Dense(x, 3)\n"
     )
     assert world.refusals() == []
+
+
+@pytest.mark.parametrize(
+    ("mixin", "code"),
+    [
+        ("    def apply(self, *a, **k):\n        return 2 * super().apply(*a, **k)\n", "LN290"),
+        ("    @nn.module_method\n    def half(self, x):\n        return nn.Dense(x, 1)\n", "LN290"),
+        ("    def keep(self, x):\n        self.kept = x\n", "LN294"),
+        ("    def scale(self, x):\n        return x * 2\n", None),
+        ("    def __init__(self, x):\n        self.x = x\n", None),
+    ],
+    ids=["apply", "module_method", "attribute", "helper", "constructor"],
+)
+def test_what_a_plain_class_may_bring_into_a_module(mixin, code):
+    text = f"{BASE}class Mixin:\n{mixin}class A(Mixin, Base):\n    pass\n"
+    found = {d.code for d in migration(f"from flax import nn\n{text}").diagnostics}
+    assert found == ({code} if code else set())
