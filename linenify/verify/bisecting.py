@@ -113,6 +113,7 @@ def _by_hand(each: Verified, migrations: Migrations, settings: Settings, scratch
 
 _MOST = 4  # wrong passages are named, each found without those before it
 _PROBES = 3  # tried at a time
+_START = 10.0  # seconds: what takes less is not worth a process of its own
 
 
 def _narrowed(
@@ -260,5 +261,7 @@ def _run(
     ]
     limits = settings.limits
     if limits.platform == "cpu" and not limits.workers:
-        limits = dataclasses.replace(limits, workers=min(os.cpu_count() or 1, _PROBES))
+        long = sum(run.seconds for run in each.result.runs) > _START
+        workers = min(os.cpu_count() or 1, _PROBES) if long else 1
+        limits = dataclasses.replace(limits, workers=workers)
     return run_jobs(jobs, limits=limits)
