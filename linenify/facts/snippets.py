@@ -227,7 +227,7 @@ def label_params(*predicates):
     """
 
     def label(keypath, leaf):
-        names = [key.key for key in keypath if isinstance(key, {spell:jax.tree_util.DictKey})]
+        names = [k.key for k in keypath if isinstance(k, {spell:jax.tree_util.DictKey})]
         path = "/" + "/".join(names)
         found = [str(i) for i, p in enumerate(predicates) if p(path, leaf)]
         if len(found) > 1:
