@@ -7,6 +7,7 @@ import textwrap
 
 import libcst as cst
 import pytest
+from support import migrated
 
 from linenify.syntax.layout import Place, laid_out
 from linenify.syntax.listing import WIDTH
@@ -111,3 +112,22 @@ def test_no_line_is_too_long(count, indent):
     inner = f"g({', '.join([LONG] * count)})"
     text = broken(f"f({{'k': {inner}}}, lambda a: {inner}, key={inner})({inner}).x['y']", indent)
     assert max(len(line) for line in text.splitlines()) + indent <= WIDTH
+
+
+def test_a_line_that_is_indented_more_than_its_statement_is_the_measure():
+    text = """
+from flax import nn, optim
+
+
+def create(model, other):
+  return dict(
+      first=optim.Adam(learning_rate=0.001, beta1=0.5, beta2=0.99).create(model),
+      second=1)
+
+
+create(nn.Model(nn.Dense, {}), 2)
+"""
+    assert """
+  return dict(
+      first=train_state.TrainState.create(
+          apply_fn=""" in migrated(text)

@@ -165,13 +165,10 @@ class Interpreter:
                     receiver = frozenset({Self(owner.node)})
             else:
                 lines = [owner.node, *self.hierarchy.descendants(owner.node)]
-                if kind == "class":
-                    receiver = frozenset(Class(node) for node in lines)
-                else:
-                    is_module = self.hierarchy.is_module
-                    receiver = frozenset(
-                        Self(node) if is_module(node) else Instance(node) for node in lines
-                    )
+                mixed, own = (Module, Class) if kind == "class" else (Self, Instance)
+                receiver = frozenset(
+                    (mixed if self.hierarchy.is_module(node) else own)(node) for node in lines
+                )
             self.assign(scope, positional[0].arg, receiver)
         if isinstance(code.node, ast.Lambda):
             self.join(self.returns, code.node, self.eval(code.node.body, scope))

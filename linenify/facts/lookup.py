@@ -232,7 +232,7 @@ def object_attribute(
     for line in flow.hierarchy.mro(node):
         result |= flow.attributes.get((line, name), NOTHING)
         result |= flow.env.get((flow.hierarchy.infos[line].scope, name), NOTHING)
-    if not result and name in SELF_API and flow.hierarchy.is_mixed_in(node):
+    if not result and name in SELF_API | MODULE_API and flow.hierarchy.is_mixed_in(node):
         return NOTHING  # what the module gives that it is mixed into
     return frozenset(result) or frozenset({Api(atom, name)})
 

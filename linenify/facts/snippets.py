@@ -227,7 +227,8 @@ def label_params(*predicates):
     """
 
     def label(keypath, leaf):
-        path = "/" + {spell:jax.tree_util.keystr}(keypath, simple=True, separator="/")
+        names = [k.key for k in keypath if isinstance(k, {spell:jax.tree_util.DictKey})]
+        path = "/" + "/".join(names)
         found = [str(i) for i, p in enumerate(predicates) if p(path, leaf)]
         if len(found) > 1:
             raise ValueError(f"several optimizers match {path}")

@@ -203,18 +203,13 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
         if callee is not None and shared:
             apply = f"{training.callees.text(source, callee)}.apply"
     tx = "{owner}"
-    parted = any(
-        d.name == "MultiOptimizer" for d in optimizing.definitions(plan.flow, Optimizer(call))
-    )
     if focus is not None:
         node = call.args[1] if len(call.args) > 1 else call.keywords[focus - len(call.args)].value
         if not isinstance(node, ast.Constant):
             check_predicate(plan, node)
             made = optimizers.focused("{owner}", "{%d}" % focus)
             require(plan, source, made.support, "LN691")
-            tx, parted = made.template, True
-    if parted and models(target) and not training.models.as_params(target):
-        raise Unclear("LN692", "it optimizes a part of a Model that stays one object")
+            tx = made.template
     template = (
         "{spell:flax.training.train_state.TrainState}.create("
         "apply_fn=%s, params={%d}, tx=%s)" % (apply, place, tx)

@@ -69,6 +69,7 @@ class Engine(cst.CSTTransformer):
         lines |= {line for _, line, _ in facts.definitions}
         lines |= set(facts.statements) | set(self._todos) | set(facts.inserted)
         self._lines = sorted(lines)
+        self._margins = [line[: -len(line.lstrip()) or None] for line in _LINES.split(source.text)]
         self._hashes = [
             number for number, line in enumerate(LINES.split(source.text), 1) if "#" in line
         ]
@@ -229,6 +230,7 @@ class Engine(cst.CSTTransformer):
 
     def _context(self, original: cst.CSTNode, frame: _ClassFrame | None) -> Context:
         place = self._place(original)
+        indent = self._columns[-1] if self._columns else 0
         return Context(
             original=original,
             linen=self._facts.linen,
@@ -236,7 +238,8 @@ class Engine(cst.CSTTransformer):
             mutable=self._mutable,
             site=self._site,
             place=self._place,
-            indent=self._columns[-1] if self._columns else 0,
+            indent=indent,
+            hanging=self._margins[place[0] - 1][indent:],
             step=self._parsed.module.default_indent,
             alone=bool(self._path) and _stands_alone_in(self._path[-1]),
             nested=any(self._is_made_anew(each) for each in self._path),

@@ -108,6 +108,7 @@ class Context:
         site: what is decided for another original node.
         place: line and column of an original node.
         indent: column of the statement around the node.
+        hanging: by how much more the line of the node is indented, where it is no first line.
         step: one level of indentation.
         alone: whether the node needs no parentheses where it stands.
         nested: whether what is made around the node will break its lines, too.
@@ -124,6 +125,7 @@ class Context:
     site: Callable[[cst.CSTNode], Site | None] = lambda _: None
     place: Callable[[cst.CSTNode], tuple[int, int]] = lambda _: (0, 0)
     indent: int = 0
+    hanging: str = ""
     step: str = "    "
     alone: bool = False
     nested: bool = False

@@ -186,7 +186,7 @@ def reshape(call: cst.Call, site: Reshaped, context: Context) -> Rewrite:
     if not context.nested:
         step = "\t" if context.step == "\t" else "    "
         column = context.place(context.original)[1]
-        node = laid_out(made, Place(column, context.indent, step, step))
+        node = laid_out(made, Place(column, context.indent, step, context.hanging + step))
     if call.lpar:
         node = with_parentheses_of(node, call)
     elif is_atomic(node) or context.alone:
@@ -362,7 +362,7 @@ def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]
 def _wrapped(call: cst.Call, column: int, context: Context, broken: Sequence[str] = ()) -> cst.Call:
     """Breaks the last arguments of generated code that is too long for one line."""
     step = "\t" if context.step == "\t" else "    "
-    last = broken[-1] if broken else step
+    last = broken[-1] if broken else context.hanging + step
     func = call.func
     if isinstance(func, cst.Call) and "\n" not in code(func):
         func = wrapped_call(func, column, context.indent, last, step)
