@@ -424,6 +424,13 @@ def test_a_careless_one_is_not(verdicts, name):
     assert place in {each.what for each in run.comparisons if not each.outcome.passed}
 
 
+@pytest.mark.parametrize(
+    ("name", "equal"), [("nesterov", False), ("rate_a_little_off", False), ("dropout_off", True)]
+)
+def test_a_layer_that_was_given_other_parameters_is_not_blamed(verdicts, name, equal):
+    assert verdicts[name].runs[0].first.params_equal is equal
+
+
 @pytest.mark.parametrize("name", ROUNDS_ELSEWHERE)
 def test_what_rounds_elsewhere_is_another_program(verdicts, name):
     assert verdicts[name].outcome is Outcome.DIFFERENT
