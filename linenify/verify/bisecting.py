@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ def culprit(each: Verified, migrations: Migrations, settings: Settings) -> str:
 def _own(each: Verified, migrations: Migrations, settings: Settings, scratch: Path) -> str:
     exact = _copy(each.sides.legacy, scratch / "exact")
     migrations.exact(exact)
-    [result] = _run(each, [exact], settings)
+    [result] = _run(each, [exact], settings, scratch)
     if result.outcome.passed:
         return "what only --exact imitates: with it, the sides are equal (see the notices)"
     before, after = _differing(each.result), _differing(result)
@@ -74,7 +75,7 @@ def _differing(result: CaseResult) -> set[str]:
 def _by_hand(each: Verified, migrations: Migrations, settings: Settings, scratch: Path) -> str:
     own = _copy(each.sides.legacy, scratch / "own")
     touched = migrations.plain(own).touched
-    [result] = _run(each, [own], settings)
+    [result] = _run(each, [own], settings, scratch)
     # What linenify's own migration does not keep either is no passage's fault.
     known = _differing(result)
     if not _differing(each.result) - known:
@@ -92,7 +93,7 @@ def _by_hand(each: Verified, migrations: Migrations, settings: Settings, scratch
             side = _copy(own, Path(tempfile.mkdtemp(dir=scratch)) / "side")
             _apply(own, side, trial)
             sides.append(side)
-        results = _run(each, sides, settings)
+        results = _run(each, sides, settings, scratch)
         return [
             result.outcome if _differing(result) - known else Outcome.CLOSE for result in results
         ]
@@ -111,7 +112,7 @@ def _by_hand(each: Verified, migrations: Migrations, settings: Settings, scratch
 
 
 _MOST = 4  # wrong passages are named, each found without those before it
-_PROBES = 3
+_PROBES = 3  # tried at a time
 
 
 def _narrowed(
@@ -244,10 +245,20 @@ def _copy(side: Path, into: Path) -> Path:
     return into / side.name
 
 
-def _run(each: Verified, sides: Sequence[Path], settings: Settings) -> list[CaseResult]:
+def _run(
+    each: Verified, sides: Sequence[Path], settings: Settings, scratch: Path
+) -> list[CaseResult]:
+    memory = scratch / "returned"
+    memory.mkdir(exist_ok=True)
     old = Path(each.sides.job.linen)
     below = old.relative_to(each.sides.linen)
     jobs: list[Job] = [
-        dataclasses.replace(each.sides.job, linen=str(side / below), locate=False) for side in sides
+        dataclasses.replace(
+            each.sides.job, linen=str(side / below), locate=False, memory=str(memory)
+        )
+        for side in sides
     ]
-    return run_jobs(jobs, limits=settings.limits)
+    limits = settings.limits
+    if limits.platform == "cpu" and not limits.workers:
+        limits = dataclasses.replace(limits, workers=min(os.cpu_count() or 1, _PROBES))
+    return run_jobs(jobs, limits=limits)

@@ -12,6 +12,7 @@ from linenify.verify.modules import compared_modules
 from linenify.verify.overlay import Overlay
 from linenify.verify.programs import compared_programs
 from linenify.verify.record import Record, compared_records
+from linenify.verify.remembering import Memory
 from linenify.verify.verdict import (
     CaseResult,
     Census,
@@ -35,13 +36,15 @@ def run_case(
     records: Sequence[Record | str] = (),
     *,
     locate: bool = True,
+    memory: Memory | None = None,
 ) -> CaseResult:
     """The verdict on all runs of a case; user errors are part of it.
 
     `records` are what another oracle computed for the runs, if it was asked; `locate`
-    says whether to look for the place where the sides part.
+    says whether to look for the place where the sides part; in `memory` results of the
+    legacy side are kept.
     """
-    worlds = World(legacy, overlay), World(linen, None)
+    worlds = World(legacy, overlay, memory=memory), World(linen, None)
     try:
         runs = tuple(
             _run(pair, *worlds, other, locate=locate)

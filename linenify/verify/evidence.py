@@ -119,4 +119,5 @@ class Evidence:
         params, state = (
             leaves.rebuild(values) for leaves, values in zip(self.legacy, numbers, strict=True)
         )
-        return observed(side, world, self.pair, params, state)
+        key = self.pair.legacy, self.pair.compare
+        return world.remembered(key, lambda: observed(side, world, self.pair, params, state))

@@ -74,8 +74,11 @@ _CURVES = 6
 
 
 def _returned(run: Run, world: World) -> Any:
-    with inside(world, "run"), _watched(world) as created:
-        return canonical(_called(run, world), names_of(created), world.overlay)
+    def computed() -> Any:
+        with inside(world, "run"), _watched(world) as created:
+            return canonical(_called(run, world), names_of(created), world.overlay)
+
+    return world.remembered(run, computed)
 
 
 def _called(run: Run, world: World) -> Any:

@@ -39,6 +39,7 @@ class Job:
     base: str = ""  # where relative paths in the case start, if not at its folder
     independent: str = ""  # a file with what another oracle computed
     locate: bool = True  # whether to look for the place where the sides part
+    memory: str = ""  # a folder where results of the legacy side are kept for other jobs
 
 
 def job_of(folder: Path) -> Job:

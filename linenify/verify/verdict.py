@@ -80,7 +80,9 @@ class Failure:
     side: str
     stage: str
     message: str
-    frames: tuple[str, ...] = ()  # `model.py:12 in apply`, user code only, the innermost last
+    frames: tuple[
+        str, ...
+    ] = ()  # `model.py:12 in apply`, of user code if in any, the innermost last
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,12 +112,14 @@ def _overlay(version: str, loaded: dict[str, Overlay]) -> Overlay:
 def _result(job: Job, overlay: Callable[[str], Overlay]) -> CaseResult:
     from linenify.verify.cases import run_case
     from linenify.verify.loading import UserFiles
+    from linenify.verify.remembering import Memory
 
     case = read_case(Path(job.case), Path(job.base) if job.base else None)
     sides = UserFiles(Path(job.legacy)), UserFiles(Path(job.linen))
     records = pickle.loads(Path(job.independent).read_bytes()) if job.independent else ()  # noqa: S301 - our own
     legacy = overlay(job.flax or case.flax)
-    return run_case(job.case, case, *sides, legacy, records, locate=job.locate)
+    memory = Memory(Path(job.memory)) if job.memory else None
+    return run_case(job.case, case, *sides, legacy, records, locate=job.locate, memory=memory)
 
 
 if __name__ == "__main__":

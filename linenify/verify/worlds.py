@@ -6,10 +6,10 @@ import contextlib
 import functools
 import random
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,9 +19,12 @@ from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
 from linenify.verify.overlay import Overlay
 from linenify.verify.precision import Narrowing, doubled, nudged_narrowing
+from linenify.verify.remembering import Memory
 from linenify.verify.verdict import Failure
 
 _FRAMES = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class World:
     """Whether what is converted to a lower precision is off by a last bit of that, too."""
     narrowing: Narrowing = field(default_factory=Narrowing)
     """Whether something was converted to a lower precision here."""
+    memory: Memory | None = None
+    """Where results of this side may be kept for another comparison."""
 
     def nudged(self, seed: int, *, coarse: bool) -> World:
         """The same world, nudged; what is compiled already stays as it is."""
@@ -44,11 +49,23 @@ class World:
 
     def anew(self, nudge: int | None = None, *, coarse: bool = False) -> World:
         """The same world before its files were imported; functions are compiled anew."""
-        return World(self.files.fresh(), self.overlay, nudge=nudge, coarse=coarse)
+        return self._fresh(nudge=nudge, coarse=coarse)
 
     def in_double_precision(self, nudge: int | None = None) -> World:
         """The same world, where `float32` means `float64`; files are imported anew."""
-        return World(self.files.fresh(), self.overlay, double=True, nudge=nudge)
+        return self._fresh(double=True, nudge=nudge)
+
+    def _fresh(self, **changes: Any) -> World:
+        return World(self.files.fresh(), self.overlay, memory=self.memory, **changes)
+
+    def remembered(self, key: object, compute: Callable[[], T]) -> T:
+        """What was computed here or, if there is a memory, in a world just like it."""
+        if self.memory is None:
+            return compute()
+        place = key, self.double, self.nudge, self.coarse
+        value, narrowed = self.memory.of(place, lambda: (compute(), self.narrowing.happened))
+        self.narrowing.happened |= narrowed
+        return value
 
     @property
     def side(self) -> Side:
@@ -81,6 +98,9 @@ class UserCodeError(Exception):
         super().__init__(failure.message)
         self.failure = failure
 
+    def __reduce__(self) -> tuple[type[UserCodeError], tuple[Failure]]:
+        return UserCodeError, (self.failure,)
+
 
 @contextlib.contextmanager
 def inside(world: World, stage: str) -> Iterator[None]:
@@ -104,16 +124,23 @@ def inside(world: World, stage: str) -> Iterator[None]:
 def _failure(world: World, stage: str, error: BaseException) -> Failure:
     first = " ".join((str(error).strip() or "no message").splitlines()[:3])
     message = f"{type(error).__name__}: {first[:600]}"
-    return Failure(world.side.value, stage, message, tuple(_user_frames(error, world.files)))
+    return Failure(world.side.value, stage, message, tuple(_frames(error, world.files)))
 
 
-def _user_frames(error: BaseException, files: UserFiles) -> list[str]:
-    frames = [
+def _frames(error: BaseException, files: UserFiles) -> list[str]:
+    """Those of the user's code; without any, the innermost one says whose error it is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
         f"{Path(frame.filename).relative_to(files.folder)}:{frame.lineno} in {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in frames
         if files.owns_file(frame.filename)
     ]
-    return frames[-_FRAMES:]
+    if own:
+        return own[-_FRAMES:]
+    return [
+        f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
+        for frame in frames[-1:]
+    ]
 
 
 def found(name: str, namespace: Mapping[str, Any], make: Inputs) -> Any:

@@ -39,7 +39,9 @@ def planted(fixture, mutation, folder):
     text = file.read_text()
     assert mutation["old"] in text, f"{fixture}: {mutation['old']!r} is not there any more"
     file.write_text(text.replace(mutation["old"], mutation["new"], 1))
-    return Job(str(folder / "case.toml"), str(legacy), str(linen))
+    memory = folder.parent / f"{fixture} {mutation['run']}"  # of what legacy does in that run
+    memory.mkdir(exist_ok=True)
+    return Job(str(folder / "case.toml"), str(legacy), str(linen), memory=str(memory))
 
 
 @pytest.fixture(scope="module")
