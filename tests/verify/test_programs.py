@@ -341,7 +341,19 @@ def main():
     return found
 """
 
+# The step is an array of 32 bits in legacy, and a plain `int` at first in Linen.
+DECAYED = LEGACY.replace(
+    "apply_gradient(grad)",
+    "apply_gradient(grad, learning_rate=0.1 / (1 + optimizer.state.step / 3))",
+)
+DECAYED_LINEN = LINEN.replace(
+    "    return state.apply",
+    "    state.opt_state.hyperparams['learning_rate'] = 0.1 / (1 + state.step / 3)\n"
+    "    return state.apply",
+).replace("optax.sgd(0.1, momentum", "optax.inject_hyperparams(optax.sgd)(0.1, momentum")
+
 EQUAL = {
+    "rate_of_the_step": (DECAYED, DECAYED_LINEN, CASE),
     "training": (LEGACY, LINEN, CASE),
     "two_models": (GAN, GAN_LINEN, CASE),
     "replicated": (PMAP, PMAP_LINEN, TWO_DEVICES),
