@@ -94,6 +94,25 @@ def compare_leaves(
     return Comparison(what, outcome, len(leaves), tuple(shown[:_SHOWN]), tuple(gaps))
 
 
+def confirmed(comparison: Comparison, noise: Mapping[str, Noise]) -> Comparison:
+    """The comparison, of leaves that are equal in single precision, with a look at double."""
+    every = [
+        dataclasses.replace(
+            gap,
+            outcome=Outcome.DIFFERENT,
+            message=f"equal in single precision only: in double {known.double:.1e} apart",
+            double=known.double,
+        )
+        if (known := noise.get(gap.keypath)) is not None and known.stays
+        else gap
+        for gap in comparison.every
+    ]
+    outcome = worst_outcome(gap.outcome for gap in every)
+    gaps = tuple(sorted(every, key=worst_first))
+    shown = tuple(gap for gap in gaps if gap.outcome is outcome)
+    return Comparison(comparison.what, outcome, comparison.leaves, shown[:_SHOWN], gaps)
+
+
 def _weighed(gap: Gap, noise: Noise, scale: float, dtype: np.dtype, tolerance: Tolerance) -> Gap:
     """A difference against the measured noise of its leaf."""
     steps = _rounding(dtype, tolerance.least) * scale

@@ -58,15 +58,8 @@ def departure(
     """The first call, in the order of the Linen side, that returns something else."""
     moved = [events for events in perturbed if len(events) == len(legacy)]
     for pair in _matched(legacy, linen, owners):
-        others = [events[pair.number] for events in moved]
-        message = _apart(
-            pair.legacy.outputs, pair.linen.outputs, [other.outputs for other in others]
-        )
-        if message:
-            inputs = _arrays(pair.legacy.inputs), _arrays(pair.linen.inputs)
-            noise = [_arrays(other.inputs) for other in others]
-            same_number = len(inputs[0]) == len(inputs[1])
-            return _departure(pair, message, not same_number or not _apart(*inputs, noise))
+        if found := _departed(pair, [events[pair.number] for events in moved]):
+            return found
     return None
 
 
@@ -77,7 +70,7 @@ def dtype_departs(
     for pair in _matched(legacy, linen, owners):
         for one, other in zip(pair.legacy.outputs, pair.linen.outputs, strict=False):
             if message := _other_dtype(one, other):
-                return _departure(pair, message, inputs_equal=True)
+                return _departure(pair, message)
     return None
 
 
@@ -98,13 +91,9 @@ def departure_in_order(
         pair = _Pair(one, other, number)
         mine, theirs = owned[0][one.path], owned[1][other.path]
         if mine != theirs:
-            return _departure(pair, f"parameters {_shapes(mine)} and {_shapes(theirs)}", True)
-        message = _apart(one.outputs, other.outputs, [each[number].outputs for each in moved])
-        if message:
-            inputs = _arrays(one.inputs), _arrays(other.inputs)
-            noise = [_arrays(each[number].inputs) for each in moved]
-            same_number = len(inputs[0]) == len(inputs[1])
-            return _departure(pair, message, not same_number or not _apart(*inputs, noise))
+            return _departure(pair, f"parameters {_shapes(mine)} and {_shapes(theirs)}")
+        if found := _departed(pair, [events[number] for events in moved]):
+            return found
     if len(new) > len(old):
         extra = new[len(old)]
         before = old[-1][1].line if old else ""
@@ -147,7 +136,34 @@ def _other_dtype(one: Any, other: Any) -> str:
     return ""
 
 
-def _departure(pair: _Pair, message: str, inputs_equal: bool) -> Departure:
+def _departed(pair: _Pair, perturbed: Sequence[Event]) -> Departure | None:
+    """Whether a call returns something else, and whether it was given the same."""
+    message = _apart(pair.legacy.outputs, pair.linen.outputs, [each.outputs for each in perturbed])
+    if not message:
+        return None
+    inputs = _arrays(pair.legacy.inputs), _arrays(pair.linen.inputs)
+    noise = [_arrays(each.inputs) for each in perturbed]
+    return _departure(
+        pair,
+        message,
+        inputs_equal=len(inputs[0]) != len(inputs[1]) or not _apart(*inputs, noise),
+        params_equal=not _apart(*_own_params(pair, perturbed)),
+    )
+
+
+def _own_params(
+    pair: _Pair, perturbed: Sequence[Event]
+) -> tuple[list[Any], list[Any], list[list[Any]]]:
+    """The parameters that have one name and shape on both sides, and how they move by noise."""
+    old, new = pair.legacy.params, pair.linen.params
+    names = [name for name in old if name in new and np.shape(old[name]) == np.shape(new[name])]
+    moved = [[each.params.get(name) for name in names] for each in perturbed]
+    return [old[name] for name in names], [new[name] for name in names], moved
+
+
+def _departure(
+    pair: _Pair, message: str, *, inputs_equal: bool = True, params_equal: bool = True
+) -> Departure:
     return Departure(
         "/".join(pair.linen.path),
         "/".join(pair.legacy.path),
@@ -156,6 +172,7 @@ def _departure(pair: _Pair, message: str, inputs_equal: bool) -> Departure:
         pair.linen.line,
         pair.legacy.line,
         inputs_equal,
+        params_equal,
     )
 
 

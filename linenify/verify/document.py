@@ -112,6 +112,7 @@ def _departure(first: Departure, each: Verified) -> dict[str, Any]:
         "linen_line": first.linen_line,
         "legacy_line": first.legacy_line,
         "inputs_equal": first.inputs_equal,
+        "params_equal": first.params_equal,
         "rules": list(rules_of(first, each.sides)),
     }
 

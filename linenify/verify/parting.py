@@ -157,7 +157,9 @@ def owner_of(
 ) -> Departure | None:
     """The owner of the first variable, in the order of execution, that is different.
 
-    Gradients flow backwards: for them it is the last one.
+    Gradients flow backwards: for them it is the last one.  A module returns after
+    the submodules that it calls, but used its own variables at any time: it is the
+    last one only if none of them differs.
     """
     gaps = {
         linen_of[path]: (path, gap)
@@ -166,6 +168,8 @@ def owner_of(
     }
     owners = {path[:-1] for path in gaps}
     backwards = comparison.what == "gradients"
+    if backwards:
+        owners -= {path[:depth] for path in owners for depth in range(len(path))}
     for event in reversed(linen) if backwards else linen:
         if event.path in owners:
             leaf = next(path for path in gaps if path[:-1] == event.path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib
 import inspect
 import sys
 import types
@@ -114,10 +115,21 @@ def doubled(overlay: Overlay | None) -> Iterator[None]:
         patches.append(Patch(function, "__defaults__", _widened(function.__defaults__)))
         patches.append(Patch(function, "__kwdefaults__", _widened_keywords(function)))
     patches += [Patch(each, "default", jnp.float64) for each in _single_fields(modules)]
+    patches.append(_integers_widened())
     with jax.enable_x64(True), contextlib.ExitStack() as stack:
         for patch in patches:
             stack.enter_context(_swapped(patch))
         yield
+
+
+def _integers_widened() -> Patch:
+    """JAX divides integers of 32 bits in single precision even then, and wider ones not.
+
+    What counts steps has 32 bits on one side, and is a plain `int` on the other.
+    """
+    dtypes = importlib.import_module("jax._src.dtypes")
+    table = dtypes._dtype_to_inexact  # noqa: SLF001 - there is no other way
+    return Patch(dtypes, "_dtype_to_inexact", dict.fromkeys(table, np.dtype(np.float64)))
 
 
 @contextlib.contextmanager

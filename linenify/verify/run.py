@@ -12,10 +12,13 @@ import dataclasses
 import json
 import os
 import queue
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -221,7 +224,7 @@ def _one_worker(
         try:
             with contextlib.suppress(BrokenPipeError), worker.stdin:  # a missing answer says so
                 json.dump([dataclasses.asdict(_absolute(job)) for job in jobs], worker.stdin)
-            yield from _answered(jobs, answers, errors, limits.timeout)
+            yield from _answered(jobs, answers, worker, errors, limits.timeout)
         finally:
             running.discard(worker)
             worker.kill()
@@ -235,19 +238,50 @@ def _absolute(job: Job) -> Job:
 
 
 def _answered(
-    jobs: Sequence[Job], answers: queue.Queue[str | None], errors: IO[str], timeout: float
+    jobs: Sequence[Job],
+    answers: queue.Queue[str | None],
+    worker: subprocess.Popen[str],
+    errors: IO[str],
+    timeout: float,
 ) -> Iterator[CaseResult]:
     """One verdict for each job, up to the one that brought the worker down."""
     for job in jobs:
         try:
             answer = answers.get(timeout=timeout)
         except queue.Empty:
-            yield failed_case(job.case, f"no result after {timeout:g} seconds")
+            worker.send_signal(signal.SIGUSR1)
+            time.sleep(_MOMENT)
+            place = _last_place(_said(errors), job)
+            message = f"no result after {timeout:g} seconds"
+            yield failed_case(job.case, f"{message}: the {place}" if place else message)
             return
         if answer is None:
-            yield failed_case(job.case, f"the process died: {_tail(errors)}")
+            yield failed_case(job.case, f"the process died: {_end(worker.wait(), errors, job)}")
             return
         yield from_json(CaseResult, json.loads(answer))
+
+
+_MOMENT = 1.0  # seconds, to write down where it is
+
+
+def _last_place(stack: str, job: Job) -> str:
+    """The innermost user code of a stack as `faulthandler` writes it; "" if there is none."""
+    sides = {"linen": Path(job.linen).resolve(), "legacy": Path(job.legacy).resolve()}
+    for name, line, function in re.findall(r'File "(.+)", line (\d+) in (.+)', stack):
+        for side, path in sides.items():
+            if Path(name).is_relative_to(path):
+                home = path if path.is_dir() else path.parent
+                return f"{side} side is at {Path(name).relative_to(home)}:{line} in {function}"
+    return ""
+
+
+def _end(status: int, errors: IO[str], job: Job) -> str:
+    """How a worker ended, and where, or what it said last."""
+    said, _, stack = _said(errors).partition("Fatal Python error: ")
+    place = _last_place(stack, job)
+    how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    last = " | ".join(said.strip().splitlines()[-3:])
+    return "; ".join(filter(None, [how, place and f"the {place}", last]))
 
 
 def _forward(stream: IO[str], answers: queue.Queue[str | None]) -> None:
@@ -256,6 +290,6 @@ def _forward(stream: IO[str], answers: queue.Queue[str | None]) -> None:
     answers.put(None)
 
 
-def _tail(errors: IO[str]) -> str:
+def _said(errors: IO[str]) -> str:
     errors.seek(0)
-    return " | ".join(errors.read().strip().splitlines()[-3:]) or "no message"
+    return errors.read()

@@ -104,6 +104,8 @@ def _departure(first: Departure, each: Verified) -> Iterator[str]:
     yield f"    first difference: {name} ({first.what}: {first.message})"
     if not first.inputs_equal:
         yield "        its inputs differ already: look at what stands before it"
+    if not first.params_equal:
+        yield "        its parameters differ already: look at what makes and updates them"
     for side, path, line in (
         ("linen", first.linen, first.linen_line),
         ("legacy", first.legacy, first.legacy_line),

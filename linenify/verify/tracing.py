@@ -7,7 +7,7 @@ import inspect
 import sys
 import types
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Event:
     line: str
     initializing: bool
     inner: bool = False  # a part of a layer that is Flax's own
+    params: Mapping[str, Any] = field(default_factory=dict)  # those of its own, by name
 
 
 Rounding = tuple[tuple[int, ...], str]
@@ -64,13 +65,15 @@ class Trace:
         init: bool,
         inner: bool = False,
         method: Any = None,
+        params: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
         """Adds an event; the line is that of the innermost user code that runs.
 
         What nobody calls, the module itself, is found where its method is defined.
         """
         line = self._line() or self._defined(method)
-        self.events.append(Event(path, kind, _values(outputs), _values(inputs), line, init, inner))
+        given = _values(outputs), _values(inputs)
+        self.events.append(Event(path, kind, *given, line, init, inner, _own_leaves(params)))
 
     def concrete(self) -> list[Event]:
         """The events outside of initialisation of which something can be seen."""
@@ -142,6 +145,11 @@ def _values(tree: Any) -> tuple[Any, ...]:
     return tuple(map(_concrete, jax.tree_util.tree_leaves(tree)))
 
 
+def _own_leaves(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a module without those of its submodules."""
+    return {name: _concrete(leaf) for name, leaf in params.items() if not isinstance(leaf, Mapping)}
+
+
 def _concrete(leaf: Any) -> Any:
     """A number or an array; what is inside of a gradient, but not of a compilation."""
     for _ in range(8):
@@ -172,6 +180,7 @@ def traced_legacy(overlay: Overlay, files: UserFiles) -> Iterator[Trace]:
             init=_initialising(frame),
             inner=_own(instance) and _own(_caller_of(caller)),
             method=getattr(instance, "apply", None),
+            params=frame.params,
         )
         return track(outputs)
 
@@ -263,7 +272,16 @@ def traced_linen(files: UserFiles) -> Iterator[Trace]:
         init = bool(module.is_initializing())
         inner = _own(module) and _own(module.parent)
         kind = type(module).__name__
-        trace.note(scope.path, kind, outputs, (args, kwargs), init=init, inner=inner, method=method)
+        trace.note(
+            scope.path,
+            kind,
+            outputs,
+            (args, kwargs),
+            init=init,
+            inner=inner,
+            method=method,
+            params=scope.variables().get("params", {}),
+        )
         return outputs
 
     with flax.linen.intercept_methods(interceptor), after_narrowing(trace.rounded):

@@ -96,6 +96,7 @@ class Departure:
         message: how far off it is.
         linen_line, legacy_line: `file.py:12` where it is called; "" if unknown.
         inputs_equal: whether what it was given was still equal.
+        params_equal: whether the parameters that it owns were.
     """
 
     linen: str
@@ -105,6 +106,7 @@ class Departure:
     linen_line: str = ""
     legacy_line: str = ""
     inputs_equal: bool = True
+    params_equal: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import faulthandler
 import json
 import os
 import pickle
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from linenify.verify.case import CaseError, read_case
 from linenify.verify.run import Job, devices_of, environment, job_of, run_jobs
@@ -47,8 +49,9 @@ def main() -> int:
     """The command line."""
     options = _options()
     sys.dont_write_bytecode = True
-    results = sys.stdout
-    sys.stdout = sys.stderr  # user code may print what it likes
+    results = _apart_from_prints()
+    faulthandler.enable()  # where it was when it died,
+    faulthandler.register(signal.SIGUSR1)  # and where it hangs
     if options.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
     if options.json:
@@ -65,6 +68,14 @@ def main() -> int:
         print(*lines(result), sep="\n", file=results, flush=True)
         passed = passed and result.outcome.passed
     return 0 if passed else 1
+
+
+def _apart_from_prints() -> TextIO:
+    """The output, for results alone: what user code, and what it starts, prints is diverted."""
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return results
 
 
 def _options() -> argparse.Namespace:

@@ -205,15 +205,28 @@ def test_files_of_the_user_stay_as_they_are(project):
     assert after == before
 
 
+def test_what_a_program_and_its_children_print_is_no_result(project):
+    (project / "program.py").write_text(
+        "import os\ndef evaluate():\n    print('{}')\n    os.system('echo [1]')\n    return 1.0\n"
+    )
+    code, document = verify(project, "--entry", "program:evaluate")
+    assert code == ExitCode.DONE, document
+
+
 @pytest.mark.parametrize(
     ("lines", "limits", "message"),
     [
         ("raise ValueError('no luck')", (), "ValueError: no luck"),
-        ("import os\nos._exit(7)", (), "died"),
-        ("import time\ntime.sleep(60)", ("--timeout", "8"), "no result after 8 seconds"),
+        ("import os\nos._exit(7)", (), "died: exit status 7"),
+        ("import os\nos.abort()", (), "died: SIGABRT; the legacy side is at program.py:2"),
+        (
+            "import time\ntime.sleep(60)",
+            ("--timeout", "20"),
+            "no result after 20 seconds: the legacy side is at program.py:2 in evaluate",
+        ),
         ("x = bytearray(8 << 30)", ("--memory", "4"), "MemoryError"),
     ],
-    ids=["raises", "dies", "hangs", "eats memory"],
+    ids=["raises", "ends", "dies", "hangs", "eats memory"],
 )
 def test_what_goes_wrong_in_user_code_is_a_verdict(project, lines, limits, message):
     (project / "program.py").write_text(f"def evaluate():\n    {lines.replace(chr(10), '; ')}\n")

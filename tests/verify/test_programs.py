@@ -341,7 +341,19 @@ def main():
     return found
 """
 
+# The step is an array of 32 bits in legacy, and a plain `int` at first in Linen.
+DECAYED = LEGACY.replace(
+    "apply_gradient(grad)",
+    "apply_gradient(grad, learning_rate=0.1 / (1 + optimizer.state.step / 3))",
+)
+DECAYED_LINEN = LINEN.replace(
+    "    return state.apply",
+    "    state.opt_state.hyperparams['learning_rate'] = 0.1 / (1 + state.step / 3)\n"
+    "    return state.apply",
+).replace("optax.sgd(0.1, momentum", "optax.inject_hyperparams(optax.sgd)(0.1, momentum")
+
 EQUAL = {
+    "rate_of_the_step": (DECAYED, DECAYED_LINEN, CASE),
     "training": (LEGACY, LINEN, CASE),
     "two_models": (GAN, GAN_LINEN, CASE),
     "replicated": (PMAP, PMAP_LINEN, TWO_DEVICES),
@@ -375,6 +387,54 @@ WRONG = {
 }
 
 
+# Two steps that return little: in single precision both sides are equal to the last bit.
+SHORT = """
+from flax import nn, optim
+import jax
+import jax.numpy as jnp
+
+class Net(nn.Module):
+    def apply(self, x):
+        return nn.Dense(nn.relu(nn.Dense(x, 4)), 1)
+
+def main():
+    x = jnp.linspace(-1., 1., 15).reshape(5, 3)
+    _, params = Net.init(jax.random.PRNGKey(0), x)
+    optimizer = optim.Adam(learning_rate=0.001).create(nn.Model(Net, params))
+    losses = []
+    for _ in range(2):
+        loss, grad = jax.value_and_grad(lambda model: jnp.mean(model(x) ** 2))(optimizer.target)
+        optimizer = optimizer.apply_gradient(grad)
+        losses.append(loss)
+    return losses
+"""
+
+SHORT_LINEN = """
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(nn.relu(nn.Dense(4)(x)))
+
+def main():
+    x = jnp.linspace(-1., 1., 15).reshape(5, 3)
+    params = Net().init(jax.random.key(0), x)
+    tx = optax.adam(0.001, eps=1e-8)
+    state = tx.init(params)
+    losses = []
+    for _ in range(2):
+        loss, grad = jax.value_and_grad(lambda p: jnp.mean(Net().apply(p, x) ** 2))(params)
+        updates, state = tx.update(grad, state)
+        params = optax.apply_updates(params, updates)
+        losses.append(loss)
+    return losses
+"""
+
+
 # To round elsewhere in one's own code is another program, however little it changes.
 ROUNDS_ELSEWHERE = {
     "layer_in_full_precision": (
@@ -393,6 +453,8 @@ def verdicts(tmp_path_factory):
     for name, change in ROUNDS_ELSEWHERE.items():
         programs[name] = (HALF, HALF_LINEN.replace(*change), CASE)
     programs["shared"] = (SHARED, SHARED_LINEN, CASE)
+    programs["short"] = (SHORT, SHORT_LINEN, CASE)
+    programs["short_and_wrong"] = (SHORT, SHORT_LINEN.replace("1e-8", "1e-9"), CASE)
     jobs = []
     for name, (legacy, linen, case) in programs.items():
         folder = tmp_path_factory.mktemp(name)
@@ -424,6 +486,13 @@ def test_a_careless_one_is_not(verdicts, name):
     assert place in {each.what for each in run.comparisons if not each.outcome.passed}
 
 
+@pytest.mark.parametrize(
+    ("name", "equal"), [("nesterov", False), ("rate_a_little_off", False), ("dropout_off", True)]
+)
+def test_a_layer_that_was_given_other_parameters_is_not_blamed(verdicts, name, equal):
+    assert verdicts[name].runs[0].first.params_equal is equal
+
+
 @pytest.mark.parametrize("name", ROUNDS_ELSEWHERE)
 def test_what_rounds_elsewhere_is_another_program(verdicts, name):
     assert verdicts[name].outcome is Outcome.DIFFERENT
@@ -432,3 +501,10 @@ def test_what_rounds_elsewhere_is_another_program(verdicts, name):
 def test_the_first_module_that_departs_is_found_behind_a_shared_one(verdicts):
     [run] = verdicts["shared"].runs
     assert (run.first.legacy, run.first.linen) == ("GroupNorm_1", "GroupNorm_0")
+
+
+def test_what_single_precision_cannot_show_is_seen_in_double(verdicts):
+    assert verdicts["short"].outcome is Outcome.IDENTICAL
+    [run] = verdicts["short_and_wrong"].runs
+    assert run.outcome is Outcome.DIFFERENT
+    assert "equal in single precision only" in run.comparisons[0].worst[0].message
