@@ -69,7 +69,7 @@ class Engine(cst.CSTTransformer):
         lines |= {line for _, line, _ in facts.definitions}
         lines |= set(facts.statements) | set(self._todos) | set(facts.inserted)
         self._lines = sorted(lines)
-        self._margins = [line[: -len(line.lstrip()) or None] for line in _LINES.split(source.text)]
+        self._margins = [line[: -len(line.lstrip()) or None] for line in LINES.split(source.text)]
         self._hashes = [
             number for number, line in enumerate(LINES.split(source.text), 1) if "#" in line
         ]
