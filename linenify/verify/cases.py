@@ -52,7 +52,8 @@ def run_case(
         )
     except CaseError as error:
         return failed_case(name, str(error), misused=True)
-    return CaseResult(name, worst_outcome(run.outcome for run in runs), runs)
+    outcome = worst_outcome(run.outcome for run in runs)
+    return CaseResult(name, outcome, runs, reached=linen.reached)
 
 
 def _run(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from linenify.verify.reaching import unreached
 from linenify.verify.rules_of import rules_of
 from linenify.verify.service import Verified
 from linenify.verify.verdict import (
@@ -48,6 +49,15 @@ def document(done: Sequence[Verified], causes: Mapping[str, str]) -> dict[str, A
         "verdict": WORDS[outcome],
         "equal": outcome.passed and outcome is not Outcome.SKIPPED,
         "first_difference": departed[0] if departed else None,
+        "unreached": [
+            {
+                "path": each.path,
+                "function": each.function,
+                "called": each.called,
+                "lines": [list(span) for span in each.spans],
+            }
+            for each in unreached(done)
+        ],
         "largest_error": _number(max((_largest(case) for case in cases), default=0.0)),
         "cases": cases,
     }

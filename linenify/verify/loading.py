@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from linenify.verify.reaching import watched
+from linenify.verify.verdict import Reached
+
 _SHARED = sys.stdlib_module_names | {"flax", "jax", "jaxlib", "linenify", "numpy", "optax", "scipy"}
 
 
@@ -32,6 +35,7 @@ class UserFiles:
         self._below = below if below.is_dir() and not (below / "__init__.py").exists() else None
         self._modules: dict[str, types.ModuleType] = {}
         self._flags: dict[str, Any] = {}
+        self._ran: dict[str, set[int]] = {}
 
     def fresh(self) -> UserFiles:
         """The same files, nothing of them imported yet."""
@@ -71,6 +75,20 @@ class UserFiles:
                 owned = [name for name in fresh if self._owns(sys.modules[name])]
                 self._modules = {name: sys.modules.pop(name) for name in owned}
                 sys.modules.update(others)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Takes down which lines of this side run."""
+        with watched(self.owns_file, self._ran):
+            yield
+
+    @property
+    def reached(self) -> tuple[Reached, ...]:
+        """The lines that ran while they were watched."""
+        return tuple(
+            Reached(str(Path(file).resolve().relative_to(self.folder)), tuple(sorted(lines)))
+            for file, lines in sorted(self._ran.items())
+        )
 
     def owns_file(self, filename: str) -> bool:
         """Whether a file belongs to this side."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from linenify.verify.document import WORDS
+from linenify.verify.reaching import Unreached, unreached
 from linenify.verify.rules_of import rules_of
 from linenify.verify.service import Verified
 from linenify.verify.verdict import (
@@ -39,7 +40,22 @@ def table(done: Sequence[Verified], causes: Mapping[str, str]) -> Iterator[str]:
             yield from (f"    noticed by linenify: {line}" for line in noticed[:_SHOWN])
         if cause := causes.get(each.target.name):
             yield f"    cause: {cause}"
+    yield from _unreached(unreached(done))
     yield from _summary(done)
+
+
+def _unreached(found: Sequence[Unreached]) -> Iterator[str]:
+    """What the verdict says nothing about."""
+    if not found:
+        return
+    yield "not proved, since no case runs them:"
+    for each in [each for each in found if each.called][:_SHOWN]:
+        lines = ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in each.spans)
+        yield f"    {each.path}:{lines} in {each.function}"
+    never = [f"{each.path}:{each.function}" for each in found if not each.called]
+    if never:
+        more = f" and {len(never) - _SHOWN} more" if len(never) > _SHOWN else ""
+        yield f"    never called: {', '.join(never[:_SHOWN])}{more}"
 
 
 def _run(run: RunResult, each: Verified) -> Iterator[str]:

@@ -149,6 +149,14 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """The lines of one file that ran; `path` is relative to the folder of its side."""
+
+    path: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """The verdict on one case; `message` is set when no run could start."""
 
@@ -157,6 +165,7 @@ class CaseResult:
     runs: tuple[RunResult, ...] = ()
     message: str = ""
     misused: bool = False  # the case itself is at fault: it says what cannot be done
+    reached: tuple[Reached, ...] = ()  # on the Linen side
 
 
 def failed_case(case: str, message: str, *, misused: bool = False) -> CaseResult:

@@ -82,6 +82,8 @@ class World:
                 stack.enter_context(doubled(self.overlay))
             stack.enter_context(self.narrowing.watched())
             stack.enter_context(self.files.active())
+            if self.overlay is None and not self.double and self.nudge is None:
+                stack.enter_context(self.files.watched())
             stack.enter_context(blindfolded(self.nudge))
             if self.nudge is not None and self.coarse:
                 stack.enter_context(nudged_narrowing(self.nudge))

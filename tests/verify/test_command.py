@@ -1,14 +1,13 @@
 """`linenify verify` from the outside: what it prints, and how it ends."""
 
-import json
 import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import spoken, verify
 
-from linenify.cli import main
 from linenify.errors import ExitCode
 
 pytestmark = pytest.mark.numeric
@@ -91,24 +90,6 @@ def _sources(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(OVERRIDE, str(legacy_sources()))
         yield
-
-
-def verify(*arguments):
-    """Exit code and JSON document of a run."""
-    code, output, errors = spoken("--format", "json", *arguments)
-    assert output, errors
-    return code, json.loads(output)
-
-
-def spoken(*arguments):
-    """Exit code, standard output and standard error of a run."""
-    import io
-    from contextlib import redirect_stderr, redirect_stdout
-
-    output, errors = io.StringIO(), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(errors):
-        code = main(["verify", *map(str, arguments)])
-    return code, output.getvalue(), errors.getvalue()
 
 
 def test_a_module_by_its_dotted_name_and_by_its_file(project):
