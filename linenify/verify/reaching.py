@@ -66,7 +66,8 @@ class Unreached:
 
     Attributes:
         path: its file, relative to the Linen side.
-        function: its name with those around it, `Net.__call__`.
+        function: its name with those around it, `Net.__call__`; "" for a file that no
+            case imported.
         spans: first and last lines of the statements, in the Linen text.
         called: whether other statements of the function ran.
     """
@@ -78,19 +79,21 @@ class Unreached:
 
 
 def unreached(done: Iterable[Verified]) -> list[Unreached]:
-    """What no case reached, of all files in which a case reached anything."""
+    """What no case reached, of all files that the cases have a copy of."""
     ran: dict[Path, set[int]] = {}
     texts: dict[Path, tuple[str, Path, Path]] = {}
     for each in done:
         linen, legacy = Path(each.sides.job.linen), Path(each.sides.job.legacy)
         home = _home(linen)
-        for reached in each.result.reached:
-            file = home / reached.path
+        lines = {home / reached.path: reached.lines for reached in each.result.reached}
+        whole = sorted(linen.rglob("*.py")) if linen.is_dir() else []
+        for file in dict.fromkeys([*lines, *whole]):
             name = file.relative_to(_home(each.sides.linen))
             # Several cases have a copy of the same file each.
             key = each.target.legacy.resolve() / name
-            ran.setdefault(key, set()).update(reached.lines)
-            other = legacy if legacy.is_file() and file == linen else _home(legacy) / reached.path
+            ran.setdefault(key, set()).update(lines.get(file, ()))
+            below = file.relative_to(home)
+            other = legacy if legacy.is_file() and file == linen else _home(legacy) / below
             texts.setdefault(key, (str(name), other, file))
     return [found for key, lines in sorted(ran.items()) for found in _missing(*texts[key], lines)]
 
@@ -108,6 +111,9 @@ def _missing(name: str, legacy: Path, linen: Path, ran: set[int]) -> Iterator[Un
     except (OSError, SyntaxError, UnicodeDecodeError):
         return
     changed = _changed(before, after)
+    if changed and not ran:
+        yield Unreached(name, "", (), called=False)
+        return
     for function, node in _functions(tree):
         spans = list(_spans(node.body))
         missed = [span for span in spans if not _meets(span, ran) and _meets(span, changed)]

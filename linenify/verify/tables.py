@@ -52,10 +52,12 @@ def _unreached(found: Sequence[Unreached]) -> Iterator[str]:
     for each in [each for each in found if each.called][:_SHOWN]:
         lines = ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in each.spans)
         yield f"    {each.path}:{lines} in {each.function}"
-    never = [f"{each.path}:{each.function}" for each in found if not each.called]
-    if never:
-        more = f" and {len(never) - _SHOWN} more" if len(never) > _SHOWN else ""
-        yield f"    never called: {', '.join(never[:_SHOWN])}{more}"
+    never = [f"{each.path}:{each.function}" for each in found if each.function and not each.called]
+    files = [each.path for each in found if not each.function]
+    for what, names in (("never called", never), ("never imported", files)):
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            yield f"    {what}: {', '.join(names[:_SHOWN])}{more}"
 
 
 def _run(run: RunResult, each: Verified) -> Iterator[str]:

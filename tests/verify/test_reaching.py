@@ -42,6 +42,13 @@ class Other(nn.Module):
 '''
 
 
+TRAIN = """
+from flax import nn
+from model import Other
+
+print(Other.partial(), nn.Dense.partial(features=2))
+"""
+
 BLOCK = ("--module", "model:Block", "--input", "f32[2,4]", "--set", "width=3")
 
 
@@ -50,6 +57,7 @@ def project(tmp_path):
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "model.py").write_text(MODEL)
+    (folder / "train.py").write_text(TRAIN)
     return folder
 
 
@@ -63,7 +71,8 @@ def test_changed_code_that_no_case_runs_is_named(project):
     # `return nn.relu(y)` is as it was.
     [[first, last]] = branch["lines"]
     assert first == last
-    assert found.keys() == {"Deep.__call__", "Other.__call__"}
+    assert found.keys() == {"Deep.__call__", "Other.__call__", ""}
+    assert found[""]["path"] == "train.py"
     assert not any(each["called"] for each in found.values())
 
 
@@ -84,7 +93,7 @@ def test_what_another_case_runs_is_none_of_it(project):
     )
     code, document = verify(project)
     assert code == ExitCode.DONE
-    assert [each["function"] for each in document["unreached"]] == ["Other.__call__"]
+    assert [each["function"] for each in document["unreached"]] == ["Other.__call__", ""]
 
 
 def test_the_report_says_so(project):
@@ -93,9 +102,10 @@ def test_the_report_says_so(project):
     start = lines.index("not proved, since no case runs them:")
     assert lines[start + 1].strip().startswith("model.py:")
     assert lines[start + 1].endswith(" in Block.__call__")
-    assert lines[start + 2].strip() == (
-        "never called: model.py:Deep.__call__, model.py:Other.__call__"
-    )
+    assert lines[start + 2 : start + 4] == [
+        "    never called: model.py:Deep.__call__, model.py:Other.__call__",
+        "    never imported: train.py",
+    ]
 
 
 def test_a_debugger_keeps_its_place(monkeypatch):
