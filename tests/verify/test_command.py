@@ -1,6 +1,10 @@
 """`linenify verify` from the outside: what it prints, and how it ends."""
 
+import os
+import subprocess
+import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -332,3 +336,33 @@ def test_the_bundled_example_is_found_and_equal():
     code, document = verify(EXAMPLE)
     assert code == ExitCode.DONE, document
     assert len(document["cases"]) == 2
+
+
+def test_what_ends_the_command_ends_what_it_started(project, tmp_path):
+    started = tmp_path / "started"
+    (project / "program.py").write_text(
+        "import os, pathlib, time\n"
+        "from flax import nn\n\n\n"
+        "def hang():\n"
+        f"    pathlib.Path({str(started)!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(300)\n"
+    )
+    command = [sys.executable, "-m", "linenify", "verify", project, "--entry", "program:hang"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        wait_until(lambda: started.exists() and started.read_text())
+        running.terminate()
+        _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.strip() == "linenify: interrupted; no file was left half-written"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+    assert not list(tmp_path.glob("linenify-*"))
+
+
+def wait_until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it has not come to that")
