@@ -11,9 +11,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import sys
+import threading
 import traceback
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,7 +24,7 @@ import click
 from linenify.errors import Breach, ExitCode, LinenifyError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from linenify.outcome import Migration
@@ -42,7 +44,8 @@ ELSEWHERE = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs linenify; returns the exit code."""
     try:
-        code = cli.main(arguments, prog_name="linenify", standalone_mode=False)
+        with _ending_cleanly():
+            code = cli.main(arguments, prog_name="linenify", standalone_mode=False)
     except click.ClickException as problem:
         problem.show()
         return problem.exit_code
@@ -57,6 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 - the last line of defence says so to the user
         return _own_bug()
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """SIGTERM is heard as Ctrl-C is: processes and working folders end with the program."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # others hear no signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _own_bug(path: Path | None = None) -> ExitCode:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -102,11 +101,7 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
     from linenify.verify.service import passed, verified
 
     migrate = partial(_migrate, keep_names=given.keep_names)
-    with (
-        _ending_cleanly(),
-        _progress(len(targets)) as advance,
-        verified(targets, migrate, settings, advance) as done,
-    ):
+    with _progress(len(targets)) as advance, verified(targets, migrate, settings, advance) as done:
         misused = [each for each in done if each.result.misused]
         if len(misused) == len(done):
             raise UsageError(
@@ -296,16 +291,6 @@ def _report(done: Sequence[Verified], causes: dict[str, str], given: _Options) -
         from linenify.verify.plots import draw
 
         draw(done, given.plot)
-
-
-@contextmanager
-def _ending_cleanly() -> Iterator[None]:
-    """SIGTERM is heard as Ctrl-C is: worker processes and working folders end with the program."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(total: int) -> AbstractContextManager[Callable[[int], None]]:

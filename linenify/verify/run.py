@@ -212,7 +212,8 @@ def _one_worker(
             cwd=folder,  # what user code writes to relative paths goes with it
             env=os.environ
             | environment(devices, limits.platform)
-            | {"PYTHONPATH": os.pathsep.join(paths)},
+            # Nor does what it leaves in temporary folders outlive it, however it ends.
+            | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": folder},
         ) as worker,
     ):
         assert worker.stdin is not None
