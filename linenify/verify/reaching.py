@@ -154,11 +154,15 @@ def _spans(body: Iterable[ast.stmt]) -> Iterator[Span]:
             yield statement.lineno, statement.lineno
             continue
         if not _is_silent(statement):
-            first = min((part.lineno for part in inner), default=0)
+            first = min(map(_first_line, inner), default=0)
             last = max(first - 1, statement.lineno) if first else statement.end_lineno
             yield statement.lineno, last or statement.lineno
         for part in inner:
             yield from _spans([part] if isinstance(part, ast.stmt) else part.body)
+
+
+def _first_line(part: ast.stmt | ast.ExceptHandler | ast.match_case) -> int:
+    return part.body[0].lineno if isinstance(part, ast.match_case) else part.lineno
 
 
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")

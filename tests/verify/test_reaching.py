@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from commands import spoken, verify
+from support import migrated
 
 from linenify.errors import ExitCode
 from linenify.verify.reaching import watched
@@ -47,6 +48,39 @@ from flax import nn
 from model import Other
 
 print(Other.partial(), nn.Dense.partial(features=2))
+"""
+
+STATEMENTS = """
+from flax import nn
+
+
+class Block(nn.Module):
+    def apply(self, x, width):
+        match width:
+            case 1:
+                x = nn.Dense(x, 1)
+            case _:
+                x = nn.Dense(x, width)
+        try:
+            x = x + 0
+        except ValueError:
+            x = nn.Dense(x, 2)
+        else:
+            for _ in range(0):
+                x = nn.Dense(x, 3)
+        finally:
+            x = x + 1
+        while False:
+            x = nn.Dense(x, 4)
+        with open(__file__):
+            if width > 5:
+                x = nn.Dense(x, 5)
+            elif width == 3:
+                x = nn.Dense(
+                    x,
+                    6,
+                )
+        return x
 """
 
 BLOCK = ("--module", "model:Block", "--input", "f32[2,4]", "--set", "width=3")
@@ -105,6 +139,22 @@ def test_the_report_says_so(project):
     assert lines[start + 2 : start + 4] == [
         "    never called: model.py:Deep.__call__, model.py:Other.__call__",
         "    never imported: train.py",
+    ]
+
+
+def test_every_kind_of_statement_may_be_the_one_that_nothing_runs(project):
+    (project / "model.py").write_text(STATEMENTS)
+    code, document = verify(project, *BLOCK)
+    assert code == ExitCode.DONE
+    found = {each["function"]: each for each in document["unreached"]}
+    text = migrated(STATEMENTS).splitlines()
+    missed = [text[first - 1].strip() for first, _ in found["Block.__call__"]["lines"]]
+    assert missed == [
+        "x = nn.Dense(1)(x)",
+        "x = nn.Dense(2)(x)",
+        "x = nn.Dense(3)(x)",
+        "x = nn.Dense(4)(x)",
+        "x = nn.Dense(5)(x)",
     ]
 
 
