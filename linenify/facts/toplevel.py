@@ -11,7 +11,7 @@ from linenify.facts import arrays, caches, captures, catalogue, recurrent
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.caches import CACHE, Recording
 from linenify.facts.effects import RUNS, Effects, effects, joined
-from linenify.facts.kinds import Array, Container, External, Module, Static, Value
+from linenify.facts.kinds import Array, Atom, Container, External, Module, Static, Value, known
 from linenify.facts.modulecalls import split
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
@@ -230,9 +230,9 @@ def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
             _is_size(plan, e) for e in elements
         ):
             return "{jnp}.ones(%s)" % context_text(plan, source, spec)
-    value = plan.flow.values.get(spec, frozenset())
+    value = known(plan.flow.values.get(spec, frozenset()))
     shaped = isinstance(spec, ast.Attribute) and spec.attr == "shape"
-    if shaped or (value and all(isinstance(a, Static) and a.type == "shape" for a in value)):
+    if shaped or _is_shape(plan, value):
         return "{jnp}.ones(%s)" % context_text(plan, source, spec)
     if _is_pair(plan, value):
         return "{jnp}.ones(*%s)" % context_text(plan, source, spec)
@@ -241,10 +241,34 @@ def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
 
 def _ones_of_all(plan: Plan, source: Source, specs: ast.expr) -> str:
     value = plan.flow.values.get(specs, frozenset())
-    items = plan.flow.iterate(frozenset(a for a in value if isinstance(a, Container)))
-    if not items or any(not _is_pair(plan, frozenset({item})) for item in items):
-        raise Unclear("LN690", f"the specs `{text(specs)}` are not spelled out")
-    return "*({jnp}.ones(*spec) for spec in %s)" % context_text(plan, source, specs)
+    items = known(plan.flow.iterate(frozenset(a for a in value if isinstance(a, Container))))
+    if _is_pair(plan, items):
+        return "*({jnp}.ones(*spec) for spec in %s)" % context_text(plan, source, specs)
+    if _is_shape(plan, items):
+        return "*({jnp}.ones(shape) for shape in %s)" % context_text(plan, source, specs)
+    raise Unclear("LN690", f"the specs `{text(specs)}` are not spelled out")
+
+
+def _is_shape(plan: Plan, value: Value) -> bool:
+    """Whether a value can only be the lengths of the axes."""
+
+    def holds_lengths(atom: Atom) -> bool:
+        if isinstance(atom, Static):
+            return atom.type == "shape"
+        if not isinstance(atom, Container):
+            return False
+        if isinstance(atom.node, ast.Tuple) and _is_no_pair(atom.node):
+            return True
+        items = known(plan.flow.iterate(frozenset({atom})))
+        return bool(items) and all(isinstance(i, Static) and i.type == "int" for i in items)
+
+    return bool(value) and all(map(holds_lengths, value))
+
+
+def _is_no_pair(display: ast.Tuple) -> bool:
+    """Whether a tuple has another length than one of shape and dtype has."""
+    splat = any(isinstance(each, ast.Starred) for each in display.elts)
+    return not splat and len(display.elts) != 2
 
 
 def _is_pair(plan: Plan, value: Value) -> bool:

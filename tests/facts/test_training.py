@@ -495,3 +495,21 @@ def keep(model: nn.Model, log):
     assert "def predict(model: 'nn.Model', x):" in text
     assert "def step(optimizer: 'optim.Optimizer', grad):" in text
     assert "def keep(model: Any, log):" in text
+
+
+def test_specs_that_may_be_shapes_or_pairs_are_refused():
+    calls = {"shapes": "[(1, 3)]", "pairs": "[((1, 3), jnp.float32)]"}
+    text = """
+class Net(nn.Module):
+    def apply(self, x):
+        return nn.Dense(x, 2)
+
+def create(key, specs):
+    return Net.init_by_shape(key, specs)
+
+def main(key):
+"""
+    for kinds in (["shapes"], ["pairs"], ["shapes", "pairs"]):
+        made = [f"    create(key, {calls[kind]})\n" for kind in kinds]
+        _, found = run(text + "".join(made))
+        assert ("LN690" in found) == (len(kinds) == 2), kinds
