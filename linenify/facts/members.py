@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from itertools import takewhile
 
-from linenify.facts import recurrent
+from linenify.facts import mentions, recurrent
 from linenify.facts.arguments import Filled, Unclear, fill, repeated, splat_keys, splat_length, text
 from linenify.facts.classplans import needs_keywords
 from linenify.facts.forwarding import keeps_kwargs
@@ -356,11 +356,14 @@ def own_method(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
 
 
 def same_field(plan: Plan, entry: Filled) -> bool:
-    """Whether an argument is the caller's own parameter of the same name."""
-    value = plan.flow.values.get(entry.node, frozenset())
-    return isinstance(entry.node, ast.Name) and any(
-        isinstance(a, Parameter) and a.name == entry.name and not a.mixed and not a.part
-        for a in value
+    """Whether an argument is the caller's own parameter of the same name, just as it was given."""
+    return any(
+        isinstance(a, Parameter)
+        and (a.name, a.mixed, a.part) == (entry.name, False, "")
+        and isinstance(a.function, ast.FunctionDef)
+        and not mentions.is_local(plan, a.function, a.name)
+        and any(node is entry.node for node, _ in mentions.own_names(plan, a.function, a.name))
+        for a in plan.flow.values.get(entry.node, frozenset())
     )
 
 

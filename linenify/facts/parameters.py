@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from linenify.facts.binding import Actual
 from linenify.facts.interpret import Interpreter
@@ -198,17 +199,17 @@ class Decisions:
         default = defaults_by_name(function.args).get(name)
         annotation = self._annotation(function, name)
         spelt = _spelling(annotation)
-        if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
-            return Role.FIELD, "a module is passed"
         if (function, name) in self.caches:
             return Role.FIELD, "a legacy handle is passed"
+        if any(a.how == "super" and not self._hands_on(a, name) for a in actuals):
+            return Role.INPUT, "a subclass passes another value"
+        if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
+            return Role.FIELD, "a module is passed"
         as_array = ("array", "whole") in evidence and ("initializer", "whole") not in evidence
         if as_array and not _constant(default):
             return Role.INPUT, "used as an array"
         if any(a.how == "instance" for a in actuals):
             return Role.INPUT, "passed per call on one instance"
-        if any(a.how == "super" and not _hands_on(a.value, name) for a in actuals):
-            return Role.INPUT, "a subclass passes another value"
         if any(kind in spelt for kind in _ARRAY_TYPES):
             return Role.INPUT, "annotated as an array"
         passed = [a for a in actuals if a.how != "splat" and _has(a.value, Array)]
@@ -242,6 +243,33 @@ class Decisions:
         if telling and all(_plain(a.value) for a in telling):
             return Role.FIELD, "plain values are passed"
         return None
+
+    def _hands_on(self, actual: Actual, name: str) -> bool:
+        """Whether a call passes on the parameter of the same name, just as it was given."""
+        callee = actual.callee.module if isinstance(actual.callee, Model) else actual.callee
+        positional = takewhile(lambda a: not isinstance(a, ast.Starred), actual.node.args)
+        given: dict[str | None, ast.expr] = {k.arg: k.value for k in actual.node.keywords}
+        given |= zip(self.flow.positional_names(callee), positional, strict=False)
+        node = given.get(name)
+        if node is not None and not (isinstance(node, ast.Name) and node.id == name):
+            return False
+        return any(
+            isinstance(a, Parameter)
+            and (a.name, a.mixed, a.part) == (name, False, "")
+            and not (node is not None and self._is_rebound(a))
+            for a in actual.value
+        )
+
+    def _is_rebound(self, parameter: Parameter) -> bool:
+        """Whether a function gives its parameter another value on the way."""
+        home = self.flow.code[parameter.function].scope
+        return any(
+            isinstance(mention, ast.Name)
+            and mention.id == parameter.name
+            and not isinstance(mention.ctx, ast.Load)
+            and scope.lookup(mention.id) is home
+            for mention, scope in self.flow.scopes[home.source.name].mentions
+        )
 
     def _by_flow(
         self,
@@ -396,13 +424,6 @@ def _defaults_differ(functions: list[FunctionNode], name: str) -> bool:
 
 def _has_module(value: Value) -> bool:
     return _has(value, Module)
-
-
-def _hands_on(value: Value, name: str) -> bool:
-    """Whether a value is just the parameter of the same name."""
-    return any(
-        isinstance(a, Parameter) and a.name == name and not a.mixed and not a.part for a in value
-    )
 
 
 def _nothing(value: Value) -> bool:
