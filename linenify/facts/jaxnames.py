@@ -1,7 +1,7 @@
-"""Names of JAX and NumPy that are gone, and what means the same today.
+"""Names of JAX, Flax and NumPy that are gone, and what means the same today.
 
-Only names whose replacement takes the same arguments and gives the same result
-stand here.  Source: probed on jax 0.4.13, jax 0.10.2 and numpy 2.
+Which names those are is read off the releases (`oldapi`); here stands what an
+expert would write for them, where that is more than another name.
 """
 
 from __future__ import annotations
@@ -9,82 +9,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TREE = (
-    *("tree_map", "tree_leaves", "tree_flatten", "tree_unflatten", "tree_structure"),
-    *("tree_transpose", "tree_reduce", "tree_all"),
-)
-_JNP = {
-    "product": "prod",
-    "cumproduct": "cumprod",
-    "sometrue": "any",
-    "alltrue": "all",
-    "row_stack": "vstack",
-    "trapz": "trapezoid",
-    "round_": "round",
-    "infty": "inf",
-}
-_NUMPY = {
-    "product": "prod",
-    "cumproduct": "cumprod",
-    "sometrue": "any",
-    "alltrue": "all",
-    "row_stack": "vstack",
-    "trapz": "trapezoid",
-    "round_": "round",
-    "Inf": "inf",
-    "infty": "inf",
-    "NaN": "nan",
-    "float_": "float64",
-    "complex_": "complex128",
-    "string_": "bytes_",
-    "unicode_": "str_",
-}
+from linenify.facts import oldapi
+from linenify.facts.externals import LEGACY
+from linenify.facts.oldapi import is_gone
 
-GONE: Mapping[str, str] = MappingProxyType(
+# Numbers that had a name of their own.
+CONSTANTS: Mapping[str, str] = MappingProxyType(
     {
-        **{f"jax.{name}": f"jax.tree.{name.removeprefix('tree_')}" for name in _TREE},
-        "jax.tree_multimap": "jax.tree.map",
-        "jax.tree_util.tree_multimap": "jax.tree_util.tree_map",
-        "jax.partial": "functools.partial",
-        "jax.util.partial": "functools.partial",
-        "jax.ops.index": "jax.numpy.s_",
-        "jax.nn.normalize": "jax.nn.standardize",
-        "jax.experimental.optimizers": "jax.example_libraries.optimizers",
-        "jax.experimental.stax": "jax.example_libraries.stax",
-        "jax.interpreters.xla.DeviceArray": "jax.Array",
-        "jax.numpy.DeviceArray": "jax.Array",
-        "jax.config.config": "jax.config",
-        **{f"jax.numpy.{old}": f"jax.numpy.{new}" for old, new in _JNP.items()},
-        **{f"numpy.{old}": f"numpy.{new}" for old, new in _NUMPY.items()},
-        **{f"numpy.{name}": name for name in ("int", "float", "object", "str")},
+        "jax.numpy.NINF": "-{spell:jax.numpy.inf}",
+        "numpy.NINF": "-{spell:numpy.inf}",
+        "jax.numpy.PZERO": "0.0",
+        "numpy.PZERO": "0.0",
+        "jax.numpy.NZERO": "-0.0",
+        "numpy.NZERO": "-0.0",
     }
 )
 
+# Calls that switch on what has been the default for years.
+SWITCHES = frozenset({"jax.config.enable_omnistaging", "jax.config.config.enable_omnistaging"})
+UPDATES = frozenset({"jax.config.update", "jax.config.config.update"})
+DEFAULTS: Mapping[str, bool] = MappingProxyType({"jax_omnistaging": True})
 
-# Gone without a name that takes its place.
-LOST = frozenset(
-    {
-        *("jax.custom_transforms", "jax.defjvp_all", "jax.defvjp_all", "jax.defvjp", "jax.mask"),
-        *("jax.shapecheck", "jax.soft_pmap", "jax.invertible", "jax.xla_computation"),
-        *("jax.ShapedArray", "jax.abstract_arrays", "jax.linear_util", "jax.lib.xla_bridge"),
-        *("jax.lib.xla_client", "jax.experimental.loops", "jax.experimental.maps"),
-        *("jax.experimental.host_callback", "jax.experimental.vectorize", "jax.lax.infeed"),
-        *("jax.interpreters.masking", "jax.interpreters.sharded_jit", "jax.lax_linalg"),
-        *("jax.lax.lax", "jax.numpy.lax_numpy", "jax.nn.functions", "jax.ops.scatter"),
-        *("jax.test_util.JaxTestCase", "jax.random.KeyArray"),
-        *("jax.device_put_replicated", "jax.device_put_sharded", "jax.util", "jax.api"),
-    }
-)
+# What legacy Flax itself had is in the catalogue.
+_ELSEWHERE = (LEGACY, "flax.optim", "flax.deprecated")
+
+
+def concerns(path: str) -> bool:
+    """Whether a dotted name is one of a library that has dropped it."""
+    return not path.startswith(_ELSEWHERE) and is_gone(path)
 
 
 def is_lost(path: str) -> bool:
-    """Whether a name of JAX is gone, and nothing is called like it today."""
-    return path in LOST and path not in GONE
+    """Whether a name is gone, and nothing that means the same is called like it today."""
+    return concerns(path) and replacement(path) is None and path not in CONSTANTS
 
 
 def imported(path: str) -> str | None:
     """What an import of a gone name binds instead: a name that reads well alone."""
-    found = GONE.get(path)
+    found = replacement(path)
     if found is not None and found.startswith("jax.tree."):
         return f"jax.tree_util.tree_{found.removeprefix('jax.tree.')}"
     return found
@@ -92,4 +54,12 @@ def imported(path: str) -> str | None:
 
 def replacement(path: str) -> str | None:
     """What stands for a name that is gone, or None while it is there."""
-    return GONE.get(path)
+    if path.startswith(_ELSEWHERE):
+        return None
+    found = oldapi.today(path)
+    return found.removeprefix("builtins.") if found is not None else None
+
+
+def library(path: str) -> str:
+    """Which library a dotted name is of, as people call it."""
+    return {"jax": "JAX", "flax": "Flax", "numpy": "NumPy"}.get(path.partition(".")[0], path)

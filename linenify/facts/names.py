@@ -7,8 +7,9 @@ import ast
 from linenify.facts import catalogue, jaxvalues, own_optimizers
 from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
+from linenify.facts.gonenames import GoneNames
 from linenify.facts.jaxcalls import is_gone
-from linenify.facts.jaxnames import imported, is_lost, replacement
+from linenify.facts.jaxnames import concerns
 from linenify.facts.kinds import External, File, Model, Optimizer, models
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
@@ -18,9 +19,15 @@ from linenify.project.source import Source, Span
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
+_NOT_IN_LINEN = frozenset({"base", "utils"})  # submodules of flax.nn alone
 _STATE = "flax.training.train_state.TrainState"
 _OPTIM_MODULES = frozenset(
-    {OPTIM, *(f"{OPTIM}.{name}" for name in ("base", "adam", "dynamic_scale", "momentum", "sgd"))}
+    {
+        OPTIM,
+        *(f"{OPTIM}.{name}" for name in ("base", "adam", "dynamic_scale", "momentum", "sgd")),
+        *(f"{OPTIM}.{name}" for name in ("adabelief", "adadelta", "adafactor", "adagrad")),
+        *(f"{OPTIM}.{name}" for name in ("lamb", "lars", "rmsprop", "weight_norm")),
+    }
 )
 _OPTIM_TARGETS = {
     "flax.optim.Optimizer": _STATE,
@@ -69,12 +76,15 @@ class _File:
         self.scopes = plan.flow.scopes[source.name]
         # Names that an import binds, and nothing else: (scope, name) -> dotted path.
         self.bound: dict[tuple[Scope, str], str] = {}
+        self.gone = GoneNames(plan, source, self._path)
 
     def emit(self) -> None:
-        for node, scope in self._statements(self.source.tree, self.scopes.module):
+        imports = self._statements(self.source.tree, self.scopes.module)
+        for node, scope in imports:
             self._emit_import(node, scope)
         self._prefix()
         self._visit(self.source.tree, self.scopes.module)
+        self.gone.leftovers(imports)
 
     # --- imports -----------------------------------------------------------------------
 
@@ -92,18 +102,25 @@ class _File:
 
     def _emit_import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
         names: list[ImportedName] = []
+        known = len(self.facts.references)
         for index, alias in enumerate(node.names):
             if isinstance(node, ast.Import):
                 path = alias.name
                 local = alias.asname or alias.name.split(".")[0]
                 bound = path if alias.asname else local
             else:
-                if node.level or self.plan.flow.imports.find(node.module or "", self.source):
+                home = self.plan.flow.imports.absolute(self.source, node.module or "", node.level)
+                origin = self.plan.flow.imports.find(home, self.source)
+                if origin is not None and alias.name != "*":
+                    names += self._handed_on(node, index, origin, scope)
+                if node.level or origin is not None:
                     continue
                 path = f"{node.module}.{alias.name}" if node.module else alias.name
                 local, bound = alias.asname or alias.name, path
-            self.bound[scope, local] = canonical(bound)
             path = canonical(path)
+            if concerns(path) and self.gone.is_spare(node, local):
+                continue
+            self.bound[scope, local] = canonical(bound)
             span = self.plan.span(self.source, node)
             if alias.name == "*":
                 if path == f"{LEGACY}.*":
@@ -111,6 +128,9 @@ class _File:
                     names.append(ImportedName(index, "*", LINEN))
                     for name in catalogue.EXPORTED:
                         self.bound.setdefault((scope, name), f"{LEGACY}.{name}")
+                else:
+                    leaving = self.gone.importing(node, index, path)
+                    names += [leaving] if leaving is not None else []
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
                 self.facts.references.append((span, path))
@@ -120,20 +140,38 @@ class _File:
                 elif path != "flax":  # import flax.optim
                     names.append(ImportedName(index, local, "flax"))
                 continue
-            gone = imported(path)
             if is_gone(path) and isinstance(node, ast.ImportFrom):
                 leaving = jaxvalues.imported(self.plan, node, index)
                 names.extend([leaving] if leaving is not None else [])
                 continue
-            if gone is not None and (isinstance(node, ast.ImportFrom) or alias.asname):
-                names.append(ImportedName(index, local, gone if "." in gone else None))
-                continue
             if path != LEGACY and not path.startswith(LEGACY + "."):
+                leaving = self.gone.importing(node, index, path)
+                names += [leaving] if leaving is not None else []
                 continue
             self.facts.references.append((span, path))
-            names.append(ImportedName(index, local, self._target(path)))
+            names.append(self._of_legacy(node, index, local, path))
         if names:
-            self.plan.define(self.source, node, ImportSite(tuple(names)))
+            rule = "LN101" if len(self.facts.references) > known else "LN103"
+            self.plan.define(self.source, node, ImportSite(tuple(names), rule))
+
+    def _handed_on(
+        self, node: ast.ImportFrom, index: int, origin: str, scope: Scope
+    ) -> list[ImportedName]:
+        """What another file of the project took from a library that has it no longer."""
+        found = self.gone.handed_on(node, index, origin)
+        if found is None:
+            return []
+        self.bound[scope, found[0].local] = found[1]
+        return [found[0]]
+
+    def _of_legacy(
+        self, node: ast.Import | ast.ImportFrom, index: int, local: str, path: str
+    ) -> ImportedName:
+        """An alias that binds something of legacy Flax."""
+        target = self._target(path)
+        if isinstance(node, ast.Import) and node.names[index].asname is None:
+            return ImportedName(index, local, target or LINEN)  # `import flax.nn.base`
+        return ImportedName(index, local, target, gone=target is None)
 
     def _target(self, path: str) -> str | None:
         if path == LEGACY:
@@ -144,7 +182,7 @@ class _File:
             return entry.target
         if entry is not None:
             return entry.target if entry.kind in {"same", "renamed", "special"} else None
-        if rest in catalogue.SUBMODULES:
+        if rest in catalogue.SUBMODULES - _NOT_IN_LINEN:
             return f"{LINEN}.{rest}"
         return None
 
@@ -171,6 +209,8 @@ class _File:
     def _visit(self, node: ast.AST, scope: Scope) -> None:
         for child in ast.iter_child_nodes(node):
             inner = self.scopes.by_node.get(child, scope)
+            if isinstance(child, ast.Call) and self.gone.call(child, scope):
+                continue
             if isinstance(child, ast.Attribute | ast.Name) and isinstance(child.ctx, ast.Load):
                 path = self._path(child, scope)
                 if path is not None and self._legacy(path):
@@ -178,13 +218,7 @@ class _File:
                     continue
                 if child in self.plan.dissolved or (path is not None and is_gone(path)):
                     continue  # decided before
-                if path is not None and is_lost(path):
-                    why = f"`{ast.unparse(child)}` is no longer in JAX"
-                    self._refuse_once(child, "LN190", why)
-                    continue
-                gone = replacement(path) if path is not None else None
-                if gone is not None and isinstance(child, ast.Attribute):
-                    self._put(child, Renamed(gone, "LN103"))
+                if self.gone.read(child, scope, path):
                     continue
             self._visit(child, inner)
 
@@ -400,7 +434,7 @@ class _File:
         kept = rest == linen or (
             # Linen has the same submodules, so `nn.pooling.avg_pool` still is one.
             rest.rpartition(".")[2] == linen.rpartition(".")[2]
-            and rest.partition(".")[0] in catalogue.SUBMODULES - {"base", "utils"}
+            and rest.partition(".")[0] in catalogue.SUBMODULES - _NOT_IN_LINEN
         )
         if not kept or not target.startswith(LINEN):
             self._put(link, Renamed(target))

@@ -33,6 +33,18 @@ REFUSALS = _table(
         "write it with `x.at[...]`, or drop it",
     ),
     (
+        "LN192",
+        "gone-name",
+        "A name is no longer in JAX, Flax or NumPy, and nothing is called like it today.",
+        "write what it did with the current API",
+    ),
+    (
+        "LN193",
+        "gone-name-looked-up",
+        "`getattr` asks for a name that is gone.",
+        "ask for what it is called today",
+    ),
+    (
         "LN195",
         "gone-function-as-value",
         "A function that JAX has dropped is a value here, and none can take its place.",
@@ -215,6 +227,12 @@ REFUSALS = _table(
 )
 
 NOTICES = _table(
+    (
+        "LN812",
+        "tracers-are-arrays",
+        "A tracer was no `DeviceArray`; it is a `jax.Array`, so that `isinstance` says yes.",
+        "nothing to do where no traced function asks",
+    ),
     (
         "LN813",
         "columns-shuffled-apart",

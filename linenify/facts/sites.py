@@ -314,11 +314,13 @@ class StatementSite:
         keep: for `del a, b`: the names that stay.
         lines: for an assignment: the statements that take its place, `{value}`
             in them stands for what was assigned.
+        column: where it starts, if others of its line are not meant.
     """
 
     rule: str
     keep: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    column: int | None = None
 
 
 Site = (

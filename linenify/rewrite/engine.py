@@ -313,10 +313,13 @@ class Engine(cst.CSTTransformer):
         body: list[cst.BaseSmallStatement] = []
         changed = False
         for original, updated in zip(before, after, strict=True):
-            line = self._parsed.span(original).line
+            start = self._parsed.span(original)
+            line = start.line
             site = self._facts.statements.get(line)
             beside = [each for each in before if self._parsed.span(each).line == line]
-            if site is None or original not in _meant(beside):
+            if site is not None and site.column is not None:
+                beside = [original] if site.column == start.column else []
+            if site is None or original not in (_meant(beside) if site.column is None else beside):
                 body.append(updated)
                 continue
             self._met.add(line)

@@ -13,7 +13,13 @@ from linenify.rewrite.engine import Engine
 from linenify.rules.base import LINEN
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
 from linenify.syntax.build import code
-from linenify.syntax.imports import NewAlias, read_names, replaced_line, with_imports
+from linenify.syntax.imports import (
+    NewAlias,
+    plainly_imported,
+    read_names,
+    replaced_line,
+    with_imports,
+)
 from linenify.syntax.order import imports_come_late, read_too_early
 
 
@@ -24,7 +30,8 @@ def settle_imports(
     wanted = {path for path in engine.imports if path != LINEN}
     if LINEN in engine.imports and not facts.linen_bound:
         wanted.add(f"{LINEN} as {facts.linen}")
-    wanted = {path for path in wanted if not _is_bound(path, engine.bound)}
+    present = plainly_imported(source.tree) | _rewritten(engine)
+    wanted = {p for p in wanted if p not in present and not _is_bound(p, engine.bound)}
     wanted |= _needed_earlier(module, source, engine.bound)
     # New imports first: they stand with their relatives, also with those that go.
     module = with_imports(module, wanted) if wanted else module
@@ -38,6 +45,17 @@ def settle_imports(
     settled_module = settled(module.with_changes(body=body))
     assert isinstance(settled_module, cst.Module)
     return settled_module
+
+
+def _rewritten(engine: Engine) -> set[str]:
+    """Modules that an `import` of a module that is gone becomes."""
+    return {
+        name.target
+        for node, site in engine.import_nodes.values()
+        if isinstance(node, cst.Import)
+        for name in site.names
+        if name.target is not None and "." in name.target
+    }
 
 
 def _needed_earlier(module: cst.Module, source: Source, bound: Mapping[str, str]) -> frozenset[str]:

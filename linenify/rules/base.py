@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,16 +142,20 @@ class Context:
             return Spelling(expression(self.linen + rest), frozenset({LINEN}))
         names = {target: local for local, target in self.bound.items()}
         head, tail = path, ""
+        apart = _imported_apart(path)
         while head:
             if head in names and not (head == "flax" and path.startswith("flax.training.")):
-                return Spelling(expression(names[head] + tail))
+                needed = frozenset({apart} if apart and head == "jax" else ())
+                return Spelling(expression(names[head] + tail), needed)
             head, _, last = head.rpartition(".")
             tail = f".{last}{tail}"
         package = path.partition(".")[0]
         if package == "typing":
             return Spelling(expression(path.removeprefix("typing.")), frozenset({path}))
-        if package in {"functools", "dataclasses", "itertools"}:
+        if package in sys.stdlib_module_names or package == "numpy":
             return Spelling(expression(path), frozenset({package}))
+        if apart is not None:
+            return Spelling(expression(path), frozenset({apart}))
         if package == "numpy":
             return Spelling(
                 expression(f"np{path.removeprefix(package)}"), frozenset({"numpy as np"})
@@ -187,6 +192,16 @@ class Context:
             return spelling.text
 
         return _SPELL.sub(name, template), frozenset(imports)
+
+
+def _imported_apart(path: str) -> str | None:
+    """The module of JAX that has to be imported for a name: `import jax` alone will not do."""
+    parts = path.split(".")
+    if parts[0] != "jax" or len(parts) < 3:
+        return None
+    if parts[1] in {"example_libraries", "experimental", "extend"}:
+        return ".".join(parts[:3])
+    return "jax.test_util" if parts[1] == "test_util" else None
 
 
 Outcome = Rewrite | Refusal | None

@@ -47,6 +47,17 @@ def bound_by_imports(tree: ast.Module) -> dict[str, str]:
     return table
 
 
+def plainly_imported(tree: ast.Module) -> set[str]:
+    """Dotted modules that the top level of a file imports whole."""
+    return {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.asname is None
+    }
+
+
 def read_names(tree: ast.Module) -> set[str]:
     """Names that are read anywhere in a file, `__all__` included."""
     found: set[str] = set()
@@ -117,6 +128,11 @@ def _parted(
     made: list[cst.Import | cst.ImportFrom] = []
     for module, names in modules.items():
         ended = _ended(names, node.names)
+        if not module:  # `from jax.numpy import onp` was `import numpy as onp`
+            made += [
+                cst.Import([each.with_changes(comma=cst.MaybeSentinel.DEFAULT)]) for each in names
+            ]
+            continue
         if len(modules) > 1 and len(names) == 1 and node.lpar is not None and len(node.names) > 1:
             bare = [names[0].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
             made.append(node.with_changes(module=_dotted(module), names=bare, lpar=None, rpar=None))

@@ -21,7 +21,8 @@ _HOMES = (
     *("jax.scipy.special", "jax.custom_derivatives", "jax.experimental", "numpy", "flax.core"),
     *("flax.traverse_util", "flax.serialization", "flax.struct", "flax.jax_utils"),
 )
-_PASSING = ("__future__", "distutils")  # what Python itself drops
+# What Python drops itself, and what nobody has to have.
+_PASSING = ("__future__", "distutils", "jaxlib", "absl", "tensorstore")
 _MISSING = object()
 _OPAQUE = object()  # a module that is there and needs a library that is not
 
@@ -149,7 +150,11 @@ def _replacement(path: str, old: Old, installed: Installed) -> str:
         moved = f"{MOVED[home]}.{name}"
         if f"{home}.{name}" in (path, *old.names[path]) and installed.has(moved):
             return moved
-    modules = [other for other in old.names[path] & old.modules if installed.has(other)]
+    modules = [
+        other
+        for other in old.names[path] & old.modules
+        if installed.has(other) and not other.startswith("numpy.core")
+    ]
     if modules:
         return min(modules, key=lambda other: (len(other), other))
     found = [
@@ -158,6 +163,7 @@ def _replacement(path: str, old: Old, installed: Installed) -> str:
         if other.rpartition(".")[2] == name
         and other.rpartition(".")[0] in (*_HOMES, *old.homes[path])
         and not any(part.startswith("_") for part in other.split("."))
+        and not other.startswith("numpy.core.")  # there with a warning, and private
         and installed.has(other)
     ]
     return min(found, key=lambda other: (_rank(other), len(other), other), default="")

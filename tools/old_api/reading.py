@@ -57,6 +57,7 @@ class Release:
         self.folder = folder
         self.package = package
         self._tables: dict[str, dict[str, _Bound]] = {}
+        self._trees: dict[str, ast.Module] = {}
 
     @cached_property
     def modules(self) -> dict[str, Path]:
@@ -84,7 +85,7 @@ class Release:
         if module not in self._tables:
             self._tables[module] = table = {}
             path = self.modules[module]
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tree = self._tree(module)
             self._bind(tree.body, module, path.name == "__init__.py", table)
             stub = path.with_suffix(".pyi")
             if stub.exists():
@@ -164,16 +165,37 @@ class Release:
     def exported(self, module: str) -> list[str]:
         """What `from module import *` takes."""
         table = self.table(module)
-        declared = table.get("__all__")
-        if declared is not None and isinstance(declared.node, ast.List | ast.Tuple | ast.BinOp):
-            spelt = [
-                each.value
-                for each in ast.walk(declared.node)
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
-            ]
-            if spelt and not any(isinstance(e, ast.Attribute) for e in ast.walk(declared.node)):
-                return spelt
-        return [name for name in table if not name.startswith("_")]
+        found: list[str] = []
+        for node in ast.walk(self._tree(module)):
+            match node:
+                case (
+                    ast.Assign(targets=[ast.Name(id="__all__")], value=value)
+                    | ast.AugAssign(target=ast.Name(id="__all__"), value=value)
+                ):
+                    found += self._listed(value, table)
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="__all__"), attr="extend"), args=[value]
+                ):
+                    found += self._listed(value, table)
+        return found or [name for name in table if not name.startswith("_")]
+
+    def _listed(self, value: ast.expr, table: dict[str, _Bound]) -> list[str]:
+        """The names in a list of names, also in that of another module."""
+        match value:
+            case ast.Attribute(value=ast.Name(id=name), attr="__all__") if name in table:
+                bound = table[name]
+                full = bound.module if bound.kind == "module" else f"{bound.module}.{bound.name}"
+                return self.exported(full) if full in self.modules else []
+            case ast.BinOp(left=left, right=right):
+                return [*self._listed(left, table), *self._listed(right, table)]
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                return [str(e.value) for e in elements if isinstance(e, ast.Constant)]
+        return []
+
+    def _tree(self, module: str) -> ast.Module:
+        if module not in self._trees:
+            self._trees[module] = ast.parse(self.modules[module].read_text(encoding="utf-8"))
+        return self._trees[module]
 
     def resolve(self, module: str, name: str, depth: int = 0) -> Definition | None:
         """Where a name of a module comes from in the end."""

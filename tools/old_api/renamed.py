@@ -70,7 +70,7 @@ RENAMED: Mapping[str, str] = {
     "jax.interpreters.xla._DeviceArray": "jax.Array",
     "jax.nn.normalize": "jax.nn.standardize",
     "jax.numpy.DeviceArray": "jax.Array",
-    "jax.ops.index": "jax.numpy.index_exp",
+    "jax.ops.index": "jax.numpy.s_",
     "jax.profiler.StepTraceContext": "jax.profiler.StepTraceAnnotation",
     "jax.profiler.TraceContext": "jax.profiler.TraceAnnotation",
     "jax.profiler.trace_function": "jax.profiler.annotate_function",
