@@ -943,6 +943,15 @@ _BASE = (
     *_private("utils", "function", "_trace_level"),
 )
 
+# What the class `Module` of every release from 0.1.0 to 0.3.6 had for itself.
+PRIVATE_MEMBERS = frozenset(
+    {
+        *("_get_construction_frame", "_with_instance", "_check_name", "_extend_kwargs"),
+        *("_pre_process_params", "_post_process_params", "_is_transparent", "_is_shared"),
+        "_default_name",
+    }
+)
+
 _OWNERS: Mapping[str, tuple[str, ...]] = {
     "Module": ("Module", "base.Module"),
     "ModuleState": ("base.ModuleState",),

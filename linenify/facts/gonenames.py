@@ -25,8 +25,10 @@ from linenify.project.source import Source
 
 LOST, LOOKED_UP = "LN192", "LN193"
 _NOTHING: Value = frozenset()
-_BARE = (ast.Call, ast.keyword, ast.Assign, ast.Tuple, ast.List, ast.Dict, ast.arguments)
-_BARE += (ast.Return, ast.Compare)
+_BARE = (
+    *(ast.Call, ast.keyword, ast.Assign, ast.Tuple, ast.List, ast.Dict, ast.arguments),
+    *(ast.Return, ast.Compare),
+)
 
 
 class GoneNames:
@@ -327,17 +329,17 @@ class GoneNames:
     def leftovers(self, statements: list[tuple[ast.Import | ast.ImportFrom, Scope]]) -> None:
         """Imports that only served a call that went."""
         roots = {_root(node) for node in self._switches}
+        decided = self._plan.files[self._source.name].definitions
         for node, _ in statements:
-            names = [
-                ImportedName(index, local, alias.name if isinstance(node, ast.Import) else None)
-                for index, alias in enumerate(node.names)
-                if (local := alias.asname or alias.name.partition(".")[0]) in roots
-            ]
-            if not names or getattr(node, "level", 0):
-                continue
+            whole = isinstance(node, ast.Import)
+            names: list[ImportedName] = []
+            for index, alias in enumerate(node.names):
+                local = alias.asname or alias.name.partition(".")[0]
+                if local in roots:
+                    names.append(ImportedName(index, local, alias.name if whole else None))
             span = self._plan.span(self._source, node)
-            key = (type(node).__name__, span.line, span.column)
-            if key not in self._plan.files[self._source.name].definitions:
+            place = (type(node).__name__, span.line, span.column)
+            if names and not getattr(node, "level", 0) and place not in decided:
                 self._plan.define(self._source, node, ImportSite(tuple(names), "LN105"))
 
     # --- marks -------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "numpy.in1d": _IN1D,
         "jax.numpy.msort": _MSORT,
         "numpy.msort": _MSORT,
+        "numpy.asscalar": Form(("a",), 1, "{a}.item()", "lambda a: a.item()"),
         SHUFFLE: Form(
             ("key", "x", "axis"),
             2,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from linenify.facts import oldapi
+from linenify.facts import catalogue, oldapi
 from linenify.facts.externals import LEGACY
 from linenify.facts.oldapi import is_gone
 
@@ -36,7 +36,10 @@ _ELSEWHERE = (LEGACY, "flax.optim", "flax.deprecated")
 
 def concerns(path: str) -> bool:
     """Whether a dotted name is one of a library that has dropped it."""
-    return not path.startswith(_ELSEWHERE) and is_gone(path)
+    if path.startswith(_ELSEWHERE) or not is_gone(path):
+        return False
+    # What an earlier run has flagged stands below `flax.linen` now.
+    return catalogue.resolve(path.removeprefix("flax.linen.")) is None
 
 
 def is_lost(path: str) -> bool:

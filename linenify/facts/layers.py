@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from linenify.facts import (
     catalogue,
-    names,
     recurrent,
+    spelt,
     splats,
 )
 from linenify.facts.arguments import (
@@ -186,7 +186,7 @@ def _required(
         for keyword, value in layer.required:
             if keyword in given:
                 continue
-            if names.is_spelt(plan, call.func):
+            if spelt.is_spelt(plan, call.func):
                 added.append(Added(keyword, value))
             else:
                 # The class came here as a value: it is bound where it is named.

@@ -10,7 +10,15 @@ from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.gonenames import GoneNames
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import concerns
-from linenify.facts.kinds import External, File, Model, Optimizer, models
+from linenify.facts.kinds import (
+    External,
+    Model,
+    Module,
+    Optimizer,
+    Self,
+    Super,
+    models,
+)
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
@@ -37,27 +45,6 @@ _OPTIM_TARGETS = {
     "flax.optim.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
     "flax.optim.dynamic_scale.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
 }
-
-
-def is_spelt(plan: Plan, node: ast.expr) -> bool:
-    """Whether an expression names a layer outright: `nn.BatchNorm`, or an imported name."""
-    if isinstance(node, ast.Attribute):
-        owner = plan.flow.values.get(node.value, frozenset())
-        return any(isinstance(a, External | File) for a in owner)
-    if not isinstance(node, ast.Name):
-        return False
-    return _imported(plan, node)
-
-
-def _imported(plan: Plan, node: ast.Name) -> bool:
-    top: ast.AST = node
-    for ancestor in plan.ancestors(node):
-        top = ancestor
-    return any(
-        isinstance(statement, ast.ImportFrom)
-        and any((alias.asname or alias.name) == node.id for alias in statement.names)
-        for statement in ast.walk(top)
-    )
 
 
 def emit_names(plan: Plan) -> None:
@@ -220,7 +207,22 @@ class _File:
                     continue  # decided before
                 if self.gone.read(child, scope, path):
                     continue
+                self._check_member(child)
             self._visit(child, inner)
+
+    def _check_member(self, node: ast.Attribute | ast.Name) -> None:
+        """`self._get_construction_frame()`: what legacy modules had, and Linen modules have not."""
+        if not isinstance(node, ast.Attribute) or node.attr not in catalogue.PRIVATE_MEMBERS:
+            return
+        flow = self.plan.flow
+        for atom in flow.values.get(node.value, frozenset()):
+            owner = getattr(atom, "owner", None) or getattr(atom, "definition", None)
+            if not isinstance(atom, Self | Super | Module):
+                continue
+            if isinstance(owner, ast.ClassDef) and flow.hierarchy.find(owner, node.attr) is None:
+                why = f"Linen modules have no `{node.attr}`"
+                self._refuse_once(node, "LN190", why)
+                return
 
     def _legacy(self, path: str) -> bool:
         return path in {LEGACY, OPTIM} or path.startswith((LEGACY + ".", OPTIM + "."))
@@ -251,13 +253,20 @@ class _File:
                 continue
             if reached in _OPTIM_MODULES and link is not node:
                 continue
-            rest = reached.removeprefix(LEGACY + ".")
+            rest = self._written(link, scope, reached).removeprefix(LEGACY + ".")
             if rest in catalogue.SUBMODULES and link is not node:
                 following = chain[chain.index(link) + 1]
                 if catalogue.resolve(f"{rest}.{getattr(following, 'attr', '')}") is not None:
                     continue
             self._name(link, reached, rest)
             return
+
+    def _written(self, link: ast.expr, scope: Scope, path: str) -> str:
+        """The path that a chain spells, by way of the submodules that it names."""
+        owner = self._path(link.value, scope) if isinstance(link, ast.Attribute) else None
+        if owner is None or not owner.startswith(LEGACY):
+            return path
+        return f"{owner}.{path.rpartition('.')[2]}"
 
     def _spell_namespace(self, link: ast.expr, path: str) -> None:
         del path

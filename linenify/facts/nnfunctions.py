@@ -45,6 +45,8 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
             plan.at(source, call, Reshaped("{}", "LN403"))
         case "stateful" | "stochastic" if training_of(plan).contexts.opens(call):
             return  # judged with the runs inside
+        case "_absolute_dims" if len(call.args) == 2 and not call.keywords:
+            plan.at(source, call, Reshaped("tuple(a % {0} for a in {1})", "LN102"))
         case _ if entry.kind == "toplevel":
             raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
         case _ if entry.kind == "gone":

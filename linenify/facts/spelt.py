@@ -145,3 +145,24 @@ def _imports(plan: Plan, home: Scope) -> dict[str, list[ast.Import | ast.ImportF
                 pending.extend(ast.iter_child_nodes(node))
         known[home] = table
     return known[home]
+
+
+def is_spelt(plan: Plan, node: ast.expr) -> bool:
+    """Whether an expression names a layer outright: `nn.BatchNorm`, or an imported name."""
+    if isinstance(node, ast.Attribute):
+        owner = plan.flow.values.get(node.value, frozenset())
+        return any(isinstance(a, External | File) for a in owner)
+    if not isinstance(node, ast.Name):
+        return False
+    return _is_imported(plan, node)
+
+
+def _is_imported(plan: Plan, node: ast.Name) -> bool:
+    top: ast.AST = node
+    for ancestor in plan.ancestors(node):
+        top = ancestor
+    return any(
+        isinstance(statement, ast.ImportFrom)
+        and any((alias.asname or alias.name) == node.id for alias in statement.names)
+        for statement in ast.walk(top)
+    )
