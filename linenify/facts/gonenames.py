@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator
 
-from linenify.facts import jaxnames
+from linenify.facts import jaxnames, oldapi
 from linenify.facts.guards import fallback_of, guarding, is_asked_for, is_provided
 from linenify.facts.jaxcalls import is_gone as is_written_otherwise
 from linenify.facts.kinds import External, File, Static, Value
@@ -20,6 +20,7 @@ from linenify.facts.sites import (
     StatementSite,
     Wrapped,
 )
+from linenify.facts.spelt import certain
 from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
@@ -38,28 +39,39 @@ class GoneNames:
         plan: where decisions are collected.
         source: the file.
         path: the dotted path that a chain of names spells, through imports only.
+        quote: makes a string of an annotation that names what is gone.
     """
 
     def __init__(
-        self, plan: Plan, source: Source, path: Callable[[ast.expr, Scope], str | None]
+        self,
+        plan: Plan,
+        source: Source,
+        path: Callable[[ast.expr, Scope], str | None],
+        quote: Callable[[ast.expr], None],
     ) -> None:
         self._plan = plan
         self._source = source
         self._path = path
+        self._quote = quote
+        self._optional: set[str] = set()  # names that are bound otherwise where an import fails
         self._stars: list[str] = []  # modules whose names `import *` brings in
         self._switches: list[ast.expr] = []  # roots of calls that went
 
     # --- imports -----------------------------------------------------------------------------
 
-    def is_spare(self, node: ast.Import | ast.ImportFrom, local: str) -> bool:
+    def is_spare(self, node: ast.Import | ast.ImportFrom, local: str, path: str) -> bool:
         """Whether an import only stands in for one that works, or has one that does.
 
         Such statements stay as they are, and what they bind is what the other binds.
         """
-        for attempt in (guarding(self._plan, node), fallback_of(self._plan, node)):
-            if attempt is not None and is_provided(attempt, local, besides=node):
-                return True
-        return False
+        attempt = fallback_of(self._plan, node)
+        if attempt is not None and is_provided(attempt.body, local, besides=node):
+            return True
+        attempt = guarding(self._plan, node)
+        if attempt is None or not jaxnames.concerns(path):
+            return False
+        branches = [attempt.body, *(handler.body for handler in attempt.handlers)]
+        return any(is_provided(branch, local, besides=node) for branch in branches)
 
     def importing(
         self, node: ast.Import | ast.ImportFrom, index: int, path: str
@@ -72,8 +84,6 @@ class GoneNames:
             return self._importing_all(node, path.removesuffix(".*"))
         if not jaxnames.concerns(path):
             return None
-        if self.is_spare(node, local):
-            return None
         target = jaxnames.imported(path)
         if target is not None:
             if plain and alias.asname is None and "." not in target:
@@ -82,9 +92,11 @@ class GoneNames:
                 return self._importing_module(node, index, target)
             return ImportedName(index, local, target)
         if guarding(self._plan, node) is not None or is_asked_for(self._plan, node, alias.name):
+            self._optional.add(local)
             return None  # it is written to run without
-        if path not in jaxnames.CONSTANTS:
-            self._flag(node, path)
+        whole = isinstance(node, ast.Import) or oldapi.is_gone_module(path)
+        if path not in jaxnames.CONSTANTS and not whole and node in self._source.tree.body:
+            self._flag(node, path)  # a module is flagged where something is read off it
         if plain and alias.asname is None and not self._is_bound_beside(node, local):
             return ImportedName(index, local, local)  # `import jax.api` also bound `jax`
         return ImportedName(index, local, None, gone=True)
@@ -131,7 +143,7 @@ class GoneNames:
         value = flow.env.get((flow.scopes[origin].module, alias.name), _NOTHING)
         match [*value]:
             case [External(path=path)] if jaxnames.is_lost(path) and not is_written_otherwise(path):
-                if self.is_spare(node, alias.asname or alias.name):
+                if self.is_spare(node, alias.asname or alias.name, path):
                     return None
                 return ImportedName(index, alias.asname or alias.name, None, gone=True), path
         return None
@@ -140,18 +152,28 @@ class GoneNames:
 
     def read(self, node: ast.Attribute | ast.Name, scope: Scope, path: str | None) -> bool:
         """Decides one chain of names; says whether it is one that is gone."""
-        if path is None:
-            path = self._of_star(node, scope) or self._of_file(node)
-        if path is None or not jaxnames.concerns(path) or is_written_otherwise(path):
+        if _root(node) in self._optional:
+            return True
+        if path is None and isinstance(node, ast.Name):
+            path = self._of_star(node, scope)
+            if path is not None and is_written_otherwise(path):
+                self._flag(node, path)
+                return True
+        paths = self._values(node)
+        if path is not None and path.partition(".")[0] in oldapi.PACKAGES:
+            if not jaxnames.concerns(path):
+                return False
+        elif path is None or not jaxnames.concerns(path):
+            return isinstance(node, ast.Attribute) and self._of_value(node, paths)
+        if is_written_otherwise(path):
             return False
+        if len(paths) > 1:
+            return self._one_of(node, paths)
         plan = self._plan
-        others = self._others(node, path)
-        if others:
-            return self._one_of(node, {path, *others})
         target = jaxnames.replacement(path)
         if target is not None:
             spelt = isinstance(node, ast.Attribute) or self._needs_spelling(node, target)
-            if spelt and not self._is_followed(node, scope, target):
+            if spelt and not self._is_followed(node, scope):
                 self._put(node, Renamed(target, "LN103"))
             self._check_asked(node, path)
         elif path in jaxnames.CONSTANTS:
@@ -177,36 +199,61 @@ class GoneNames:
             and (target.rpartition(".")[2] != node.id)
         )
 
-    def _is_followed(self, node: ast.expr, scope: Scope, target: str) -> bool:
+    def _is_followed(self, node: ast.expr, scope: Scope) -> bool:
         """Whether `optimizers.adam` is right as soon as `optimizers` is imported rightly."""
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             return False
         owner = self._path(node.value, scope)
-        home = jaxnames.imported(owner) if owner is not None else None
-        return home is not None and f"{home}.{node.attr}" == target
+        return owner is not None and _follows(f"{owner}.{node.attr}")
 
-    def _others(self, node: ast.expr, path: str) -> set[str]:
-        """What else of a library this may be."""
+    def _values(self, node: ast.expr) -> set[str]:
+        """What names of libraries this may be."""
         value = self._plan.flow.values.get(node, _NOTHING)
-        found = {a.path for a in value if isinstance(a, External)}
-        return found - {path} if path in found else set()
+        return {a.path for a in value if isinstance(a, External)}
+
+    def _of_value(self, node: ast.Attribute, paths: set[str]) -> bool:
+        """`xp.product`, where `xp` is a variable that holds a library, or one of two."""
+        gone = {each for each in paths if jaxnames.concerns(each)}
+        if not gone:
+            return False
+        of_file = self._is_of_file(node)
+        if all(_follows(each) or (of_file and not jaxnames.is_lost(each)) for each in gone):
+            return True
+        if self._plan.site_at(self._source, node) is not None or node in self._plan.dissolved:
+            return True
+        parent = self._plan.parents[node]
+        if isinstance(parent, ast.Call) and self._plan.site_at(self._source, parent) is not None:
+            return True
+        path = certain(self._plan, node.value)
+        if path is not None and len(paths) == 1 and f"{path}.{node.attr}" in paths:
+            target = jaxnames.replacement(f"{path}.{node.attr}")
+            if target is not None:
+                self._put(node, Renamed(target, "LN103"))
+                return True
+        if is_asked_for(self._plan, node, node.attr) or guarding(self._plan, node, reads=True):
+            return True
+        return self._one_of(node, paths)
+
+    def _is_of_file(self, node: ast.Attribute) -> bool:
+        """Whether another file of the project binds a name: its import is seen to there."""
+        owner = self._plan.flow.values.get(node.value, _NOTHING)
+        return bool(owner) and all(isinstance(a, File) for a in owner)
 
     def _one_of(self, node: ast.Attribute | ast.Name, paths: set[str]) -> bool:
         """A name that is gone from one of several modules that may stand here."""
-        if any(not jaxnames.concerns(each) for each in paths):
-            # An `import` that works today stands beside the one that does not.
-            return True
         leaves = {
             (jaxnames.replacement(each) or "").removeprefix(each.rpartition(".")[0] + ".")
             for each in paths
         }
-        if len(leaves) == 1 and isinstance(node, ast.Attribute):
-            leaf = leaves.pop()
-            if leaf and "." not in leaf and not hasattr(builtins, leaf):
-                if self._plan.site_at(self._source, node) is None:
-                    self._plan.at(self._source, node, AttributeSite(1, leaf, "LN103"))
-                return True
-        self._flag(node, min(paths))
+        value = self._plan.flow.values.get(node, _NOTHING)
+        sure = all(isinstance(a, External) for a in value)
+        leaf = leaves.pop() if len(leaves) == 1 else ""
+        plain = leaf.isidentifier() and not hasattr(builtins, leaf)
+        if isinstance(node, ast.Attribute) and plain and sure:
+            if self._plan.site_at(self._source, node) is None:
+                self._plan.at(self._source, node, AttributeSite(1, leaf, "LN103"))
+        elif all(jaxnames.concerns(each) for each in paths) or isinstance(node, ast.Attribute):
+            self._flag(node, min(each for each in paths if jaxnames.concerns(each)))
         return True
 
     def _is_expected(self, node: ast.expr, path: str) -> bool:
@@ -231,21 +278,9 @@ class GoneNames:
         found = [f"{m}.{name}" for m in reversed(self._stars) if jaxnames.concerns(f"{m}.{name}")]
         return found[0] if found else None
 
-    def _of_file(self, node: ast.expr) -> str | None:
-        """`helpers.safe_map`, where `helpers` is a file that took it from a library."""
-        if not isinstance(node, ast.Attribute):
-            return None
-        owner = self._plan.flow.values.get(node.value, _NOTHING)
-        match [*self._plan.flow.values.get(node, _NOTHING)]:
-            case [External(path=path)] if jaxnames.is_lost(path) and all(
-                isinstance(a, File) for a in owner
-            ):
-                return path
-        return None
-
     def _check_asked(self, node: ast.expr, path: str) -> None:
         """`isinstance(x, jnp.DeviceArray)` was not true of tracers."""
-        if not path.endswith("DeviceArray"):
+        if not path.endswith(("DeviceArray", "KeyArray")):
             return
         inner: ast.AST = node
         for ancestor in self._plan.ancestors(node):
@@ -356,6 +391,8 @@ class GoneNames:
         if isinstance(node, ast.expr) and self._is_refused(node):
             return
         plan.refuse(source, node, LOST, why)
+        if isinstance(node, ast.expr):
+            self._quote(node)
 
     def _is_refused(self, node: ast.expr) -> bool:
         """Whether the call of a name was refused with a reason of its own."""
@@ -380,6 +417,13 @@ def _literals(value: Value) -> Iterator[str]:
     for atom in value:
         if isinstance(atom, Static) and atom.type == "str" and atom.literal is not None:
             yield ast.literal_eval(atom.literal)
+
+
+def _follows(path: str) -> bool:
+    """Whether a member is found where its module is, once that is named rightly."""
+    owner, _, name = path.rpartition(".")
+    home = jaxnames.imported(owner)
+    return home is not None and f"{home}.{name}" == jaxnames.replacement(path)
 
 
 def _root(node: ast.expr) -> str | None:

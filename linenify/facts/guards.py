@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from linenify.facts.oldapi import is_gone
+from linenify.facts.oldapi import PACKAGES, is_gone
 from linenify.facts.plan import Plan
 
 _IMPORTS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -37,13 +37,12 @@ def fallback_of(plan: Plan, node: ast.AST) -> ast.Try | None:
     return None
 
 
-def is_provided(attempt: ast.Try, local: str, *, besides: ast.AST) -> bool:
-    """Whether another branch of a `try` imports `local` from where it is today."""
-    branches = [attempt.body, *(handler.body for handler in attempt.handlers)]
+def is_provided(branch: list[ast.stmt], local: str, *, besides: ast.AST) -> bool:
+    """Whether a branch of a `try` imports `local` from where it is today."""
     return any(
         (alias.asname or alias.name.partition(".")[0]) == local
+        and any(path.partition(".")[0] in PACKAGES for path in _paths(statement, alias))
         and not any(is_gone(path) for path in _paths(statement, alias))
-        for branch in branches
         for statement in _statements(branch)
         if statement is not besides
         and isinstance(statement, ast.Import | ast.ImportFrom)

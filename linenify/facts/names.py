@@ -9,7 +9,6 @@ from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.gonenames import GoneNames
 from linenify.facts.jaxcalls import is_gone
-from linenify.facts.jaxnames import concerns
 from linenify.facts.kinds import (
     External,
     Model,
@@ -63,7 +62,7 @@ class _File:
         self.scopes = plan.flow.scopes[source.name]
         # Names that an import binds, and nothing else: (scope, name) -> dotted path.
         self.bound: dict[tuple[Scope, str], str] = {}
-        self.gone = GoneNames(plan, source, self._path)
+        self.gone = GoneNames(plan, source, self._path, self._quote)
 
     def emit(self) -> None:
         imports = self._statements(self.source.tree, self.scopes.module)
@@ -105,7 +104,7 @@ class _File:
                 path = f"{node.module}.{alias.name}" if node.module else alias.name
                 local, bound = alias.asname or alias.name, path
             path = canonical(path)
-            if concerns(path) and self.gone.is_spare(node, local):
+            if not self._legacy(path) and self.gone.is_spare(node, local, path):
                 continue
             self.bound[scope, local] = canonical(bound)
             span = self.plan.span(self.source, node)

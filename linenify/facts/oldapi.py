@@ -54,6 +54,11 @@ def is_gone(path: str) -> bool:
     return bool(module) and (module in data.modules or is_gone(module))
 
 
+def is_gone_module(path: str) -> bool:
+    """Whether a dotted name is a module that cannot be imported any more."""
+    return path in _data().modules
+
+
 @cache
 def today(path: str) -> str | None:
     """What a gone name is called today where that is sure: the same thing, by another name."""

@@ -69,6 +69,7 @@ RENAMED: Mapping[str, str] = {
     "jax.interpreters.xla.DeviceArray": "jax.Array",
     "jax.interpreters.xla._DeviceArray": "jax.Array",
     "jax.nn.normalize": "jax.nn.standardize",
+    "jax.random.KeyArray": "jax.Array",
     "jax.numpy.DeviceArray": "jax.Array",
     "jax.ops.index": "jax.numpy.s_",
     "jax.profiler.StepTraceContext": "jax.profiler.StepTraceAnnotation",
