@@ -13,6 +13,7 @@ from linenify.facts.collect import Facts, collect
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
+from linenify.rewrite.promises import BrokenPromise
 
 OUR_BUG = "LN000"
 _REMEDY = "this is a bug of linenify: please report the file; it was left as it was"
@@ -88,7 +89,7 @@ def _attempt(source: Source, facts: FileFacts, *, strict: bool) -> _Attempt:
     idle = not (facts.expressions or facts.definitions or facts.statements or facts.refusals)
     if idle or (strict and facts.refusals):
         return _Attempt(source, facts)
-    from linenify.rewrite import BrokenPromise, rewrite  # brings in libcst
+    from linenify.rewrite import rewrite  # brings in libcst
 
     try:
         result = rewrite(source, facts)
@@ -108,7 +109,6 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
     Raises:
         BrokenPromise: it does not.
     """
-    from linenify.rewrite import BrokenPromise
     from linenify.rewrite.marks import waiting_todos
     from linenify.syntax.comments import tally
 

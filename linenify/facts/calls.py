@@ -50,10 +50,10 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.layers import check_carry
-from linenify.facts.members import travelling
+from linenify.facts.members import bound_inputs
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Reshaped, StatementSite
+from linenify.facts.sites import Reshaped, StatementSite
 from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
 
@@ -101,9 +101,8 @@ def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
         function = plan.flow.function_of(module)
         if function is not None:
             found |= {
-                f"`{argument.keyword}={argument.code}`"
-                for argument in travelling(plan, function, module, given)
-                if isinstance(argument, Added)
+                f"`{argument.arg}={text(argument.value)}`"
+                for argument in bound_inputs(plan, function, module, given)
             }
     return f"; {' and '.join(sorted(found))} was bound to it" if found else ""
 

@@ -7,7 +7,7 @@ import ast
 from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.kinds import External
 from linenify.facts.plan import Plan
-from linenify.facts.recurrent import migrated_text
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.sites import Given, Reordered, Reshaped
 from linenify.project.source import Source
 
@@ -63,6 +63,17 @@ def _index(plan: Plan, node: ast.expr) -> str:
         case ast.Subscript(value=value) if External("jax.ops.index") in plan.flow.values.get(
             value, frozenset()
         ):
-            spelt = migrated_text(plan, node)
-            return spelt[spelt.index("[") + 1 : -1]
+            return _spelt_index(plan, node.slice)
     return "{1}"
+
+
+def _spelt_index(plan: Plan, node: ast.expr) -> str:
+    match node:
+        case ast.Tuple(elts=elements) if elements and node.col_offset == elements[0].col_offset:
+            return ", ".join(_spelt_index(plan, each) for each in elements) + "," * (
+                len(elements) == 1
+            )
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            parts = [_spelt_index(plan, each) if each else "" for each in (lower, upper)]
+            return ":".join([*parts, _spelt_index(plan, step)] if step else parts)
+    return repeated_or_unclear(plan, plan.source(node), node, "LN191")

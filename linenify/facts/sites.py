@@ -33,6 +33,14 @@ class Added:
 Argument = Given | Added
 
 
+def repeated(span: Span) -> str:
+    """The mark in a template that stands for an expression elsewhere in the file.
+
+    It is filled with that expression as it has been rewritten.
+    """
+    return f"{{node_{span.line}_{span.column}_{span.end_line}_{span.end_column}}}"
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleCall:
     """A module class is called: construct it, then call the instance.

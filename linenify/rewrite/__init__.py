@@ -12,13 +12,10 @@ from linenify.facts.support import missing
 from linenify.project.source import Source
 from linenify.rewrite.engine import Engine
 from linenify.rewrite.importing import settle_imports
+from linenify.rewrite.promises import BrokenPromise
 from linenify.rules.base import Context
 from linenify.syntax.positions import placed
 from linenify.syntax.support import with_definitions
-
-
-class BrokenPromise(Exception):  # noqa: N818 - said to the reader, not raised to be caught
-    """A self-check failed: the fault is ours, and the file stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
     template, imports = context.spelt(site.template)
-    made = from_template(template, {"node": node.with_changes(lpar=[], rpar=[])})
+    made = from_template(template, context.holes({"node": node.with_changes(lpar=[], rpar=[])}))
     return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
 
 
