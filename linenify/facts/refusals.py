@@ -195,6 +195,12 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN699",
+        "run-as-value",
+        "A method that initialises or runs a module class travels as a value.",
+        "hand on `lambda params, x: module.apply({'params': params}, x)`, or call it in place",
+    ),
+    (
         "LN790",
         "name-not-kept",
         "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",
