@@ -10,6 +10,7 @@ from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.interpret import Interpreter
 from linenify.facts.keptnames import emit_kept_names
+from linenify.facts.marked import leave_marked
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
@@ -67,6 +68,7 @@ def collect(project: Project) -> Facts:
     plan_setup(plan)
     emit_names(plan)
     freeze_refused(plan)
+    leave_marked(plan)
     roles = tuple(
         Roles(
             decisions.qualname(function),

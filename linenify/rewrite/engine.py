@@ -21,7 +21,7 @@ from linenify.facts.sites import (
 )
 from linenify.project.source import Source
 from linenify.rewrite import surroundings
-from linenify.rewrite.marks import LINES, todo_text, waiting_todos
+from linenify.rewrite.marks import todo_text, waiting_todos
 from linenify.rewrite.promises import BrokenPromise
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
@@ -30,6 +30,7 @@ from linenify.syntax.blocks import settled, tombstone
 from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.positions import AST_NAMES, Placed
+from linenify.syntax.todos import LINES
 
 _Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
