@@ -65,6 +65,7 @@ class Plan:
         self.wrapped: set[str] = set()
         # Methods of module classes that travel, and are plain functions afterwards.
         self.functions: set[ModuleApi] = set()
+        self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
         self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
