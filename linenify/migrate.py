@@ -242,6 +242,7 @@ def _fate(attempt: _Attempt, homes: _Homes, span: Span) -> tuple[Fate, tuple[str
         for (_, line, column), site in facts.definitions.items()
         if line == home and (isinstance(site, ImportSite) or column <= span.column)
     }
+    codes.discard("")
     return (Fate.REWRITTEN, tuple(sorted(codes))) if codes else (Fate.UNCHANGED, ())
 
 

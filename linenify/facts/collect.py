@@ -19,6 +19,7 @@ from linenify.facts.paramnames import emit_param_names
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
+from linenify.facts.standins import emit_stand_ins
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
@@ -71,6 +72,7 @@ def collect(project: Project) -> Facts:
     emit_names(plan)
     freeze_refused(plan)
     leave_marked(plan)
+    emit_stand_ins(plan)
     roles = tuple(
         Roles(
             decisions.qualname(function),

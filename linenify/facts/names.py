@@ -99,6 +99,7 @@ class _File:
                 bound = path if alias.asname else local
             else:
                 if node.level or self.plan.flow.imports.find(node.module or "", self.source):
+                    self._handed_on(alias.asname or alias.name, scope)
                     continue
                 path = f"{node.module}.{alias.name}" if node.module else alias.name
                 local, bound = alias.asname or alias.name, path
@@ -134,6 +135,12 @@ class _File:
             names.append(ImportedName(index, local, self._target(path)))
         if names:
             self.plan.define(self.source, node, ImportSite(tuple(names)))
+
+    def _handed_on(self, local: str, scope: Scope) -> None:
+        """A name that another file of the project has from legacy Flax itself."""
+        match [*self.plan.flow.env.get((scope, local), frozenset())]:
+            case [External(path=path)] if self._legacy(path):
+                self.bound[scope, local] = path
 
     def _target(self, path: str) -> str | None:
         if path == LEGACY:
@@ -199,6 +206,13 @@ class _File:
                 return self.bound.get((home, name)) if home is not None else None
             case ast.Attribute(value=value, attr=name):
                 owner = self._path(value, scope)
+                if owner is not None and self._legacy(owner):
+                    return canonical(f"{owner}.{name}")
+                match [*self.plan.flow.values.get(node, frozenset())]:
+                    case [External(path=path)] if self._legacy(path) and any(
+                        isinstance(a, File) for a in self.plan.flow.values.get(value, frozenset())
+                    ):
+                        return path  # `layers.optim`, where layers is a file of the project
                 return canonical(f"{owner}.{name}") if owner is not None else None
         return None
 

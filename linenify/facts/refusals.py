@@ -45,6 +45,12 @@ REFUSALS = _table(
         "call it with what it takes today",
     ),
     (
+        "LN198",
+        "gone-at-import",
+        "A name that exists no longer is read where the file is imported.",
+        "rewrite the code that uses it against the current API, and drop the stand-in",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",

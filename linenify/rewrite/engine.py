@@ -207,7 +207,8 @@ class Engine(cst.CSTTransformer):
         outcome = FORMS[type(site)](updated, site, self._context(original, frame))
         if not isinstance(outcome, Rewrite):
             return updated
-        self.rules[site.rule] += 1
+        if site.rule:
+            self.rules[site.rule] += 1
         if isinstance(site, ModuleCall | Bind) and site.name is not None:
             self.rules["LN701"] += 1
         self.imports |= outcome.imports
