@@ -400,7 +400,9 @@ def _stands_alone_in(parent: cst.CSTNode) -> bool:
             return not star
         case cst.Assign() | cst.AnnAssign() | cst.AugAssign() | cst.Return() | cst.Expr():
             return True
-        case cst.If() | cst.While() | cst.Element() | cst.DictElement() | cst.Lambda():
+        case (
+            cst.If() | cst.While() | cst.Element() | cst.DictElement() | cst.Lambda() | cst.Param()
+        ):
             return True
     return False
 
