@@ -6,6 +6,7 @@ import ast
 
 from linenify.facts import catalogue, jaxvalues, own_optimizers
 from linenify.facts.arguments import Unclear
+from linenify.facts.dynamic import emit_dynamic_import, imported_module
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import imported, is_lost, replacement
@@ -73,6 +74,7 @@ class _File:
     def emit(self) -> None:
         for node, scope in self._statements(self.source.tree, self.scopes.module):
             self._emit_import(node, scope)
+        self._dynamic(self.source.tree, self.scopes.module)
         self._prefix()
         self._visit(self.source.tree, self.scopes.module)
 
@@ -135,6 +137,18 @@ class _File:
             names.append(ImportedName(index, local, self._target(path)))
         if names:
             self.plan.define(self.source, node, ImportSite(tuple(names)))
+
+    def _dynamic(self, node: ast.AST, scope: Scope) -> None:
+        """`nn = importlib.import_module('flax.nn')`: names that a call imports."""
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
+                    path := imported_module(self.plan, value)
+                ) is not None:
+                    self.bound.setdefault((scope, name), path)
+            if isinstance(child, ast.Call):
+                emit_dynamic_import(self.plan, self.source, child)
+            self._dynamic(child, self.scopes.by_node.get(child, scope))
 
     def _handed_on(self, local: str, scope: Scope) -> None:
         """A name that another file of the project has from legacy Flax itself."""

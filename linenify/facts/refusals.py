@@ -293,4 +293,10 @@ NOTICES = _table(
         "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",
         "convert old checkpoints with `linenify remap`, which reshapes it",
     ),
+    (
+        "LN821",
+        "waits-for-another-file",
+        "The file works with one that linenify could not migrate, and was left as it was.",
+        "report the other file; both are migrated together",
+    ),
 )

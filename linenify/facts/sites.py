@@ -386,3 +386,5 @@ class FileFacts:
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
     inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line
+    kept: set[str] = field(default_factory=set)  # names of imports that other files take from here
+    unlisted: set[str] = field(default_factory=set)  # names that leave `__all__`

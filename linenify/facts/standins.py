@@ -10,6 +10,7 @@ import ast
 
 from linenify.facts import catalogue, oldapi
 from linenify.facts.arguments import Unclear
+from linenify.facts.dynamic import IMPORTERS
 from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.kinds import External, ModuleApi
 from linenify.facts.names import OPTIM
@@ -20,6 +21,7 @@ from linenify.project.source import Source
 from linenify.syntax.importtime import read_at_import
 
 CODE = "LN198"
+_LOOKING_UP = {External("builtins.getattr"), *IMPORTERS}
 _METHODS = MODULE_API - {"apply", "init"}  # that no Linen class has
 NAME = "gone"  # the support function
 
@@ -65,6 +67,10 @@ def _stand_in(
 
 def _gone(plan: Plan, node: ast.expr) -> str | None:
     """What an expression names that exists no longer; None for everything else."""
+    if isinstance(node, ast.Call) and not (
+        plan.flow.values.get(node.func, frozenset()) & _LOOKING_UP
+    ):
+        return None
     match [*plan.flow.values.get(node, frozenset())]:
         case [External(path=path)]:
             if _is_of(LEGACY, path):

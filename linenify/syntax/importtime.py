@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 
 def read_at_import(tree: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
-    """The longest chains of names that are read at import, and whether they only annotate."""
+    """Calls and chains of names that are evaluated at import, and whether they only annotate.
+
+    What is outside comes first.
+    """
     for part, annotates in _parts_at_import(tree):
         yield from _chains(part, annotates=annotates)
 
@@ -62,7 +65,7 @@ def _chains(node: ast.AST, *, annotates: bool) -> Iterator[tuple[ast.expr, bool]
         case ast.Name(ctx=ast.Load()):
             yield node, annotates
             return
-        case ast.Attribute(ctx=ast.Load()) | ast.Call(func=ast.Name(id="getattr")):
+        case ast.Attribute(ctx=ast.Load()) | ast.Call():
             yield node, annotates
     for child in ast.iter_child_nodes(node):
         yield from _chains(child, annotates=annotates)
