@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from linenify.facts import oldapi
+from linenify.facts.catalogue import SUBMODULES
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxnames import replacement
 from linenify.facts.kinds import External
@@ -41,6 +42,8 @@ def emit_dynamic_import(plan: Plan, source: Source, call: ast.Call) -> None:
     if not of_flax and not oldapi.is_gone(path):
         return
     today = _LINEN if path == LEGACY else replacement(path)
+    if path.removeprefix(f"{LEGACY}.") in SUBMODULES:
+        today = _LINEN + path.removeprefix(LEGACY)
     if today is not None and imported_module(plan, call) is not None:
         plan.at(source, call.args[0], TextSite(today, "LN101"))
         return

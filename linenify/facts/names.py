@@ -14,6 +14,7 @@ from linenify.facts.kinds import External, File, Model, Optimizer, models
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
+from linenify.facts.spelt import is_guarded
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
@@ -116,6 +117,8 @@ class _File:
                         self.bound.setdefault((scope, name), f"{LEGACY}.{name}")
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
+                if _OPTIM_TARGETS.get(path) is None and is_guarded(self.plan, node):
+                    continue  # it fails, and the program goes on without it
                 self.facts.references.append((span, path))
                 target = _OPTIM_TARGETS.get(path)
                 if isinstance(node, ast.ImportFrom) or alias.asname:
