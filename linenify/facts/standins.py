@@ -15,12 +15,20 @@ from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.kinds import External, ModuleApi
 from linenify.facts.names import OPTIM
 from linenify.facts.plan import Plan
-from linenify.facts.sites import FileFacts, Renamed, StatementSite, Wrapped
+from linenify.facts.sites import (
+    FileFacts,
+    FunctionModuleSite,
+    MethodSite,
+    Renamed,
+    StatementSite,
+    Wrapped,
+)
 from linenify.facts.support import require
 from linenify.project.source import Source
 from linenify.syntax.importtime import read_at_import
 
 CODE = "LN198"
+_DECORATORS = {External(f"{LEGACY}.module"), External(f"{LEGACY}.module_method")}
 _LOOKING_UP = {External("builtins.getattr"), *IMPORTERS}
 _METHODS = MODULE_API - {"apply", "init"}  # that no Linen class has
 NAME = "gone"  # the support function
@@ -105,6 +113,14 @@ def _has_no_counterpart(path: str) -> bool:
 def _is_consumed(plan: Plan, source: Source, node: ast.expr) -> bool:
     """Whether the expression around a name is rewritten as a whole."""
     parent = plan.parents.get(node)
+    if (
+        isinstance(parent, ast.FunctionDef)
+        and node in parent.decorator_list
+        and plan.flow.values.get(node, frozenset()) & _DECORATORS
+    ):
+        span = plan.span(source, parent)
+        site = plan.files[source.name].definitions.get(("FunctionDef", span.line, span.column))
+        return isinstance(site, MethodSite | FunctionModuleSite)  # `@nn.module` goes
     while isinstance(parent, ast.Attribute | ast.Call):
         if isinstance(parent, ast.Call) and parent.func is not node:
             return False
