@@ -78,6 +78,7 @@ class Plan:
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
         self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
+        self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None
         self.first_runs: FirstRuns | None = None
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
