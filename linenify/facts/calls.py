@@ -9,6 +9,7 @@ from dataclasses import replace
 from linenify.facts import (
     caches,
     catalogue,
+    firstruns,
     jaxcalls,
     keyhelpers,
     localmodels,
@@ -42,6 +43,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
+    Partial,
     SelfApi,
     Static,
     SuperMethod,
@@ -50,10 +52,11 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.layers import check_carry
-from linenify.facts.members import travelling
+from linenify.facts.members import bound_inputs
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Reshaped, StatementSite
+from linenify.facts.runvalues import emit_values, is_named
+from linenify.facts.sites import Reshaped, StatementSite
 from linenify.facts.spelt import spelt
 from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
@@ -69,9 +72,10 @@ def emit_calls(plan: Plan) -> None:
     training.prepare()
     keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)
+    through_values = emit_values(plan)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
-        if plan.site_at(scope.source, call) is not None:
+        if call in through_values or plan.site_at(scope.source, call) is not None:
             continue
         callee = plan.flow.values.get(call.func, frozenset())
         try:
@@ -102,9 +106,8 @@ def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
         function = plan.flow.function_of(module)
         if function is not None:
             found |= {
-                f"`{argument.keyword}={argument.code}`"
-                for argument in travelling(plan, function, module, given)
-                if isinstance(argument, Added)
+                f"`{argument.arg}={text(argument.value)}`"
+                for argument in bound_inputs(plan, function, module, given)
             }
     return f"; {' and '.join(sorted(found))} was bound to it" if found else ""
 
@@ -122,6 +125,10 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     _check_unmixed(call, callee)
     for atom in sorted(callee, key=_order):
         match atom:
+            case ModuleApi(name="partial" | "shared" | "initialize_carry" as name) if not is_named(
+                plan, call.func, name
+            ):
+                raise Unclear("LN699", f"`{text(call.func)}` is a method of a module class")
             case ModuleApi(module=module, name="partial" | "shared" as name):
                 emit_bind(plan, source, call, callee, name)
                 return
@@ -132,6 +139,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case ModuleApi(name=name) if name not in MODULE_API:
                 raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")
             case ModuleApi(name=name):
+                if not is_named(plan, call.func, name):
+                    raise Unclear("LN699", f"`{text(call.func)}` is a method of a module class")
                 every = [a for a in callee if isinstance(a, ModuleApi)]
                 if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
                     raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
@@ -167,6 +176,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path=path):
                 _emit_external(plan, source, call, callee, path)
                 return
+            case Partial() if kind := firstruns.transform_of(atom):
+                transforms.emit_bound(plan, call, kind)
+                return
     _emit_unknown(plan, source, call, callee)
 
 
@@ -181,6 +193,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif path.startswith(LEGACY + "."):
         nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
     elif path == "functools.partial":
+        _check_bound_module(plan, call)
         emit_functools(plan, source, call)
         jaxcalls.emit_moved(plan, source, call, callee)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
@@ -191,6 +204,14 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
         jaxcalls.emit(plan, source, call, path)
     else:
         _emit_kept(plan, source, call, callee, path)
+
+
+def _check_bound_module(plan: Plan, call: ast.Call) -> None:
+    """`functools.partial(lax.scan, cell)`: the transform is not seen where it runs."""
+    values = [plan.flow.values.get(argument, frozenset()) for argument in call.args]
+    transforms_it = bool(values) and any(firstruns.transform_of(a) for a in values[0])
+    if transforms_it and any(modules(value) for value in values[1:]):
+        raise Unclear("LN394", f"`{text(call.args[0])}` is bound to a module class")
 
 
 def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:

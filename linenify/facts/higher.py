@@ -19,6 +19,7 @@ from linenify.facts.kinds import (
     Legacy,
     Model,
     Module,
+    ModuleApi,
     Optimizer,
     Parameter,
     Params,
@@ -78,12 +79,15 @@ def call(
         case "vjp":
             value = flow.call_value(positional[0], positional[1:], node, scope)
             return operators.make(flow, node, "tuple", [value, NOTHING])
+        case "switch" if len(positional) > 1:
+            return flow.call_value(flow.iterate(positional[1]), positional[2:], node, scope)
         case "cond":
             return _cond(flow, node, positional, scope)
     return frozenset(
         _transformed(atom, kind, node)
         for atom in positional[0]
         if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
+        or (isinstance(atom, ModuleApi) and atom.name == "call")
     )
 
 

@@ -63,6 +63,8 @@ def test_a_member_that_took_the_place_of_another_can_be_imported():
             bound = jaxnames.imported(f"{module}.{name}")
             if not target or bound is None or "." not in bound:
                 continue
+            if bound.startswith("jax.config."):  # an object: its methods are read off it
+                continue
             home, _, leaf = bound.rpartition(".")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
