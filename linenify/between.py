@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from linenify.project.source import Project, Source
 from linenify.syntax.imports import read_names
 from linenify.syntax.importtime import bound_at_top, read_at_import
 
+_BUILTINS = frozenset(dir(builtins))
 Trees = Mapping[str, ast.Module]  # what the files are afterwards, by name
 
 
@@ -65,7 +67,7 @@ def breaches(project: Project, facts: Mapping[str, FileFacts], after: Trees) -> 
                 root = node
                 while isinstance(root, ast.Attribute):
                     root = root.value
-                if isinstance(root, ast.Name) and root.id in names:
+                if isinstance(root, ast.Name) and root.id in names - _BUILTINS:
                     why = f"`{root.id}` is read at import, and bound no longer"
                     found.setdefault(source.name, why)
     for taken in _takes(project, after, lost):

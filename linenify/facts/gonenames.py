@@ -356,6 +356,7 @@ class GoneNames:
         library = jaxnames.library(owner)
         which = " and ".join(f"`{name}`" for name in sorted(gone))
         why = f"{which} of `{owner}` {'is' if len(gone) == 1 else 'are'} no longer in {library}"
+        self._plan.lost.add(node)
         self._plan.refuse(self._source, node, LOOKED_UP, why)
         return True
 
@@ -381,6 +382,7 @@ class GoneNames:
 
     def _flag(self, node: ast.expr | ast.stmt, path: str) -> None:
         plan, source = self._plan, self._source
+        plan.lost.add(node)
         statement = plan.statement(node).lineno
         known = plan.files[source.name].refusals
         if isinstance(node, ast.expr) and any(

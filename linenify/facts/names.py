@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import catalogue, jaxvalues, own_optimizers
+from linenify.facts import catalogue, jaxvalues, optimnames, own_optimizers
 from linenify.facts.arguments import Unclear
 from linenify.facts.dynamic import emit_dynamic_import, imported_module
 from linenify.facts.externals import LEGACY, canonical
@@ -12,6 +12,7 @@ from linenify.facts.gonenames import GoneNames
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.kinds import (
     External,
+    File,
     Model,
     Module,
     Optimizer,
@@ -19,6 +20,7 @@ from linenify.facts.kinds import (
     Super,
     models,
 )
+from linenify.facts.optimnames import OPTIM
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
@@ -26,26 +28,8 @@ from linenify.facts.spelt import is_guarded
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
-OPTIM = "flax.optim"
 LINEN = "flax.linen"
 _NOT_IN_LINEN = frozenset({"base", "utils"})  # submodules of flax.nn alone
-_STATE = "flax.training.train_state.TrainState"
-_OPTIM_MODULES = frozenset(
-    {
-        OPTIM,
-        *(f"{OPTIM}.{name}" for name in ("base", "adam", "dynamic_scale", "momentum", "sgd")),
-        *(f"{OPTIM}.{name}" for name in ("adabelief", "adadelta", "adafactor", "adagrad")),
-        *(f"{OPTIM}.{name}" for name in ("lamb", "lars", "rmsprop", "weight_norm")),
-    }
-)
-_OPTIM_TARGETS = {
-    "flax.optim.Optimizer": _STATE,
-    "flax.optim.base.Optimizer": _STATE,
-    "flax.optim.OptimizerDef": "optax.GradientTransformation",
-    "flax.optim.base.OptimizerDef": "optax.GradientTransformation",
-    "flax.optim.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
-    "flax.optim.dynamic_scale.DynamicScale": "flax.training.dynamic_scale.DynamicScale",
-}
 
 
 def emit_names(plan: Plan) -> None:
@@ -98,16 +82,11 @@ class _File:
                 local = alias.asname or alias.name.split(".")[0]
                 bound = path if alias.asname else local
             else:
-<<<<<<< HEAD
                 home = self.plan.flow.imports.absolute(self.source, node.module or "", node.level)
                 origin = self.plan.flow.imports.find(home, self.source)
                 if origin is not None and alias.name != "*":
                     names += self._handed_on(node, index, origin, scope)
                 if node.level or origin is not None:
-=======
-                if node.level or self.plan.flow.imports.find(node.module or "", self.source):
-                    self._handed_on(alias.asname or alias.name, scope)
->>>>>>> main
                     continue
                 path = f"{node.module}.{alias.name}" if node.module else alias.name
                 local, bound = alias.asname or alias.name, path
@@ -127,10 +106,10 @@ class _File:
                     names += [leaving] if leaving is not None else []
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
-                if _OPTIM_TARGETS.get(path) is None and is_guarded(self.plan, node):
+                if optimnames.TARGETS.get(path) is None and is_guarded(self.plan, node):
                     continue  # it fails, and the program goes on without it
                 self.facts.references.append((span, path))
-                target = _OPTIM_TARGETS.get(path)
+                target = optimnames.TARGETS.get(path)
                 if isinstance(node, ast.ImportFrom) or alias.asname:
                     names.append(ImportedName(index, local, target, gone=target is None))
                 elif path != "flax":  # import flax.optim
@@ -153,9 +132,13 @@ class _File:
     def _handed_on(
         self, node: ast.ImportFrom, index: int, origin: str, scope: Scope
     ) -> list[ImportedName]:
-        """What another file of the project took from a library that has it no longer."""
+        """A name that another file of the project has from a library, or from legacy Flax."""
         found = self.gone.handed_on(node, index, origin)
         if found is None:
+            local = node.names[index].asname or node.names[index].name
+            match [*self.plan.flow.env.get((scope, local), frozenset())]:
+                case [External(path=path)] if self._legacy(path):
+                    self.bound[scope, local] = path
             return []
         self.bound[scope, found[0].local] = found[1]
         return [found[0]]
@@ -181,12 +164,6 @@ class _File:
                 emit_dynamic_import(self.plan, self.source, child)
             self._dynamic(child, self.scopes.by_node.get(child, scope))
 
-    def _handed_on(self, local: str, scope: Scope) -> None:
-        """A name that another file of the project has from legacy Flax itself."""
-        match [*self.plan.flow.env.get((scope, local), frozenset())]:
-            case [External(path=path)] if self._legacy(path):
-                self.bound[scope, local] = path
-
     def _target(self, path: str) -> str | None:
         if path == LEGACY:
             return LINEN
@@ -203,18 +180,11 @@ class _File:
     def _prefix(self) -> None:
         """How this file names flax.linen afterwards."""
         module = self.scopes.module
-        for (scope, local), path in self.bound.items():
-            if path == LEGACY and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == LINEN and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == "flax" and scope is module:
-                self.facts.linen = f"{local}.linen"
-                return
+        for wanted, tail in ((LEGACY, ""), (LINEN, ""), ("flax", ".linen")):
+            for (scope, local), path in self.bound.items():
+                if path == wanted and scope is module:
+                    self.facts.linen = f"{local}{tail}"
+                    return
         self.facts.linen = "nn" if "nn" not in module.names else "linen"
         self.facts.linen_bound = False
 
@@ -285,7 +255,7 @@ class _File:
             if reached == LEGACY:
                 self._spell_namespace(link, reached)
                 continue
-            if reached in _OPTIM_MODULES and link is not node:
+            if reached in optimnames.MODULES and link is not node:
                 continue
             rest = self._written(link, scope, reached).removeprefix(LEGACY + ".")
             if rest in catalogue.SUBMODULES and link is not node:
@@ -387,7 +357,7 @@ class _File:
         """A name of flax.optim, whose call has been decided before."""
         if self._handled(link):
             return
-        target = _OPTIM_TARGETS.get(path)
+        target = optimnames.TARGETS.get(path)
         parent = self.plan.parents[link]
         if isinstance(parent, ast.ClassDef) and self.plan.flow.hierarchy.is_optimizer(parent):
             try:
@@ -397,7 +367,7 @@ class _File:
                 return
             target = own_optimizers.BASE
         if target is not None and not isinstance(parent, ast.Attribute):
-            if target != _STATE or not self._is_of_nobody(link):
+            if target != optimnames.STATE or not self._is_of_nobody(link):
                 self._put(link, Renamed(target, "LN603"))
             return
         self._refuse_once(link, "LN691", f"`{ast.unparse(link)}` no longer exists")

@@ -80,6 +80,7 @@ class Plan:
         # Methods of module classes that travel, and are plain functions afterwards.
         self.functions: set[ModuleApi] = set()
         self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
+        self.lost: set[ast.AST] = set()  # what names a thing that no library has any more
         self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None
         self.first_runs: FirstRuns | None = None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import catalogue, oldapi
+from linenify.facts import catalogue
 from linenify.facts.arguments import Unclear
 from linenify.facts.dynamic import IMPORTERS
 from linenify.facts.externals import LEGACY, MODULE_API
+from linenify.facts.jaxcalls import is_gone
 from linenify.facts.kinds import External, ModuleApi
-from linenify.facts.names import OPTIM
+from linenify.facts.optimnames import OPTIM
 from linenify.facts.plan import Plan
 from linenify.facts.sites import (
     FileFacts,
@@ -85,7 +86,7 @@ def _gone(plan: Plan, node: ast.expr) -> str | None:
         case [External(path=path)]:
             if _is_of(LEGACY, path):
                 return path if _has_no_counterpart(path) else None
-            return path if oldapi.is_gone(path) or _is_of(OPTIM, path) else None
+            return path if node in plan.lost or is_gone(path) or _is_of(OPTIM, path) else None
         case [ModuleApi(), *_] as found if isinstance(node, ast.Attribute):
             called = isinstance(parent := plan.parents.get(node), ast.Call) and parent.func is node
             names = _METHODS | {"init"} if called else _METHODS

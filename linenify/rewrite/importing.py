@@ -13,7 +13,7 @@ from linenify.rewrite.engine import Engine
 from linenify.rules.base import LINEN
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
 from linenify.syntax.build import code
-<<<<<<< HEAD
+from linenify.syntax.exports import without_listed
 from linenify.syntax.imports import (
     NewAlias,
     plainly_imported,
@@ -21,10 +21,6 @@ from linenify.syntax.imports import (
     replaced_line,
     with_imports,
 )
-=======
-from linenify.syntax.exports import without_listed
-from linenify.syntax.imports import NewAlias, read_names, replaced_line, with_imports
->>>>>>> main
 from linenify.syntax.order import imports_come_late, read_too_early
 
 
