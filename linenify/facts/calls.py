@@ -9,6 +9,7 @@ from dataclasses import replace
 from linenify.facts import (
     caches,
     catalogue,
+    jaxarguments,
     jaxcalls,
     keyhelpers,
     localmodels,
@@ -42,6 +43,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
+    Partial,
     SelfApi,
     Static,
     SuperMethod,
@@ -165,12 +167,15 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path):
-                _emit_external(plan, source, call, callee, path)
+                _emit_external(plan, source, call, path)
+                return
+            case Partial(function=External()):
+                jaxarguments.emit(plan, source, call)
                 return
     _emit_unknown(plan, source, call, callee)
 
 
-def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function outside the project."""
     if path.endswith(".DynamicScale"):
         return  # the same class elsewhere: `names` spells it
@@ -182,7 +187,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
         nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
     elif path == "functools.partial":
         emit_functools(plan, source, call)
-        jaxcalls.emit_moved(plan, source, call, callee)
+        jaxarguments.emit(plan, source, call)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
         raise Unclear("LN391", "a name of flax.nn is looked up at run time")
     elif path == "builtins.type" and _makes_class(plan, call):
@@ -190,15 +195,15 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif jaxcalls.is_gone(path) and spelt(plan, call.func) == path:
         jaxcalls.emit(plan, source, call, path)
     else:
-        _emit_kept(plan, source, call, callee, path)
+        _emit_kept(plan, source, call, path)
 
 
-def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function that is still there, and may ask for something else today."""
     said = changed_behaviour(path)
     if said is not None:
         plan.notice(source, call, "LN808", said)
-    jaxcalls.emit_moved(plan, source, call, callee)
+    jaxarguments.emit(plan, source, call)
     reductions.emit(plan, source, call, path)
     narrow.check_cast(plan, source, call, path)
     if _may_be_module(plan, call, path):

@@ -188,6 +188,22 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
     return None  # an import, or nothing at all
 
 
+def assigned(plan: Plan, node: ast.Name) -> list[Reaching]:
+    """All that a name of an outer scope is ever set to; empty where that is not known."""
+    scope = bindings(plan).scope_of.get(node)
+    home = scope.lookup(node.id) if scope is not None else None
+    if home is None or home.kind != "module":
+        return []
+    found: list[Reaching] = []
+    for store in bindings(plan).stores.get((home, node.id), []):
+        match plan.parents.get(store):
+            case ast.Assign(targets=targets, value=value) if store in targets:
+                found.append(Reaching(value))
+            case _:
+                return []
+    return found
+
+
 def _owner(plan: Plan, node: ast.AST) -> ast.AST:
     top: ast.AST = node
     for ancestor in plan.ancestors(node):
