@@ -16,6 +16,7 @@ from linenify.facts.kinds import (
     Module,
     Parameter,
     Partial,
+    Static,
     Value,
     changed,
 )
@@ -103,6 +104,6 @@ def functools_partial(
                 skip = int(isinstance(atom, Bound) and atom.drops_first)
                 call_function(flow, function, node, positional[1:], keywords, skip)
                 result.add(Partial(atom, len(positional) - 1, names))
-            case External() | Parameter():
+            case External() | Parameter() | Static(type="initializer"):
                 result.add(Partial(atom, len(positional) - 1, names))
     return frozenset(result)

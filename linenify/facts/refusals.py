@@ -45,6 +45,12 @@ REFUSALS = _table(
         "call it with what it takes today",
     ),
     (
+        "LN197",
+        "initializer-says-its-dtype",
+        "An initialiser makes params of its own dtype where Linen asks for another.",
+        "pass `param_dtype=`, or a function of (key, shape, dtype) that ignores the last",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
