@@ -27,7 +27,7 @@ NAMESPACES = (
     *("jax.scipy.special", "jax.scipy.linalg", "jax.scipy.signal", "jax.scipy.ndimage"),
     *("jax.scipy.stats.norm", "jax.image"),
 )
-REFUSED = ("<class 'list'>",)
+REFUSED = ("requires ndarray or scalar arguments, got <class 'list'>",)
 # Of arrays, since these are also what takes several of them may be given.
 LISTS: tuple[Any, ...] = (
     [jnp.array(0.5), jnp.array(0.25)],

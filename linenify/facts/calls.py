@@ -9,6 +9,7 @@ from dataclasses import replace
 from linenify.facts import (
     caches,
     catalogue,
+    firstruns,
     jaxarguments,
     jaxcalls,
     keyhelpers,
@@ -172,6 +173,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Partial(function=External()):
                 jaxarguments.emit(plan, source, call)
                 return
+            case Partial() if kind := firstruns.transform_of(atom):
+                transforms.emit_bound(plan, call, kind)
+                return
     _emit_unknown(plan, source, call, callee)
 
 
@@ -186,6 +190,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
     elif path.startswith(LEGACY + "."):
         nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
     elif path == "functools.partial":
+        _check_bound_module(plan, call)
         emit_functools(plan, source, call)
         jaxarguments.emit(plan, source, call)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
@@ -196,6 +201,14 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
         jaxcalls.emit(plan, source, call, path)
     else:
         _emit_kept(plan, source, call, path)
+
+
+def _check_bound_module(plan: Plan, call: ast.Call) -> None:
+    """`functools.partial(lax.scan, cell)`: the transform is not seen where it runs."""
+    values = [plan.flow.values.get(argument, frozenset()) for argument in call.args]
+    transforms_it = bool(values) and any(firstruns.transform_of(a) for a in values[0])
+    if transforms_it and any(modules(value) for value in values[1:]):
+        raise Unclear("LN394", f"`{text(call.args[0])}` is bound to a module class")
 
 
 def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:

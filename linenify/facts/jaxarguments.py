@@ -15,6 +15,7 @@ from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.arrayarguments import ARRAY_ARGUMENTS
 from linenify.facts.jaxarrays import assigned, reaching
 from linenify.facts.jaxforms import Moved, moved
+from linenify.facts.jaxnames import replacement
 from linenify.facts.kinds import Container, External, Parameter, Partial, Static, Value
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Given, Reordered
@@ -107,6 +108,7 @@ def closed(plan: Plan, node: ast.expr, depth: int = 6) -> set[str] | None:
 
 def _asks(plan: Plan, call: _Call, path: str) -> str:
     """What one function would refuse in a call as it is written; empty where nothing."""
+    path = replacement(path) or path
     changes = moved(path)
     for given in as_given(call.node):
         place = given.index - call.skip
@@ -207,6 +209,7 @@ def _is_list(plan: Plan, atom: object) -> bool:
 
 def _arranged(plan: Plan, call: _Call, path: str) -> tuple[tuple[Argument, ...], str]:
     """The arguments of a call as one function takes them today, and the rule for that."""
+    path = replacement(path) or path
     changes = moved(path) or Moved({}, {})
     first: dict[int, Argument] = {}
     rest: list[Argument] = []

@@ -153,6 +153,9 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
         return None  # read in an inner function, whenever that runs
     if any(_owner(plan, store) is not home.node for store in bindings(plan).stores[home, node.id]):
         return None  # an inner function binds it as well, whenever that runs
+    if isinstance(home.node, ast.Lambda):
+        given = [a for a in all_arguments(home.node.args) if a.arg == node.id]
+        return [*map(Reaching, given)] or None
     found: list[Reaching] = []
     current: ast.AST = plan.statement(node)
     while current is not home.node:
@@ -239,6 +242,9 @@ def _binding(statement: ast.stmt, name: str) -> list[Reaching] | None:
                 return []
         case ast.Delete() if _stores(statement, name):
             return []
+        case ast.If(body=body, orelse=orelse):
+            if all(any(_binding(each, name) for each in block) for block in (body, orelse)):
+                return _inside(statement, name) or []
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from linenify.facts.arguments import Unclear, text
+from linenify.facts.jaxarguments import listness
 from linenify.facts.jaxarrays import is_jax_array
 from linenify.facts.jaxforms import FORMS, INDEX, ROWS, SHUFFLE, UPDATES, Form
 from linenify.facts.plan import Plan
@@ -12,6 +13,8 @@ from linenify.facts.ranks import rank
 from linenify.facts.sites import Reshaped
 from linenify.facts.spelt import spelt
 from linenify.project.source import Source
+
+_MAKERS = {"list": "array", "maybe": "asarray"}
 
 
 def is_gone(path: str) -> bool:
@@ -40,8 +43,10 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if path.rpartition(".")[2] in UPDATES:
         known["x"] = _as_array(plan, arguments[places["x"]], known["x"])
         known["idx"] = _index(plan, arguments[places["idx"]], places["idx"])
-    elif "ar1" in known and isinstance(arguments[places["ar1"]], ast.List | ast.Tuple):
-        known["ar1"] = f"{{ns}}.array({known['ar1']})"
+    elif path.startswith("jax."):
+        for name in form.arrays:
+            maker = _MAKERS.get(listness(plan, arguments[places[name]]))
+            known[name] = f"{{jnp}}.{maker}({known[name]})" if maker else known[name]
     optional = [n for n in form.parameters[form.required :] if n in places]
     rest = "".join(f", {name}={known[name]}" for name in optional)
     template = form.call.replace("{...}", rest)

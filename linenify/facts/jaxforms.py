@@ -24,6 +24,7 @@ class Form:
             optional ones that are given; `{ns}` is the namespace that held the function.
         value: the function as a value, as a template.
         snippet: the support function that stands for it as a value, instead.
+        arrays: parameters that took lists for arrays.
     """
 
     parameters: tuple[str, ...]
@@ -31,6 +32,7 @@ class Form:
     call: str
     value: str = ""
     snippet: str = ""
+    arrays: tuple[str, ...] = ()
 
 
 def _update(name: str, method: str) -> Form:
@@ -46,9 +48,17 @@ _IN1D = Form(
     ("ar1", "ar2", "assume_unique", "invert"),
     2,
     "{ns}.isin({ns}.ravel({ar1}), {ar2}{...})",
-    "lambda ar1, ar2, **options: {ns}.isin({ns}.ravel(ar1), ar2, **options)",
+    "lambda ar1, ar2, assume_unique=False, invert=False: "
+    "{ns}.isin({ns}.ravel(ar1), ar2, assume_unique, invert)",
+    arrays=("ar1", "ar2"),
 )
-_MSORT = Form(("a",), 1, "{ns}.sort({a}, axis=0)", "{spell:functools.partial}({ns}.sort, axis=0)")
+_MSORT = Form(
+    ("a",),
+    1,
+    "{ns}.sort({a}, axis=0)",
+    "{spell:functools.partial}({ns}.sort, axis=0)",
+    arrays=("a",),
+)
 
 UPDATES: Mapping[str, str] = MappingProxyType(
     {
