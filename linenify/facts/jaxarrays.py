@@ -168,6 +168,8 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
             if inside is None:
                 return None
             found += inside
+            if _surely(statement, node.id):
+                return found
         if isinstance(parent, ast.For | ast.AsyncFor | ast.While):
             inside = _inside(parent, node.id)
             if inside is None:
@@ -242,10 +244,15 @@ def _binding(statement: ast.stmt, name: str) -> list[Reaching] | None:
                 return []
         case ast.Delete() if _stores(statement, name):
             return []
-        case ast.If(body=body, orelse=orelse):
-            if all(any(_binding(each, name) for each in block) for block in (body, orelse)):
-                return _inside(statement, name) or []
     return None
+
+
+def _surely(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement binds a name whichever way it goes."""
+    if isinstance(statement, ast.If):
+        blocks = (statement.body, statement.orelse)
+        return all(any(_surely(each, name) for each in block) for block in blocks)
+    return bool(_binding(statement, name))
 
 
 def _inside(statement: ast.AST, name: str) -> list[Reaching] | None:
