@@ -13,6 +13,7 @@ from linenify.facts.collect import Facts, collect
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
+from linenify.residue import residue
 
 OUR_BUG = "LN000"
 _REMEDY = "this is a bug of linenify: please report the file; it was left as it was"
@@ -42,9 +43,11 @@ def migrate(project: Project, progress: Callable[[Source], None] | None = None) 
         if progress is not None:
             progress(source)
     attempts = [_accounted(each) for each in _settled(project, attempts)]
+    changes = tuple(each.change for each in attempts if each.change is not None)
+    found = [diagnostic for each in attempts for diagnostic in _diagnostics(each)]
     return Migration(
-        tuple(each.change for each in attempts if each.change is not None),
-        tuple(diagnostic for each in attempts for diagnostic in _diagnostics(each)),
+        changes,
+        (*found, *residue(project, changes, found)),
         tuple(reference for each in attempts for reference in _ledger(each)),
         project.unreadable,
         len(project.sources),
@@ -188,7 +191,15 @@ def _diagnostics(attempt: _Attempt) -> list[Diagnostic]:
 
 
 def _diagnostic(path: Path, finding: Finding, severity: Severity) -> Diagnostic:
-    return Diagnostic(finding.code, path, finding.span, finding.message, finding.remedy, severity)
+    return Diagnostic(
+        finding.code,
+        path,
+        finding.span,
+        finding.message,
+        finding.remedy,
+        severity,
+        finding.statement,
+    )
 
 
 def _ledger(attempt: _Attempt) -> list[Reference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.facts.refusals import NOTICES, REFUSALS
+from linenify.facts.refusals import ERRORS, NOTICES, OPEN, REFUSALS
 from linenify.rules import (
     apply_gradient,
     apply_method,
@@ -109,7 +109,11 @@ RULES: tuple[Rule, ...] = (
 
 def _entries() -> dict[str, Rule]:
     entries = {rule.code: rule for rule in RULES}
-    for kind, table in (("refusal", REFUSALS), ("notice", NOTICES)):
+    for kind, table in (
+        ("refusal", REFUSALS | OPEN),
+        ("notice", NOTICES),
+        ("error", ERRORS),
+    ):
         for code, entry in table.items():
             doc = getattr(entry, "doc", "") or entry.summary
             entries[code] = Rule(code, entry.name, doc, kind=kind, remedy=entry.remedy)
