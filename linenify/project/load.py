@@ -42,9 +42,9 @@ def load(paths: Iterable[Path | str]) -> Project:
     given = [Path(path) for path in paths]
     for path in given:
         _check_usable(path)
-    root = _common_root(given)
+    root = common_root(given)
     table = settings(root)
-    top = _top(root)
+    top = top_of(root)
     files: dict[str, Path] = {}
     unlisted: list[Unreadable] = []
     for path in _files(given, table.exclude, unlisted):
@@ -264,13 +264,14 @@ def _covers(given: Iterable[Path], file: Path | None) -> bool:
     return any(path.is_dir() and folder.is_relative_to(path.resolve()) for path in given)
 
 
-def _common_root(given: Sequence[Path]) -> Path:
+def common_root(given: Sequence[Path]) -> Path:
+    """The innermost folder around all paths."""
     folders = [path if path.is_dir() else path.parent for path in given]
     return Path(os.path.commonpath([folder.absolute() for folder in folders]))
 
 
-def _top(root: Path) -> Path:
-    """Finds the folder that dotted names count from."""
+def top_of(root: Path) -> Path:
+    """Finds the folder that dotted names count from: the top of the project."""
     marked = (
         folder
         for folder in (root, *root.parents)
