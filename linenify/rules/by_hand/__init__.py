@@ -1,0 +1,15 @@
+"""What an expert writes where linenify refuses, one worked example for each code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from linenify.rules.by_hand import calls, classes, notices, training
+from linenify.rules.by_hand.page import ByHand
+
+BY_HAND: Mapping[str, ByHand] = {
+    **classes.PAGES,
+    **calls.PAGES,
+    **training.PAGES,
+    **notices.PAGES,
+}
