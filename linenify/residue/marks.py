@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -78,6 +79,24 @@ def open_marks(source: Source, known: Iterable[Diagnostic]) -> Iterator[Diagnost
             Severity.REFUSAL,
             is_open=True,
         )
+
+
+def covered(text: str, tree: ast.Module) -> set[int]:
+    """The first lines of all statements that stand below a mark, or in such a one."""
+    found = marks(text)
+    if not found:
+        return set()
+    starts = {_below(text, mark) for mark in found} | {mark.span.line for mark in found}
+    lines: set[int] = set()
+    pending: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while pending:
+        node, inside = pending.pop()
+        if isinstance(node, ast.stmt):
+            inside = inside or node.lineno in starts
+            if inside:
+                lines.add(node.lineno)
+        pending.extend((child, inside) for child in ast.iter_child_nodes(node))
+    return lines
 
 
 def _below(text: str, mark: Mark) -> int:
