@@ -31,8 +31,13 @@ def check_overrides(project: Project, table: Settings, *, whole: bool) -> None:
     """
     for source in project.sources:
         for line, word in _comments(source):
+            said = f"`# linenify: {word}`"
+            if word in ROLES and line not in _ends_of_arguments(source):
+                raise UsageError(
+                    f"{source.path}:{line}: {said} stands behind no argument; "
+                    "put it on the line on which the argument is, behind it"
+                )
             if word not in _WORDS:
-                said = f"`# linenify: {word}`"
                 tail = hint(word, _WORDS, "it is `input` or `field`")
                 raise UsageError(f"{source.path}:{line}: {said} says nothing to linenify; {tail}")
     if table.roles:
@@ -51,6 +56,17 @@ def _comments(source: Source) -> Iterator[tuple[int, str]]:
     for token in tokens:
         if token.type == tokenize.COMMENT and (said := _COMMENT.match(token.string)):
             yield token.start[0], said[1]
+
+
+def _ends_of_arguments(source: Source) -> set[int]:
+    """The lines on which an argument of a function, or a field, ends."""
+    lines: set[int] = set()
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines |= {each.end_lineno or each.lineno for each in all_arguments(node.args)}
+        elif isinstance(node, ast.AnnAssign):
+            lines.add(node.end_lineno or node.lineno)
+    return lines
 
 
 def _methods(project: Project) -> Iterator[tuple[str, frozenset[str]]]:

@@ -57,6 +57,7 @@ from linenify.rules import (
     two_argument_initializer,
 )
 from linenify.rules.base import Rule
+from linenify.rules.by_hand import BY_HAND
 
 RULES: tuple[Rule, ...] = (
     legacy_import.RULE,
@@ -119,8 +120,11 @@ def _entries() -> dict[str, Rule]:
         ("error", ERRORS),
     ):
         for code, entry in table.items():
-            doc = getattr(entry, "doc", "") or entry.summary
-            entries[code] = Rule(code, entry.name, doc, kind=kind, remedy=entry.remedy)
+            shown = BY_HAND[code]
+            doc = f"{entry.summary}\n\n{shown.why}"
+            entries[code] = Rule(
+                code, entry.name, doc, kind=kind, remedy=entry.remedy, by_hand=shown
+            )
     return dict(sorted(entries.items()))
 
 

@@ -71,6 +71,13 @@ def test_a_comment_that_says_nothing_names_its_place(tmp_path: Path, word: str) 
         read(tmp_path, "", text)
 
 
+@pytest.mark.parametrize("line", ["x = 1", "    return nn.Dense(x, size)", "class Net(nn.Module):"])
+def test_a_comment_behind_no_argument_names_its_place(tmp_path: Path, line: str) -> None:
+    text = f"x = 1\n{LEGACY}".replace(line, f"{line}  # linenify: input")
+    with pytest.raises(UsageError, match=r"stands behind no argument"):
+        read(tmp_path, "", text)
+
+
 def test_words_in_a_string_are_no_comment(tmp_path: Path) -> None:
     read(tmp_path, "", f'"""Write # linenify: inptu."""\n{LEGACY}')
 

@@ -34,7 +34,6 @@ def masked(key, x, mask):
 """,
         after="""\
 import json
-from typing import Any
 
 from flax import linen as nn
 
