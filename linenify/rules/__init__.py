@@ -19,6 +19,7 @@ from linenify.rules import (
     dot_product_attention,
     dropout,
     gone_jax_call,
+    gone_jax_function,
     gone_jax_name,
     hyperparameter_read,
     initialize_carry,
@@ -38,6 +39,7 @@ from linenify.rules import (
     module_method,
     module_partial,
     module_shared,
+    moved_jax_argument,
     optimizer_attribute,
     optimizer_create,
     optimizer_definition,
@@ -62,6 +64,8 @@ RULES: tuple[Rule, ...] = (
     legacy_name.RULE,
     gone_jax_name.RULE,
     gone_jax_call.RULE,
+    gone_jax_function.RULE,
+    moved_jax_argument.RULE,
     apply_method.RULE,
     hyperparameter_read.RULE,
     self_param.RULE,
@@ -116,8 +120,8 @@ def _entries() -> dict[str, Rule]:
         ("error", ERRORS),
     ):
         for code, entry in table.items():
-            shown = BY_HAND[code]
-            doc = f"{entry.summary}\n\n{shown.why}"
+            shown = BY_HAND.get(code)  # a test sees to it that each has one
+            doc = f"{entry.summary}\n\n{shown.why}" if shown else entry.summary
             entries[code] = Rule(
                 code, entry.name, doc, kind=kind, remedy=entry.remedy, by_hand=shown
             )

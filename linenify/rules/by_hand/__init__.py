@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.rules.by_hand import calls, classes, notices, training
+from linenify.rules.by_hand import arrays, calls, classes, notices, training
 from linenify.rules.by_hand.page import ByHand
 
 BY_HAND: Mapping[str, ByHand] = {
     **classes.PAGES,
+    **arrays.PAGES,
     **calls.PAGES,
     **training.PAGES,
     **notices.PAGES,

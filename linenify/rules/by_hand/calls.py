@@ -415,26 +415,6 @@ class Norm(nn.Module):
 """,
         check="Norm().apply({}, x).shape == (2, 4)",
     ),
-    "LN191": ByHand(
-        why="""\
-`index_update` and its relatives became `x.at[index].set(y)`, which wants the array, the
-index and the value apart.  Where they travel in a list or a dict, the call shows none.""",
-        before="""\
-import jax
-
-
-def put(*arguments):
-  return jax.ops.index_update(*arguments)
-""",
-        after="""\
-import jax.numpy as jnp
-
-
-def put(x, index, y):
-  return jnp.asarray(x).at[index].set(y)
-""",
-        check="put(x, 0, 5.0)[0, 0] == 5.0",
-    ),
     "LN299": ByHand(
         why="""\
 Here linenify failed, and not the code: a rule met something that it was not made for.  The

@@ -346,6 +346,27 @@ def loaded(legacy):  # (1, 1, features) -> (features,)
         check="loaded({'scale': x[None, :1]})['scale'].shape == (4,)",
         option="keep-names",
     ),
+    "LN813": ByHand(
+        why="""\
+`jax.random.shuffle` shuffled along the first axis, each column on its own, which tears rows
+apart; nearly always whole rows were meant, and `jax.random.permutation` moves those.  Where
+columns are to be shuffled apart, say so with `independent`.""",
+        before="""\
+import jax
+
+
+def mixed(key, table):
+  return jax.random.shuffle(key, table)
+""",
+        after="""\
+import jax
+
+
+def mixed(key, table):
+  return jax.random.permutation(key, table, independent=True)
+""",
+        check="mixed(key, x).shape == (2, 4)",
+    ),
     "LN823": ByHand(
         why="""\
 A text may be anything: a heading, a key that old checkpoints have, or a name that the program
