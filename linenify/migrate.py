@@ -14,6 +14,7 @@ from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
 from linenify.residue import residue
+from linenify.residue.left import left
 
 OUR_BUG = "LN000"
 _REMEDY = "this is a bug of linenify: please report the file; it was left as it was"
@@ -33,6 +34,7 @@ class _Attempt:
 def migrate(project: Project, progress: Callable[[Source], None] | None = None) -> Migration:
     """Migrates every file of `project`; calls `progress` after each file."""
     facts, failed = _collected(project)
+    facts = _with_left(facts, project)
     attempts: list[_Attempt] = []
     strict = dict(project.options).get("strict") is True
     for source in project.sources:
@@ -72,6 +74,16 @@ def _collected(project: Project) -> tuple[Mapping[str, FileFacts], dict[str, str
         if file.expressions or file.definitions or file.refusals:
             failed.setdefault(name, "facts could not be collected for the whole project")
     return files, failed
+
+
+def _with_left(facts: Mapping[str, FileFacts], project: Project) -> Mapping[str, FileFacts]:
+    """Refuses legacy code that is left in files whose imports name Linen already."""
+    known = dict(facts)
+    for name, findings in left(project).items():
+        file = known.setdefault(name, FileFacts())
+        told = {finding.statement for finding in file.refusals}
+        file.refusals.extend(f for f in findings if f.statement not in told)
+    return known
 
 
 def _reason(problem: BaseException) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from linenify.outcome import Change, Diagnostic
 from linenify.project.source import Project
 from linenify.residue.documents import in_documents
-from linenify.residue.left import left
 from linenify.residue.marks import open_marks
 from linenify.residue.strings import in_strings
 
