@@ -82,7 +82,12 @@ def _with_left(facts: Mapping[str, FileFacts], project: Project) -> Mapping[str,
     for name, findings in left(project).items():
         file = known.setdefault(name, FileFacts())
         told = {finding.statement for finding in file.refusals}
-        file.refusals.extend(f for f in findings if f.statement not in told)
+        done = {line for _, place in file.expressions for line in (place.line, place.end_line)}
+        file.refusals.extend(
+            f
+            for f in findings
+            if f.statement not in told and done.isdisjoint((f.span.line, f.span.end_line))
+        )
     return known
 
 

@@ -20,7 +20,7 @@ from linenify.facts.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
 from linenify.facts.refusals import REFUSALS
 from linenify.facts.sites import Finding
 from linenify.project.resolve import Imports
-from linenify.project.scopes import Scope, Scopes, all_arguments
+from linenify.project.scopes import Scopes, all_arguments
 from linenify.project.source import Project, Source
 from linenify.project.spans import Spans
 from linenify.residue.marks import covered
@@ -31,8 +31,15 @@ _OF_CLASSES = {
     **dict.fromkeys(("partial", "shared"), "LN190"),
     **dict.fromkeys(("init_by_shape", "create", "create_by_shape", "call"), "LN690"),
 }
+# Attributes that only legacy objects had, unless the project defines one of the name.
+_BY_NAME = {
+    **dict.fromkeys(("apply_gradient", "compute_gradient", "optimizer_def"), "LN692"),
+    **dict.fromkeys(("init_by_shape", "create_by_shape"), "LN690"),
+}
 _WORDS = re.compile(
-    r"\bflax\b|\b(?:optim|partial|shared|" + "|".join(sorted(_OPTIM)) + r")\b|_by_shape\b"
+    r"\bflax\b|\b(?:"
+    + "|".join(("optim", "partial", "shared", *sorted(_OPTIM), *_BY_NAME))
+    + r")\b"
 )
 
 
@@ -40,13 +47,26 @@ def left(project: Project) -> Mapping[str, list[Finding]]:
     """What is still legacy in Linen files, by file name."""
     files = {source.name: _File(source) for source in project.sources}
     linen = _LinenClasses(project, files)
+    own = frozenset(_defined(project))
     found = {}
     for source in project.sources:
         if _WORDS.search(source.text):
-            findings = list(_Search(files[source.name], linen).run())
+            findings = list(_Search(files[source.name], linen, own).run())
             if findings:
                 found[source.name] = findings
     return found
+
+
+def _defined(project: Project) -> Iterator[str]:
+    """Which of the names of legacy attributes the project defines itself."""
+    for source in project.sources:
+        for name in _BY_NAME:
+            if re.search(
+                rf"\bdef {name}\b|\bself\.{name}\s*=[^=]|^\s*{name}\s*[:=]",
+                source.text,
+                re.MULTILINE,
+            ):
+                yield name
 
 
 @dataclass(slots=True)
@@ -136,8 +156,9 @@ class _LinenClasses:
 class _Search:
     """One file, gone through once."""
 
-    def __init__(self, file: _File, linen: _LinenClasses) -> None:
+    def __init__(self, file: _File, linen: _LinenClasses, own: frozenset[str]) -> None:
         self.file = file
+        self.own = own
         self.source = file.source
         self.linen = linen
         self.scopes = Scopes(file.source)
@@ -210,6 +231,8 @@ class _Search:
             owner = self.file.path(node.value)
             if owner != f"{LINEN}.Module":
                 return _OF_CLASSES[node.attr], f"`{spelt}`: Linen modules have no `{node.attr}`"
+        if path is None and node.attr in _BY_NAME and node.attr not in self.own:
+            return _BY_NAME[node.attr], f"`{spelt}` is of a legacy object"
         match node.value:
             case ast.Name(id=name) if node.attr in _OPTIM and self._is_unbound(node.value):
                 return "LN691", f"`{name}` of `{spelt}` is not defined in this file"

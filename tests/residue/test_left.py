@@ -42,18 +42,24 @@ def found(folder: Path, **files: str) -> list[tuple[str, int]]:
         ("class Old(nn.Module):\n  def apply(self, x):\n    return x\n", "LN290"),
         ("class Old(Net):\n  def apply(self, x, width):\n    return x\n", "LN290"),
         (
-            "class Old(nn.Module):\n  @nn.compact\n  def __call__(self, x):\n"
-            "    return nn.relu(nn.Dense(x, 3))\n",
+            (
+                "class Old(nn.Module):\n  @nn.compact\n  def __call__(self, x):\n"
+                "    return nn.relu(nn.Dense(x, 3))\n"
+            ),
             "LN390",
         ),
         (
-            "class Old(nn.Module):\n  @nn.compact\n  def __call__(self, x):\n"
-            "    return nn.Dense(x, features=3)\n",
+            (
+                "class Old(nn.Module):\n  @nn.compact\n  def __call__(self, x):\n"
+                "    return nn.Dense(x, features=3)\n"
+            ),
             "LN390",
         ),
         ("def make(p):\n  return optim.Adam(1e-3).create(p)\n", "LN691"),
         ("def make(p):\n  return opt.Momentum(1e-3).create(p)\n", "LN691"),
         ("def make(p):\n  return Adam(1e-3)\n", "LN691"),
+        ("def step(o, g):\n  return o.apply_gradient(g)\n", "LN692"),
+        ("def rate(o):\n  return o.optimizer_def.hyper_params\n", "LN692"),
     ],
 )
 def test_what_linen_does_not_have_is_refused(tmp_path: Path, text: str, code: str) -> None:
@@ -61,7 +67,9 @@ def test_what_linen_does_not_have_is_refused(tmp_path: Path, text: str, code: st
 
 
 def test_it_is_seen_through_imports_of_other_files(tmp_path: Path) -> None:
-    user = "import lib.net\nfrom lib.net import Net as N\n\nA = N.shared(width=3)\nB = lib.net.Net\n"
+    user = (
+        "import lib.net\nfrom lib.net import Net as N\n\nA = N.shared(width=3)\nB = lib.net.Net\n"
+    )
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "net.py").write_text(HEAD + NET)
     assert found(tmp_path, user=user) == [("LN190", 4)]
@@ -78,11 +86,16 @@ def test_it_is_seen_through_imports_of_other_files(tmp_path: Path) -> None:
         "from library import *\n\nTX = optim.Adam(1e-3)\n",
         "class Own(nn.Module):\n  def apply(self, variables, *args, **kwargs):\n    return 1\n",
         "class Own:\n  def apply(self, x):\n    return x\n",
+        "class Own:\n  def apply_gradient(self, x):\n    return x\n\nY = Own().apply_gradient(1)\n",
         "PART = partial(nn.Dense, 3)\nX = Table.shared\n",
-        "class Own(nn.Module):\n  @nn.compact\n  def __call__(self, x, n=3):\n"
-        "    return nn.Dense(n, use_bias=False)(x)\n",
-        "class Own(nn.Module):\n  @nn.compact\n  def __call__(self, n):\n"
-        "    return nn.Dense(n, False)(n)\n",
+        (
+            "class Own(nn.Module):\n  @nn.compact\n  def __call__(self, x, n=3):\n"
+            "    return nn.Dense(n, use_bias=False)(x)\n"
+        ),
+        (
+            "class Own(nn.Module):\n  @nn.compact\n  def __call__(self, n):\n"
+            "    return nn.Dense(n, False)(n)\n"
+        ),
     ],
 )
 def test_linen_code_is_left_alone(tmp_path: Path, text: str) -> None:
