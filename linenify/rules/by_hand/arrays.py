@@ -79,4 +79,70 @@ def limited(x, hard):
 """,
         check="limited(x, True).shape == (2, 4)",
     ),
+    "LN192": ByHand(
+        why="""\
+Nothing is called like this today.  What it did is done in another way: here a function with a
+derivative of its own.""",
+        before="""\
+import jax
+
+
+@jax.custom_transforms
+def square(x):
+  return x * x
+""",
+        after="""\
+import jax
+
+
+@jax.custom_jvp
+def square(x):
+  return x * x
+
+
+square.defjvps(lambda tangent, result, x: 2 * x * tangent)
+""",
+        check="jax.grad(square)(3.0) == 6.0",
+    ),
+    "LN193": ByHand(
+        why="""\
+The name is a string, which linenify does not rewrite: the same string may be used for more.""",
+        before="""\
+import jax
+
+NAME = 'tree_multimap'
+
+
+def added(x, y):
+  return getattr(jax, NAME)(lambda a, b: a + b, x, y)
+""",
+        after="""\
+import jax
+
+
+def added(x, y):
+  return jax.tree.map(lambda a, b: a + b, x, y)
+""",
+        check="added([1], [2]) == [3]",
+    ),
+    "LN812": ByHand(
+        why="""\
+`isinstance(x, jnp.DeviceArray)` was false under `jit`, where `x` is a tracer, and `jax.Array`
+is both.  Ask for a tracer, if that was the question.""",
+        before="""\
+import jax.numpy as jnp
+
+
+def is_there(x):
+  return isinstance(x, jnp.DeviceArray)
+""",
+        after="""\
+import jax
+
+
+def is_there(x):
+  return isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+""",
+        check="is_there(x)",
+    ),
 }
