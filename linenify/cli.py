@@ -17,7 +17,7 @@ import threading
 import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -188,6 +188,21 @@ class Commands(click.Group):
         formatter.write_usage(ctx.command_path, "COMMAND ...", prefix="       ")
 
 
+class GivenPath(click.Path):
+    """A path; the empty text, which a shell makes of an unset variable, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Refuses the empty text, which would mean the current folder."""
+        if value == "":
+            self.fail("a path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _Unnamed(click.Context):
     """The context of the default command: a user does not know its name."""
 
@@ -220,7 +235,7 @@ def cli() -> None:
 
 
 @cli.command(cls=_Default, hidden=True)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=GivenPath())
 @click.option("--write", is_flag=True, help="Change the files instead of showing a diff.")
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would change or is refused.")
 @click.option(
@@ -288,7 +303,7 @@ def rules() -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=GivenPath())
 def facts(paths: tuple[Path, ...]) -> ExitCode:
     """Print what linenify understands of the files under PATH."""
     from linenify.facts.collect import collect, describe

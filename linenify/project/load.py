@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from linenify.project.source import Document, Project, Source, Unreadable
 from linenify.project.walk import OTHERS, project_files
 
 BOM = b"\xef\xbb\xbf"
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # how a text begins that Python does not read
 
 # A folder with one of these is the top of a project: names count from there.
 _TOP_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -98,7 +100,7 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
         tree = _tree(text)
     except SyntaxError as problem:
         return Unreadable(
-            path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem)
+            path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem, text)
         )
     except (RecursionError, MemoryError):
         message = "an expression is nested too deeply to parse"
@@ -114,6 +116,8 @@ def _load_files(files: Sequence[Path], top: Path, options: Options) -> Project:
     outlines = {}
     for path in files:
         raw = _read(path)
+        if not isinstance(raw, Unreadable) and raw.startswith(_WIDE):
+            raw = Unreadable(path, 1, 1, "the file is UTF-16", "save the file as UTF-8")
         if isinstance(raw, Unreadable):
             unreadable.append(raw)
             continue
@@ -192,10 +196,26 @@ def _encoding(raw: bytes) -> str:
         return "utf-8"  # and decoding will say which byte is wrong
 
 
-def _remedy(problem: SyntaxError) -> str:
-    if "print" in (problem.msg or "") or "exec" in (problem.msg or ""):
+_PYTHON_2 = re.compile(
+    r"Missing parentheses in call to '(?:print|exec)'|multiple exception types"
+    r"|leading zeros in decimal|`.*`$"
+)
+_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+_MAGIC = re.compile(r"^\s*[%!]\s*\w", re.MULTILINE)
+
+
+def _remedy(problem: SyntaxError, text: str) -> str:
+    line = (problem.text or "").strip()
+    if _PYTHON_2.search(problem.msg or ""):
         return "this is Python 2; convert it to Python 3 first"
-    return "make the file valid Python 3 and run linenify again"
+    if "null bytes" in (problem.msg or ""):
+        return "is this a Python file? if not, name it in `exclude` of [tool.linenify]"
+    if _CONFLICT.search(text):
+        return "resolve the merge conflict in it first"
+    if _MAGIC.match(line):
+        return "remove what only a notebook understands: lines that begin with % or !"
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"make the file valid Python (linenify runs on {running}) and run linenify again"
 
 
 def _place(unreadable: Unreadable) -> tuple[Path, int, int]:

@@ -386,34 +386,23 @@ class Net(nn.Module):
     ),
     "LN190": ByHand(
         why="""\
-What the name did has no place in Linen or in today's JAX.  The page of the name's home tells
-what took its place; small helpers are best written out.""",
+What the name did has no place in Linen or in today's JAX.  Most often the data that it went
+through are plain dicts now, and the tools for those do it.""",
         before="""\
 from flax import nn
 
 
-class Norm(nn.Module):
-
-  def apply(self, x, axis=(0, 1)):
-    axis = nn.normalization._absolute_dims(x.ndim, axis)
-    return x - x.mean(axis, keepdims=True)
+def paths(collection):
+  return [path for path, _ in nn.base.iterate_collection(collection)]
 """,
         after="""\
-from typing import Sequence
-
-from flax import linen as nn
+from flax import traverse_util
 
 
-class Norm(nn.Module):
-
-  axis: Sequence[int] = (0, 1)
-
-  @nn.compact
-  def __call__(self, x):
-    axis = tuple(a % x.ndim for a in self.axis)
-    return x - x.mean(axis, keepdims=True)
+def paths(variables):
+  return ['/' + '/'.join(path) for path in traverse_util.flatten_dict(variables)]
 """,
-        check="Norm().apply({}, x).shape == (2, 4)",
+        check="paths({'Dense_0': {'bias': 1}}) == ['/Dense_0/bias']",
     ),
     "LN299": ByHand(
         why="""\
