@@ -194,9 +194,7 @@ class GivenPath(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuses the empty text, which would mean the current folder."""
         if value == "":
             self.fail("a path is empty", param, ctx)

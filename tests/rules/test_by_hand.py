@@ -17,9 +17,7 @@ from linenify.rules.by_hand.page import ByHand
 
 KNOWN = {code: page for code, page in BY_HAND.items() if code in CATALOGUE}
 PAGES = [pytest.param(code, page, id=code) for code, page in KNOWN.items()]
-PYTHON = [
-    pytest.param(page, id=code) for code, page in KNOWN.items() if page.file.endswith(".py")
-]
+PYTHON = [pytest.param(page, id=code) for code, page in KNOWN.items() if page.file.endswith(".py")]
 
 
 def run(folder: Path, page: ByHand, text: str) -> Migration:

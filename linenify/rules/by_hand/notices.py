@@ -468,6 +468,38 @@ class Net(nn.Module):
         check="Net(4).init_with_output(key, x)[0].shape == (2, 4)",
         by_accident=True,
     ),
+    "LN821": ByHand(
+        why="""\
+A definition changes together with its callers.  linenify failed on a file that this one works
+with (LN000), so this one waits, and the project still runs as a whole.  By hand, migrate them
+together.""",
+        before="""\
+from flax import nn
+
+from library import Head
+
+
+class Net(nn.Module):
+
+  def apply(self, x, width):
+    return Head(nn.Dense(x, width))
+""",
+        after="""\
+from flax import linen as nn
+
+from library import Head
+
+
+class Net(nn.Module):
+
+  width: int
+
+  @nn.compact
+  def __call__(self, x):
+    return Head()(nn.Dense(self.width)(x))
+""",
+        by_accident=True,
+    ),
     "LN825": ByHand(
         why="""\
 A file that is no Python 3, or not in the encoding that it names, cannot be understood, nor can
