@@ -10,6 +10,7 @@ from linenify.facts import (
     caches,
     catalogue,
     firstruns,
+    jaxarguments,
     jaxcalls,
     keyhelpers,
     localmodels,
@@ -174,7 +175,10 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path):
-                _emit_external(plan, source, call, callee, path)
+                _emit_external(plan, source, call, path)
+                return
+            case Partial(function=External()):
+                jaxarguments.emit(plan, source, call)
                 return
             case Partial() if kind := firstruns.transform_of(atom):
                 transforms.emit_bound(plan, call, kind)
@@ -182,7 +186,7 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     _emit_unknown(plan, source, call, callee)
 
 
-def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function outside the project."""
     if path.endswith(".DynamicScale"):
         return  # the same class elsewhere: `names` spells it
@@ -195,7 +199,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif path == "functools.partial":
         _check_bound_module(plan, call)
         emit_functools(plan, source, call)
-        jaxcalls.emit_moved(plan, source, call, callee)
+        jaxarguments.emit(plan, source, call)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
         raise Unclear("LN391", "a name of flax.nn is looked up at run time")
     elif path == "builtins.type" and _makes_class(plan, call):
@@ -203,7 +207,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif jaxcalls.is_gone(path) and spelt(plan, call.func) == path:
         jaxcalls.emit(plan, source, call, path)
     else:
-        _emit_kept(plan, source, call, callee, path)
+        _emit_kept(plan, source, call, path)
 
 
 def _check_bound_module(plan: Plan, call: ast.Call) -> None:
@@ -214,12 +218,12 @@ def _check_bound_module(plan: Plan, call: ast.Call) -> None:
         raise Unclear("LN394", f"`{text(call.args[0])}` is bound to a module class")
 
 
-def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function that is still there, and may ask for something else today."""
     said = changed_behaviour(path)
     if said is not None:
         plan.notice(source, call, "LN808", said)
-    jaxcalls.emit_moved(plan, source, call, callee)
+    jaxarguments.emit(plan, source, call)
     reductions.emit(plan, source, call, path)
     narrow.check_cast(plan, source, call, path)
     if _may_be_module(plan, call, path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.facts.refusals import NOTICES, REFUSALS
+from linenify.facts.refusals import ERRORS, NOTICES, OPEN, REFUSALS
 from linenify.rules import (
     apply_gradient,
     apply_method,
@@ -24,6 +24,7 @@ from linenify.rules import (
     gone_jax_name,
     hyperparameter_read,
     initialize_carry,
+    initializer_dtype,
     instance_call,
     is_stateful,
     is_stochastic,
@@ -59,6 +60,7 @@ from linenify.rules import (
     two_argument_initializer,
 )
 from linenify.rules.base import Rule
+from linenify.rules.by_hand import BY_HAND
 
 RULES: tuple[Rule, ...] = (
     legacy_import.RULE,
@@ -75,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     module_function.RULE,
     super_apply.RULE,
     two_argument_initializer.RULE,
+    initializer_dtype.RULE,
     self_attribute.RULE,
     module_call.RULE,
     module_partial.RULE,
@@ -117,10 +120,17 @@ RULES: tuple[Rule, ...] = (
 
 def _entries() -> dict[str, Rule]:
     entries = {rule.code: rule for rule in RULES}
-    for kind, table in (("refusal", REFUSALS), ("notice", NOTICES)):
+    for kind, table in (
+        ("refusal", REFUSALS | OPEN),
+        ("notice", NOTICES),
+        ("error", ERRORS),
+    ):
         for code, entry in table.items():
-            doc = getattr(entry, "doc", "") or entry.summary
-            entries[code] = Rule(code, entry.name, doc, kind=kind, remedy=entry.remedy)
+            shown = BY_HAND.get(code)  # a test sees to it that each has one
+            doc = f"{entry.summary}\n\n{shown.why}" if shown else entry.summary
+            entries[code] = Rule(
+                code, entry.name, doc, kind=kind, remedy=entry.remedy, by_hand=shown
+            )
     return dict(sorted(entries.items()))
 
 
