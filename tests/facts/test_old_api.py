@@ -186,3 +186,11 @@ def test_the_script_and_the_data_have_one_shape(tool):
 )
 def test_what_a_name_is_called_today(path, target):
     assert oldapi.today(path) == target
+
+
+def test_the_table_of_the_documentation_is_that_of_the_data():
+    page = (ROOT / "docs/old-names.md").read_text()
+    for package, counted in DATA["names"].items():
+        flagged = counted["gone"] - counted["rewritten"]
+        row = [counted["names"], counted["gone"], counted["rewritten"], flagged]
+        assert f"| {package} | {' | '.join(map(str, row))} |" in page

@@ -23,8 +23,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from comparing import Installed, gone, gone_modules, merged, parameters
+from comparing import Installed, Old, gone, gone_modules, merged, parameters, replacement
 from reading import Release
+from renamed import MOVED
+
+from linenify.facts import catalogue, optimnames
+from linenify.facts.jaxforms import FORMS
+from linenify.facts.jaxnames import CONSTANTS, SWITCHES
+from linenify.facts.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
 
 DATA = Path(__file__).resolve().parents[2] / "linenify" / "facts" / "old_api.json"
 RELEASES: Mapping[str, tuple[str, ...]] = {
@@ -103,15 +109,51 @@ def document(releases: Mapping[str, Mapping[str, Release]]) -> dict[str, Any]:
     }
     for package, each in releases.items():
         old = merged(each)
+        result["names"][package] = counted(old, installed)
         for path in [path for path in old.names if path.startswith(_ELSEWHERE)]:
             del old.names[path]
             old.signatures.pop(path, None)
             old.modules.discard(path)
-        result["names"][package] = len(old.names)
         result["gone"].update(gone(old, installed))
         result["modules"].update(gone_modules(old, installed))
         result["parameters"].update(parameters(old, installed))
     return result
+
+
+def counted(old: Old, installed: Installed) -> dict[str, int]:
+    """How many public names there were, are gone, and are rewritten; others are flagged.
+
+    What a module had only imported from elsewhere does not count.
+    """
+    counts = {"names": 0, "gone": 0, "rewritten": 0}
+    for path in old.names:
+        if path in old.outside or any(part.startswith("_") for part in path.split(".")):
+            continue
+        counts["names"] += 1
+        legacy = path.startswith(_ELSEWHERE)
+        if not legacy and installed.has(path):
+            continue
+        counts["gone"] += 1
+        counts["rewritten"] += _is_rewritten(path, old, installed, legacy=legacy)
+    return counts
+
+
+def _is_rewritten(path: str, old: Old, installed: Installed, *, legacy: bool) -> bool:
+    if not legacy:
+        written = path in FORMS or path in CONSTANTS or path in SWITCHES or path in MOVED
+        return written or bool(replacement(path, old, installed))
+    if not path.startswith("flax.nn."):
+        name = path.rpartition(".")[2]
+        return (
+            name in OPTIMIZERS
+            or name in WRAPPERS | TRAVERSALS
+            or path in optimnames.MODULES
+            or path in optimnames.TARGETS
+        )
+    entry = catalogue.resolve(path.removeprefix("flax.nn."))
+    if entry is None:
+        return path.removeprefix("flax.nn.") in catalogue.SUBMODULES
+    return isinstance(entry, catalogue.Layer) or entry.kind != "gone"
 
 
 def text(document: Mapping[str, Any]) -> str:

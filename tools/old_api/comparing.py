@@ -122,7 +122,7 @@ def gone(old: Old, installed: Installed) -> dict[str, dict[str, str]]:
         if installed.has(path) or path in old.modules:
             continue
         module, _, name = path.rpartition(".")
-        other = _replacement(path, old, installed)
+        other = replacement(path, old, installed)
         if installed.has(module) or other:  # of a module that is gone, all is gone
             table[module][name] = other
     return {module: dict(names) for module, names in table.items()}
@@ -134,7 +134,7 @@ def gone_modules(old: Old, installed: Installed) -> dict[str, str]:
     return {module: MOVED.get(module, "") for module in gone}
 
 
-def _replacement(path: str, old: Old, installed: Installed) -> str:
+def replacement(path: str, old: Old, installed: Installed) -> str:
     """Another name of the same thing that is there today; nothing where none is sure."""
     for known in (path, *sorted(old.names[path])):
         if known in RENAMED:

@@ -70,6 +70,8 @@ RENAMED: Mapping[str, str] = {
     "jax.interpreters.xla._DeviceArray": "jax.Array",
     "jax.nn.normalize": "jax.nn.standardize",
     "jax.random.KeyArray": "jax.Array",
+    "jax.random.PRNGKeyArray": "",  # no raw key was one
+    "jax.random._PRNGKeyArray": "",
     "jax.numpy.DeviceArray": "jax.Array",
     "jax.ops.index": "jax.numpy.s_",
     "jax.profiler.StepTraceContext": "jax.profiler.StepTraceAnnotation",
