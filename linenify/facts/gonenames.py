@@ -312,8 +312,10 @@ class GoneNames:
         return False
 
     def _update(self, node: ast.Call) -> bool:
-        match node.args:
-            case [ast.Constant(value=str(option)), ast.Constant(value=value)]:
+        given = dict(zip(("name", "val"), node.args, strict=False))
+        given |= {k.arg: k.value for k in node.keywords if k.arg is not None}
+        match given.get("name"), given.get("val"):
+            case ast.Constant(value=str(option)), ast.Constant(value=value):
                 wanted = jaxnames.DEFAULTS.get(option)
                 if wanted is not None and value is wanted:
                     return self._drop(node, self._plan.parents[node])
@@ -338,24 +340,25 @@ class GoneNames:
 
     def _looked_up(self, node: ast.Call, scope: Scope) -> bool:
         """`getattr(jax, 'tree_multimap')`."""
+        paths = self._values(node)
         owner = self._path(node.args[0], scope)
-        if owner is None:
-            return False
-        names = [*_literals(self._plan.flow.values.get(node.args[1], _NOTHING))]
-        gone = [name for name in names if jaxnames.concerns(f"{owner}.{name}")]
-        if not gone or is_asked_for(self._plan, node, gone[0]):
+        if owner is not None:
+            names = _literals(self._plan.flow.values.get(node.args[1], _NOTHING))
+            paths |= {f"{owner}.{name}" for name in names}
+        gone = sorted(path for path in paths if jaxnames.concerns(path))
+        if not gone or is_asked_for(self._plan, node, gone[0].rpartition(".")[2]):
             return False
         if guarding(self._plan, node, reads=True) is not None:
             return False
-        target = jaxnames.replacement(f"{owner}.{gone[0]}")
-        plain = isinstance(node.args[1], ast.Constant)
+        target = jaxnames.replacement(gone[0])
+        plain = isinstance(node.args[1], ast.Constant) and owner is not None
         if plain and target is not None and "." in target and not node.keywords:
             if self._plan.site_at(self._source, node) is None:
                 self._plan.at(self._source, node, Reshaped("{spell:%s}" % target, "LN103"))
             return True
-        library = jaxnames.library(owner)
-        which = " and ".join(f"`{name}`" for name in sorted(gone))
-        why = f"{which} of `{owner}` {'is' if len(gone) == 1 else 'are'} no longer in {library}"
+        which = " and ".join(f"`{path}`" for path in gone)
+        library = jaxnames.library(gone[0])
+        why = f"{which} {'is' if len(gone) == 1 else 'are'} no longer in {library}"
         self._plan.lost.add(node)
         self._plan.refuse(self._source, node, LOOKED_UP, why)
         return True

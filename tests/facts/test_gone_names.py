@@ -191,6 +191,11 @@ FLAGGED = {
         "import jax\n\nNAME = 'tree_multimap'\nf = getattr(jax, NAME)\n",
         "LN193",
     ),
+    "a lookup of a lookup": (
+        "import jax\n\nf = getattr(getattr(jax, 'experimental'), 'stax')\n",
+        "LN193",
+    ),
+    "an attribute of an object": ("import jax\n\nX = jax.config.omnistaging_enabled\n", "LN192"),
     "a lookup in a loop": (
         "import jax\n\nfs = [getattr(jax, n) for n in ('jit', 'tree_map')]\n",
         "LN193",
@@ -267,6 +272,10 @@ SWITCHES = {
     ),
     "an update": (
         "from jax import config\n\nconfig.update('jax_omnistaging', True)\nX = 1\n",
+        "X = 1\n",
+    ),
+    "an update by keywords": (
+        "import jax\n\njax.config.update(name='jax_omnistaging', val=True)\nX = 1\n",
         "X = 1\n",
     ),
     "one of several statements of a line": (

@@ -253,11 +253,19 @@ def signature(node: ast.AST | None) -> Signature | None:
 
 
 def _members(node: ast.ClassDef) -> list[str]:
-    return [
+    """Methods, and what the constructor sets."""
+    found = [
         each.name
         for each in node.body
         if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")
     ]
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+            for part in ast.walk(each):
+                match part:
+                    case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                        found += [name] if not name.startswith("_") else []
+    return found
 
 
 def _stored(target: ast.expr) -> Iterator[str]:
