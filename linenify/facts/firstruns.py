@@ -45,12 +45,17 @@ def first_runs(plan: Plan) -> FirstRuns:
 
 
 class FirstRuns:
-    """The runs of module classes in a project, by what they run and by where they are."""
+    """The runs of module classes in a project, by what they run and by where they are.
+
+    Attributes:
+        calls: the calls of each function that JAX does not trace.
+        runs: the calls of what each `.shared` or `.partial` makes.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._calls: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
-        self._runs: dict[ast.Call, list[ast.Call]] = defaultdict(list)
+        self.calls: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
+        self.runs: dict[ast.Call, list[ast.Call]] = defaultdict(list)
         self._mentions: dict[FunctionNode, list[ast.expr]] = defaultdict(list)
         self._given: set[FunctionNode] = set()  # to a transform
         self._handed: set[FunctionNode] = set()  # to one that traces
@@ -62,9 +67,9 @@ class FirstRuns:
             for atom in callee:
                 match atom:
                     case Function(node=node) | Bound(node=node) if not self._is_traced(node):
-                        self._calls[node].append(call)
+                        self.calls[node].append(call)
                     case Module(origin=ast.Call() as origin):
-                        self._runs[origin].append(call)
+                        self.runs[origin].append(call)
                     case External() | Partial() if path := transform_of(atom):
                         arguments = [*call.args, *(k.value for k in call.keywords)]
                         values = [flow.values.get(a, frozenset()) for a in arguments]
@@ -142,7 +147,7 @@ class FirstRuns:
             return False
         return any(
             self._is_before(run, transform, _DEPTH)
-            for run in self._runs[origin]
+            for run in self.runs[origin]
             if any(
                 m.origin is origin and m.method == module.method
                 for m in modules(self._plan.flow.values.get(run.func, frozenset()))
@@ -169,9 +174,9 @@ class FirstRuns:
                 _place(node) < _place(anchor) and self._is_certain(node, anchor, code.node)
                 for anchor in anchors
             )
-        if any(self._is_before(c, place, depth - 1) for c in self._calls[code.node]):
+        if any(self._is_before(c, place, depth - 1) for c in self.calls[code.node]):
             return True
-        callers = self._calls[around[-1]] if around else []
+        callers = self.calls[around[-1]] if around else []
         return bool(callers) and all(self._is_before(node, c, depth - 1) for c in callers)
 
     def _around(self, node: ast.AST) -> Iterator[FunctionNode]:
