@@ -45,6 +45,12 @@ REFUSALS = _table(
         "call it with what it takes today",
     ),
     (
+        "LN198",
+        "gone-at-import",
+        "A name that exists no longer is read where the file is imported.",
+        "rewrite the code that uses it against the current API, and drop the stand-in",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
@@ -225,6 +231,12 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN699",
+        "run-as-value",
+        "A method that initialises or runs a module class travels as a value.",
+        "hand on `lambda params, x: module.apply({'params': params}, x)`, or call it in place",
+    ),
+    (
         "LN790",
         "name-not-kept",
         "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",
@@ -310,5 +322,47 @@ NOTICES = _table(
         "leaf-of-another-shape",
         "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",
         "convert old checkpoints with `linenify remap`, which reshapes it",
+    ),
+    (
+        "LN821",
+        "waits-for-another-file",
+        "The file works with one that linenify could not migrate, and was left as it was.",
+        "report the other file; both are migrated together",
+    ),
+    (
+        "LN823",
+        "name-in-text",
+        "A string or docstring names something of legacy Flax.",
+        "change it by hand where it matters",
+    ),
+    (
+        "LN824",
+        "no-python",
+        "A notebook or configuration names something that is migrated.",
+        "linenify changes Python only; change it by hand",
+    ),
+)
+
+OPEN = _table(
+    (
+        "LN826",
+        "open-mark",
+        "A mark `TODO(linenify)` without a code still stands in a file.",
+        "migrate the code below it, then delete the mark",
+    ),
+)
+
+ERRORS = _table(
+    (
+        "LN000",
+        "file-withheld",
+        "linenify failed on a file, or broke a promise about it: the file stays as it was.",
+        "please report the file; migrate it by hand, or leave it out with `exclude`",
+    ),
+    (
+        "LN825",
+        "file-unreadable",
+        "A file cannot be read as Python: the file stays as it was.",
+        "make it valid Python 3 in UTF-8, or leave it out with `exclude`",
     ),
 )
