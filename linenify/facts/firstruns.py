@@ -57,8 +57,7 @@ class FirstRuns:
         self.calls: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
         self.runs: dict[ast.Call, list[ast.Call]] = defaultdict(list)
         self._mentions: dict[FunctionNode, list[ast.expr]] = defaultdict(list)
-        self._given: set[FunctionNode] = set()  # to a transform
-        self._handed: set[FunctionNode] = set()  # to one that traces
+        self._handed: set[FunctionNode] = set()  # to a transform that traces
         self._reached: dict[FunctionNode, frozenset[FunctionNode]] = {}
         flow = plan.flow
         for call in flow.where:
@@ -70,13 +69,10 @@ class FirstRuns:
                         self.calls[node].append(call)
                     case Module(origin=ast.Call() as origin):
                         self.runs[origin].append(call)
-                    case External() | Partial() if path := transform_of(atom):
+                    case External() | Partial() if transform_of(atom) in TRACING:
                         arguments = [*call.args, *(k.value for k in call.keywords)]
                         values = [flow.values.get(a, frozenset()) for a in arguments]
-                        here = {f for value in values for a in value for f in _functions(a)}
-                        self._given |= here
-                        if path in TRACING:
-                            self._handed |= here
+                        self._handed |= {f for v in values for a in v for f in _functions(a)}
         for name, value in flow.values.items():
             if isinstance(name, ast.Name):
                 for atom in value:
@@ -117,11 +113,8 @@ class FirstRuns:
                     yield call
 
     def is_transformed(self, node: ast.AST) -> bool:
-        """Whether a place lies in a function that is itself given to a transform."""
-        return any(
-            function in self._given or any(map(transparent, decorators(self._plan, function)))
-            for function in self._around(node)
-        )
+        """Whether a place lies in a function that is itself traced by a transform."""
+        return any(f in self._handed or self._is_traced(f) for f in self._around(node))
 
     # --- what is new there -------------------------------------------------------------------
 
