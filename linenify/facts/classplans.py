@@ -138,6 +138,7 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
             result.forwarded[method] = list(extra)
             result.own.update({n: as_forwarded(d) for n, d in extra.items()})
     taken = set(result.own)
+    result.given = set(taken)
     for name, decision in list(result.own.items()):
         wanted = ["decode", "decoding"] if decision.is_cache else [name]
         found = next((n for n in wanted if _is_free(plan, node, n, own=name)), None)

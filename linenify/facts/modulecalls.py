@@ -33,6 +33,7 @@ from linenify.facts.members import member_split, own_method, runnable, same_fiel
 from linenify.facts.parameters import Role
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered
+from linenify.facts.supercalls import reached
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -134,17 +135,28 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
     if name != "apply":
         selfcalls.emit_super(plan, source, call, name)
         return
-    found = plan.flow.hierarchy.find_after(owner, "apply")
-    if found is None:
+    if plan.flow.hierarchy.find_after(owner, "apply") is None:
         raise Unclear("LN295", "`super().apply` reaches a built-in layer")
-    base, function = found
+    sites = {_to_base(plan, call, owner, base) for base in reached(plan.flow, owner, "apply")}
+    if len(sites) != 1:
+        raise Unclear("LN295", "`super().apply` may reach bases with different arguments")
+    plan.at(source, call, Reordered(sites.pop(), "LN206", "__call__"))
+
+
+def _to_base(
+    plan: Plan, call: ast.Call, owner: ast.ClassDef, function: ast.FunctionDef
+) -> tuple[Argument, ...]:
+    """The arguments that are left of `super().apply(...)`, where it runs one method of a base."""
+    info = plan.flow.code[function].owner
+    assert info is not None
+    base = info.node
     class_plan = plan.classes.get(base)
     if class_plan is None or class_plan.refused is not None:
         raise Unclear("LN398", f"the base class `{base.name}` was not migrated")
-    module = Module(base)
     arguments: list[Argument] = []
-    filled = fill(plan, call, module)
+    filled = fill(plan, call, Module(base))
     code = plan.code(call)
+    handed_on = False
     for entry in filled:
         own_kwargs = (
             entry.splat == "**"
@@ -159,6 +171,7 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
             assert isinstance(code.node, ast.FunctionDef)
             if code.node in plan.classes[owner].open:
                 raise Unclear("LN295", "`super().apply` is called with an open-ended splat")
+            handed_on = True
             if keeps_kwargs(plan, code.node):
                 arguments.append(Given(entry.index))
             continue
@@ -170,8 +183,9 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
         elif not same_field(plan, entry):
             raise Unclear("LN295", f"`super().apply` gets `{entry.name}` different from the field")
     given = {f.name for f in filled}
-    own = plan.classes[owner]
-    for name_, decision in plan.decisions[function].items():
-        if decision.role is Role.FIELD and name_ not in given and name_ in own.own:
-            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name_}`")
-    plan.at(source, call, Reordered(tuple(arguments), "LN206", "__call__"))
+    below = [owner, *plan.flow.hierarchy.descendants(owner)]
+    taken = {n for each in below if each in plan.classes for n in plan.classes[each].given}
+    for name, decision in plan.decisions[function].items():
+        if decision.role is Role.FIELD and name not in given and name in taken and not handed_on:
+            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name}`")
+    return tuple(arguments)

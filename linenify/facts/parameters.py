@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
+from linenify.facts.annotations import is_dtype, spelling, type_of
 from linenify.facts.binding import Actual
 from linenify.facts.interpret import Interpreter
 from linenify.facts.kinds import (
@@ -24,6 +25,7 @@ from linenify.facts.kinds import (
     Static,
     Value,
 )
+from linenify.facts.supercalls import left_to_defaults
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
@@ -31,7 +33,6 @@ from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_nam
 
 _COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
-_MAPPINGS = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "FrozenDict"})
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "Callable", "Sequence", "Dtype", "dtype"})
 
 
@@ -70,6 +71,7 @@ class Decisions:
             function = flow.function_of(module)
             if function is not None:
                 self.actuals[function, actual.parameter].append(actual)
+        self._left = left_to_defaults(flow)
         self.of: dict[FunctionNode, dict[str, Decision]] = {}
         functions = [code.node for code in flow.code.values() if self._is_module_code(code.node)]
         undecided = {(function, name) for function in functions for name in self._names(function)}
@@ -198,11 +200,13 @@ class Decisions:
         evidence = self.flow.evidence.get((function, name), set())
         default = defaults_by_name(function.args).get(name)
         annotation = self._annotation(function, name)
-        spelt = _spelling(annotation)
+        spelt = spelling(annotation)
         if (function, name) in self.caches:
             return Role.FIELD, "a legacy handle is passed"
         if any(a.how == "super" and not self._hands_on(a, name) for a in actuals):
             return Role.INPUT, "a subclass passes another value"
+        if (function, name) in self._left:
+            return Role.INPUT, "a subclass leaves it to the default"
         if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
             return Role.FIELD, "a module is passed"
         as_array = ("array", "whole") in evidence and ("initializer", "whole") not in evidence
@@ -343,7 +347,7 @@ class Decisions:
         evidence = self.flow.evidence.get((function, name), set())
         if isinstance(default, ast.Dict) or _is_none(default):
             return "Any"
-        known = _type_of(default)
+        known = type_of(default)
         if known is not None:
             if known == "int" and "float" in hints:
                 return "float"
@@ -388,7 +392,7 @@ class Decisions:
             match atom:
                 case External(path=path):
                     tail = path.rpartition(".")[2]
-                    return not tail[:1].isupper() and not _is_dtype(path)
+                    return not tail[:1].isupper() and not is_dtype(path)
                 case Function() | Module() | Static(type="initializer"):
                     return True
         return False
@@ -469,61 +473,3 @@ def _constant(node: ast.expr | None) -> bool:
 
 def _is_none(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _spelling(annotation: ast.expr | None) -> set[str]:
-    if annotation is None:
-        return set()
-    if isinstance(annotation, ast.Constant):
-        try:
-            annotation = ast.parse(str(annotation.value), mode="eval").body
-        except SyntaxError:
-            return set()
-    words = _words(annotation)
-    if "Callable" in words:
-        return {"Callable"}
-    return words
-
-
-def _type_of(default: ast.expr | None) -> str | None:
-    match default:
-        case ast.Constant(value=bool()):
-            return "bool"
-        case ast.Constant(value=int()):
-            return "int"
-        case ast.Constant(value=float()):
-            return "float"
-        case ast.Constant(value=str()):
-            return "str"
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _type_of(operand)
-        case ast.Tuple(elts=elements) | ast.List(elts=elements) if elements:
-            kinds = {_type_of(e) for e in elements}
-            if kinds == {"int"}:
-                return "Sequence[int]"
-            return "Any"
-        case ast.Lambda():
-            return "Callable"
-        case ast.BinOp(left=left, op=op, right=right):
-            kinds = {_type_of(left), _type_of(right)}
-            if kinds == {"int"} and not isinstance(op, ast.Div):
-                return "int"
-            if kinds <= {"int", "float"}:
-                return "float"
-    return None
-
-
-def _words(annotation: ast.expr) -> set[str]:
-    """The names in an annotation that tell of the values: not the keys of a mapping."""
-    match annotation:
-        case ast.Subscript(value=owner, slice=ast.Tuple(elts=[_, inside])) if (
-            ast.unparse(owner).rpartition(".")[2] in _MAPPINGS
-        ):
-            return _words(inside)
-    return set(re.findall(r"\w+", ast.unparse(annotation)))
-
-
-def _is_dtype(path: str) -> bool:
-    from linenify.facts import arrays
-
-    return arrays.constant(path) == "dtype"
