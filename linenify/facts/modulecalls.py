@@ -24,6 +24,7 @@ from linenify.facts.kinds import (
 from linenify.facts.layers import (
     check_initializers,
     check_migrated,
+    is_absent,
     layer_of,
     layer_split,
     notices_of,
@@ -115,16 +116,14 @@ def split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleC
     if isinstance(module.definition, str) or plan.flow.function_of(module) is None:
         layer = layer_of(plan, module)
         filled = fill(plan, call, module)
-        special = {
-            f.name
-            for f in filled
-            if f.name is not None and slot_of(layer, f.name, module) is Slot.SPECIAL
-        }
+        specials = [f for f in filled if f.name and slot_of(layer, f.name, module) is Slot.SPECIAL]
+        special = {f.name for f in specials if f.name}
         if layer.name in attention.LAYERS and module.method == "apply":
             return attention.split(plan, source, call, module, layer, filled)
-        if special:
-            raise Unclear("LN491", f"`{min(special)}=` has no counterpart in Linen")
-        return layer_split(plan, call, module, layer, filled)
+        for entry in specials:
+            if not is_absent(plan, entry.node):
+                raise Unclear("LN491", f"`{entry.name}=` has no counterpart in Linen")
+        return layer_split(plan, call, module, layer, filled, frozenset(special))
     if module.receiver == "self":
         return own_method(plan, call, module)
     return member_split(plan, call, module)

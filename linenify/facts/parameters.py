@@ -145,11 +145,12 @@ class Decisions:
             differs = _defaults_differ(group, name)
             if len(group) < 2 or not (votes or differs):
                 continue
-            if differs and not any(v[1].startswith("a ") for v in votes):
-                votes = [(Role.INPUT, "methods give it different defaults")]
+            configured = [v for v in votes if v[1] == "configured"]
             handle = [v for v in votes if v[1].startswith("a ")]
+            if differs and not handle and not configured:
+                votes = [(Role.INPUT, "methods give it different defaults")]
             inputs = [v for v in votes if v[0] is Role.INPUT]
-            chosen = (handle or inputs or votes)[0]
+            chosen = (configured or handle or inputs or votes)[0]
             for function in group:
                 roles[function, name] = chosen
 
