@@ -9,6 +9,7 @@ from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.interpret import Interpreter
+from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
@@ -60,6 +61,7 @@ def collect(project: Project) -> Facts:
     flag_strangers(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    emit_values(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)
