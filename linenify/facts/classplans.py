@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import arrays, mentions
+from linenify.facts import arrays
 from linenify.facts.forwarding import as_forwarded, forwarded, to_super, uses
 from linenify.facts.kinds import External, Module, ModuleApi, Partial, Transformed, modules
 from linenify.facts.parameters import Decision, Role
@@ -273,9 +273,6 @@ def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
     fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
-    for name in sorted(fields):
-        if mentions.changes(plan, method, name) and not _is_variadic(method, name):
-            return f"LN290 `{method.name}` changes its caller's `{name}` in place"
     variadic = method.args.vararg.arg if method.args.vararg is not None else None
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
@@ -298,7 +295,3 @@ def _spreads(call: ast.Call, name: str) -> bool:
         isinstance(a, ast.Starred) and isinstance(a.value, ast.Name) and a.value.id == name
         for a in call.args
     )
-
-
-def _is_variadic(function: ast.FunctionDef, name: str) -> bool:
-    return function.args.kwarg is not None and function.args.kwarg.arg == name

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from linenify.facts.sites import (
+    AsTuple,
     AttributeSite,
     ClassVariable,
     DictKeys,
@@ -17,7 +18,13 @@ from linenify.facts.sites import (
     Wrapped,
 )
 from linenify.rules.base import Context, Rewrite, Spelling
-from linenify.syntax.build import code, expression, from_template, with_parentheses_of
+from linenify.syntax.build import (
+    code,
+    expression,
+    from_template,
+    tuple_of,
+    with_parentheses_of,
+)
 
 
 def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
@@ -38,7 +45,16 @@ def _beside(node: cst.Name | cst.Attribute, target: str, context: Context) -> Sp
     return None
 
 
-def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rewrite:
+def list_as_tuple(node: cst.List, site: AsTuple, context: Context) -> Rewrite:
+    """Writes a list as the tuple that a field holds.
+
+    [4, 3]  ->  (4, 3)
+    """
+    del site, context
+    return Rewrite(tuple_of(node))
+
+
+def wrap(node: cst.BaseExpression, site: Wrapped, context: Context) -> Rewrite:
     """Puts something around a name that is used as a value.
 
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
@@ -108,11 +124,12 @@ def read_field(node: cst.Name, site: FieldRead, context: Context) -> Rewrite:
 
     features  ->  self.features
     """
-    del context
     made: cst.BaseExpression = cst.Attribute(cst.Name(site.receiver), cst.Name(site.field))
-    if site.wrap is not None:
-        made = cst.Call(cst.Name(site.wrap), [cst.Arg(made)])
-    return Rewrite(with_parentheses_of(made, node))
+    if site.wrap is None:
+        return Rewrite(with_parentheses_of(made, node))
+    template, imports = context.spelt(site.wrap)
+    made = from_template(template, {"node": made})
+    return Rewrite(with_parentheses_of(made, node), imports)
 
 
 def read_fields_in_text(
