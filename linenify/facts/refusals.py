@@ -117,6 +117,12 @@ REFUSALS = _table(
         "migrate the call by hand, and please report it",
     ),
     (
+        "LN381",
+        "partial-asked-as-class",
+        "A partial is asked for something that only the class of legacy could give.",
+        "ask the class itself (`.func` of a partial), or make an instance",
+    ),
+    (
         "LN390",
         "unresolved-arguments",
         "The arguments of a module call cannot all be assigned to fields and inputs.",
