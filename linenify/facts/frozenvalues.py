@@ -15,6 +15,7 @@ from linenify.facts.forwarding import uses
 from linenify.facts.frozenkinds import (
     CONTAINERS,
     KEEPS,
+    LIBRARIES,
     MADE_BY,
     NUMBERS,
     UNKNOWN,
@@ -490,6 +491,8 @@ class Frozen:
                     found.add(Held("array"))
                 case Parameter():
                     continue
+                case External(path=path) if path.partition(".")[0] not in LIBRARIES:
+                    found.add(Held("unknown"))
                 case _:
                     found.add(Held("other"))
         return frozenset(found) or UNKNOWN
