@@ -69,7 +69,7 @@ PLACES = {
     "dict_merged": ("{'a': 1}, {'b': 1}", "n | {'c': 1}", "dict(self.n) | {'c': 1}"),
     "dict_spread": ("{'a': 1}, {'b': 1}", "{**n, 'c': 1}", "{**self.n, 'c': 1}"),
     "dict_compared": ("{'a': 1}, {'b': 1}", "n == {'a': 1}", "self.n == {'a': 1}"),
-    "dict_walked": ("{'a': 1}, {'b': 1}", "[k for k, _ in n.items()]", "[k for k, _ in self.n.items()]"),
+    "dict_walked": ("{'a': 1}, {'b': 1}", "[k for k in n.items()]", "[k for k in self.n.items()]"),
     "dict_counted": ("{'a': 1}, {'b': 1}", "len(n.items())", "len(dict(self.n).items())"),
     "dict_as_text": ("{'a': 1}, {'b': 1}", "json.dumps(n)", "json.dumps(dict(self.n))"),
     "deep_dict_as_text": (
