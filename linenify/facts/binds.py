@@ -12,6 +12,7 @@ from linenify.facts import (
 from linenify.facts.arguments import (
     Filled,
     Unclear,
+    as_given,
     splat_keys,
     text,
 )
@@ -19,9 +20,11 @@ from linenify.facts.catalogue import Slot
 from linenify.facts.kinds import (
     Bound,
     Class,
+    External,
     Function,
     Module,
     ModuleApi,
+    Partial,
     Value,
     modules,
 )
@@ -249,4 +252,8 @@ def emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
             arguments.append(Given(argument.index + 1, argument.keyword))
         else:
             arguments.append(argument)
+    value = plan.flow.values.get(call.args[0], frozenset())
+    others = any(isinstance(a, Function | Bound | Class | External | Partial) for a in value)
+    if others and tuple(arguments) != as_given(call):
+        raise Unclear("LN392", f"`{text(call.args[0])}` may be a module class or a plain function")
     plan.at(source, call, Reordered(tuple(arguments), "LN302"))

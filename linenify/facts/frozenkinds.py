@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ MADE_BY = {
     "builtins.bool": "number",
     "builtins.isinstance": "number",
 }
+# What they name is a function, a class or a number.
+LIBRARIES = frozenset({"builtins", "jax", "numpy", "flax", "optax", *sys.stdlib_module_names})
 KEEPS = frozenset({"copy.copy", "copy.deepcopy"})
 CONTAINERS = frozenset({"list", "tuple", "dict"})
 

@@ -15,6 +15,7 @@ from linenify.facts.forwarding import uses
 from linenify.facts.frozenkinds import (
     CONTAINERS,
     KEEPS,
+    LIBRARIES,
     MADE_BY,
     NUMBERS,
     UNKNOWN,
@@ -331,14 +332,19 @@ class Frozen:
         home = self.home(name)
         if home is None:
             return frozenset({Held("other")})
+        return self._bound(name) or self._kinds(name)
+
+    def _bound(self, name: ast.Name, *, grown: bool = True) -> Holding:
+        """What the bindings of a variable give it; `grown`: those by `+=`, too."""
         found: set[Held] = set()
         function = self.parameter(name)
         first, stores = self.reaching(name)
         if function is not None and first:
             found |= self._given(function, name.id, name)
         for store in stores:
-            found |= self.stored(store)
-        return frozenset(found) or self._kinds(name)
+            if grown or not isinstance(self._plan.parents.get(store), ast.AugAssign):
+                found |= self.stored(store)
+        return frozenset(found)
 
     def value_of(self, store: ast.Name) -> ast.expr | None:
         """The expression that a plain assignment binds a name to."""
@@ -358,25 +364,13 @@ class Frozen:
             return self.of(value)
         match self._plan.parents.get(store):
             case ast.AugAssign(op=op, value=added):
-                changed = self._joined(self._before(store), op, self.of(added))
+                changed = self._joined(self._bound(store, grown=False), op, self.of(added))
                 return frozenset(h for h in changed if h.type != "unknown")
             case (
                 ast.For(target=target, iter=every) | ast.comprehension(target=target, iter=every)
             ) if target is store:
                 return self.elements(store, self.of(every))
         return self._kinds(store)
-
-    def _before(self, store: ast.Name) -> Holding:
-        """What a variable holds before `+=`."""
-        found: set[Held] = set()
-        function = self.parameter(store)
-        first, stores = self.reaching(store)
-        if function is not None and first:
-            found |= self._given(function, store.id, store)
-        for other in stores:
-            if not isinstance(self._plan.parents.get(other), ast.AugAssign):
-                found |= self.stored(other)
-        return frozenset(found)
 
     # --- parameters --------------------------------------------------------------------
 
@@ -490,6 +484,8 @@ class Frozen:
                     found.add(Held("array"))
                 case Parameter():
                     continue
+                case External(path=path) if path.partition(".")[0] not in LIBRARIES:
+                    found.add(Held("unknown"))
                 case _:
                     found.add(Held("other"))
         return frozenset(found) or UNKNOWN

@@ -71,7 +71,8 @@ class Thawing:
             held = self.values.field(function, name.id)
             if any(h.type != type_ for h in held) or not self._is_local(function, name.id):
                 return False
-            if self._sharing(function, name.id) is None:
+            own = function.args.kwarg is not None and function.args.kwarg.arg == name.id
+            if not own and self._sharing(function, name.id) is None:
                 return False
             self.found.variables[function, name.id] = f"{self._maker(type_, held)}({{node}})"
         for store in stores:

@@ -64,7 +64,10 @@ def wrap(node: cst.BaseExpression, site: Wrapped, context: Context) -> Rewrite:
     if isinstance(node, cst.Attribute):
         holes["owner"] = node.value
     made = from_template(template, holes)
-    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
+    bare = isinstance(node, cst.BooleanOperation | cst.BinaryOperation | cst.IfExp)
+    if not (bare and isinstance(made, cst.Call) and "\n" not in code(node)):
+        made = with_parentheses_of(made, node)
+    return Rewrite(made, frozenset(site.imports) | imports)
 
 
 def change_attribute(
