@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import arrays
+from linenify.facts import arrays, mentions
 from linenify.facts.forwarding import as_forwarded, forwarded, to_super, uses
 from linenify.facts.kinds import External, Module, ModuleApi, Partial, Transformed, modules
 from linenify.facts.parameters import Decision, Role
@@ -118,14 +118,18 @@ def _function_plan(plan: Plan, function: ast.FunctionDef) -> ClassPlan:
 
 def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassPlan) -> None:
     inherited = set(result.order)
+    unread: set[str] = set()  # fields that only methods have which do not read them
     for method in result.methods:
         for name, decision in plan.decisions[method].items():
             if decision.role is not Role.FIELD:
                 continue
-            if name in result.own:
-                result.own[name] = _merge(result, result.own[name], decision)
-            else:
+            if name not in result.own or name in unread:
                 result.own[name] = decision
+            elif mentions.reads(plan, method, name):
+                result.own[name] = _merge(result, result.own[name], decision)
+            unread.discard(name)
+            if result.own[name] is decision and not mentions.reads(plan, method, name):
+                unread.add(name)
         extra = forwarded(plan, method, result)
         if extra is None:
             # Whatever else happens to it: the dict itself is a field.

@@ -142,7 +142,7 @@ class Decisions:
                     by_class[owner.node, name].append(function)
         for (_, name), group in by_class.items():
             votes = [roles[f, name] for f in group if (f, name) in roles]
-            differs = _defaults_differ(group, name)
+            differs = _defaults_differ([f for f in group if self._reads(f, name)], name)
             if len(group) < 2 or not (votes or differs):
                 continue
             configured = [v for v in votes if v[1] == "configured"]
@@ -267,14 +267,22 @@ class Decisions:
 
     def _is_rebound(self, parameter: Parameter) -> bool:
         """Whether a function gives its parameter another value on the way."""
-        home = self.flow.code[parameter.function].scope
-        return any(
-            isinstance(mention, ast.Name)
-            and mention.id == parameter.name
-            and not isinstance(mention.ctx, ast.Load)
-            and scope.lookup(mention.id) is home
+        mentions = self._mentions(parameter.function, parameter.name)
+        return any(not isinstance(mention.ctx, ast.Load) for mention in mentions)
+
+    def _reads(self, function: FunctionNode, name: str) -> bool:
+        """Whether a function does anything with a parameter but delete it."""
+        return any(isinstance(m.ctx, ast.Load) for m in self._mentions(function, name))
+
+    def _mentions(self, function: FunctionNode, name: str) -> list[ast.Name]:
+        home = self.flow.code[function].scope
+        return [
+            mention
             for mention, scope in self.flow.scopes[home.source.name].mentions
-        )
+            if isinstance(mention, ast.Name)
+            and mention.id == name
+            and scope.lookup(mention.id) is home
+        ]
 
     def _by_flow(
         self,
