@@ -17,8 +17,9 @@ from linenify.facts.sites import (
     TextSite,
     Wrapped,
 )
-from linenify.rules.base import Context, Rewrite, Spelling
+from linenify.rules.base import Context, Holes, Rewrite, Spelling
 from linenify.syntax.build import (
+    atomic,
     code,
     expression,
     from_template,
@@ -60,14 +61,20 @@ def wrap(node: cst.BaseExpression, site: Wrapped, context: Context) -> Rewrite:
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
     template, imports = context.spelt(site.template)
-    holes: dict[str, cst.BaseExpression] = {"node": node.with_changes(lpar=[], rpar=[])}
-    if isinstance(node, cst.Attribute):
-        holes["owner"] = node.value
-    made = from_template(template, holes)
+    made = from_template(template, _holes_of(node, context))
+    if not node.lpar and not context.alone:
+        made = atomic(made)
     bare = isinstance(node, cst.BooleanOperation | cst.BinaryOperation | cst.IfExp)
     if not (bare and isinstance(made, cst.Call) and "\n" not in code(node)):
         made = with_parentheses_of(made, node)
     return Rewrite(made, frozenset(site.imports) | imports)
+
+
+def _holes_of(node: cst.BaseExpression, context: Context) -> Holes:
+    holes = context.holes({"node": node.with_changes(lpar=[], rpar=[])})
+    if isinstance(node, cst.Attribute):
+        holes["owner"] = node.value
+    return holes
 
 
 def change_attribute(
