@@ -90,6 +90,15 @@ class _Judge(Thawing):
         if "builtins.isinstance" in paths and len(call.args) == 2:
             self._asked_for_type(call.args[0], call.args[1])
             return
+        if (
+            "builtins.issubclass" in paths
+            and len(call.args) == 2
+            and self._is_type_of(call.args[0])
+        ):
+            self._asked_for_type(self._typed(call.args[0]), call.args[1])
+            return
+        if "builtins.sum" in paths and len(call.args) == 2:
+            self._summed(*call.args)
         if isinstance(call.func, ast.Attribute):
             self._method(call, call.func)
         if paths & _TEXT:
@@ -105,6 +114,17 @@ class _Judge(Thawing):
                         self._needs(argument, type_, lambda h: h.changes)
                     elif any(h.changes and h.type == type_ for h in self._holding(argument)):
                         self._refuse(argument, type_, "is one pytree with others here")
+
+    def _summed(self, every: ast.expr, start: ast.expr) -> None:
+        """`sum(lists, [])`."""
+        parts = self.values.elements(every, self.values.of(every))
+        frozen = [h for h in parts if h.changes and h.type == "list"]
+        if not frozen or not any(h.type == "list" and not h.frozen for h in self.values.of(start)):
+            return
+        if len(frozen) == len(parts) and isinstance(start, ast.List):
+            self.found.others[start] = AsTuple(RULE)
+        else:
+            self._refuse(every, "list", "is summed")
 
     def _method(self, call: ast.Call, method: ast.Attribute) -> None:
         owner, name = method.value, method.attr
@@ -146,8 +166,7 @@ class _Judge(Thawing):
                 case ast.Eq() | ast.NotEq() | ast.Is() | ast.IsNot() | ast.In() | ast.NotIn() if (
                     self._is_type_of(left)
                 ):
-                    assert isinstance(left, ast.Call)
-                    self._asked_for_class(left.args[0], right)
+                    self._asked_for_class(self._typed(left), right)
                 case ast.Eq() | ast.NotEq():
                     self._equal(left, right, self.values.of(right))
                 case ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE():
@@ -161,7 +180,16 @@ class _Judge(Thawing):
         match node:
             case ast.Call(func=func, args=[_]):
                 return "builtins.type" in self._paths(func)
+            case ast.Attribute(attr="__class__"):
+                return True
         return False
+
+    def _typed(self, node: ast.expr) -> ast.expr:
+        """The value in `type(value)` and `value.__class__`."""
+        if isinstance(node, ast.Call):
+            return node.args[0]
+        assert isinstance(node, ast.Attribute)
+        return node.value
 
     def _among(self, left: ast.expr, right: ast.expr) -> None:
         """`left in right` compares with every element."""
@@ -289,11 +317,15 @@ class _Judge(Thawing):
         if not lists and not open_:
             return
         plain = any(h.type == "list" and not h.frozen for h in against)
+        own = any(h.type == "list" and not h.frozen for h in held)
+        plain = plain or (own and any(h.type == "list" for h in against))
         foreign = any(h.type in {"unknown", "array"} and not h.frozen for h in against)
         if not plain and not (lists and foreign):
             return
-        if any(h.type == "list" and h.changes for h in against) and plain:
-            self._refuse(side, "list", "meets a list that may be frozen, too")
+        if any(h.changes and h.type == "list" for h in against) and plain:
+            every = {h.type for h in held | against} - {"None", "str", "number", "other"}
+            if every != {"list"} or not self._make(side, "list"):
+                self._refuse(side, "list", "meets a list that may be frozen, too")
             return
         if any(h.type == "array" for h in held):
             if lists:

@@ -105,17 +105,13 @@ class Frozen:
         scope = self._scopes.get(name)
         return scope.lookup(name.id) if scope is not None else None
 
-    def stores(self, name: ast.Name) -> list[ast.Name]:
-        """Every place that binds the variable of a name."""
-        home = self.home(name)
-        return self._stores.get((home, name.id), []) if home is not None else []
-
     def reaching(self, name: ast.Name) -> tuple[bool, list[ast.Name]]:
         """The bindings of a variable that a mention may see, and whether its first value is one.
 
         A plain assignment in the body of the function ends what was before it.
         """
-        home, stores = self.home(name), self.stores(name)
+        home = self.home(name)
+        stores = self._stores.get((home, name.id), []) if home is not None else []
         scope = self._scopes.get(name)
         while scope is not None and scope is not home and scope.kind == "comprehension":
             scope = scope.parent
@@ -305,6 +301,8 @@ class Frozen:
             match atom:
                 case External(path=path) if path in MADE_BY:
                     found.add(Held(MADE_BY[path]))
+                case External(path="builtins.sum") if len(node.args) == 2:
+                    found |= self.elements(node, self.of(node.args[0]))
                 case External(path=path) if path in KEEPS and node.args:
                     found |= self.of(node.args[0])
                 case Function(node=function) | Bound(node=function):

@@ -49,7 +49,15 @@ PLACES = {
     "type_asked": ("[1], 2", "type(n) is list", "type(self.n) is tuple"),
     "type_of_a_dict_asked": ("{'a': 1}, 2", "type(n) == dict", "type(self.n) == core.FrozenDict"),
     "type_of_either_asked": ("[1], (2,)", "type(n) is list", "LN281"),
+    "class_asked": ("[1], 2", "n.__class__ is list", "self.n.__class__ is tuple"),
+    "subclass_asked": (
+        "[1], 2",
+        "issubclass(type(n), list)",
+        "issubclass(type(self.n), (list, tuple))",
+    ),
     # added, sliced, repeated
+    "both_added": ("[1], [2]", "n + (n or [1])", "list(self.n) + list(self.n or [1])"),
+    "lists_summed": ("[[1]], [[2]]", "sum(n, [])", "sum(self.n, ())"),
     "added": ("[1], [2]", "n + [1]", "list(self.n) + [1]"),
     "added_to_a_list": ("[1], [2]", "[1] + n", "[1] + list(self.n)"),
     "tuple_added": ("(1,), (2,)", "n + (1,)", "self.n + (1,)"),
