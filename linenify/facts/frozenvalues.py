@@ -91,8 +91,9 @@ class Frozen:
         decisions = self._plan.decisions.of
         if node in self._keyed:
             return True
-        for atom in self._plan.flow.values.get(node, frozenset()):
-            if isinstance(atom, Parameter) and not atom.mixed:
+        value = self._plan.flow.values.get(node, frozenset())
+        for atom in self._plan.flow.origins.of(value):
+            if not atom.mixed:
                 decision = decisions.get(atom.function, {}).get(atom.name)
                 if decision is not None and decision.role is Role.FIELD:
                     return True

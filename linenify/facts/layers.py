@@ -228,7 +228,7 @@ def is_absent(plan: Plan, node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return node.value is None
     value = plan.flow.values.get(node, frozenset())
-    for atom in value:
+    for atom in value | plan.flow.origins.of(value):
         match atom:
             case Static(type="None"):
                 continue
