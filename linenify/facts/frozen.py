@@ -21,8 +21,8 @@ _BOTH_CHANGE = frozenset({"pop", "clear"})
 _TEXT = frozenset({"builtins.str", "builtins.repr", "builtins.format"})
 _SAYS = frozenset({"print", "logging", "warnings", "absl", "log"})
 _DUMPS = frozenset({"json.dumps", "json.dump", "yaml.dump", "pprint.pformat"})
-_TREES = frozenset({"tree_map", "tree_multimap", "tree_flatten", "tree_structure", "tree_leaves"})
-_LOOPS = frozenset({"scan", "while_loop", "fori_loop", "cond", "switch", "map"})
+_TREES = frozenset({"tree_map", "tree_multimap", "map"})
+_LOOPS = frozenset({"scan", "while_loop", "fori_loop", "cond", "switch"})
 _ABSTRACT = {
     "typing.List": "list",
     "typing.Tuple": "tuple",
@@ -107,7 +107,7 @@ class _Judge(Thawing):
         if paths & _DUMPS:
             for argument in call.args[:1]:
                 self._needs(argument, "dict", lambda h: h.type == "dict", deep=True)
-        if any(_builds_trees(path) for path in paths):
+        if any(_joins_trees(path, len(call.args)) for path in paths):
             for argument in call.args:
                 for type_ in ("list", "dict"):
                     if self._surely(argument, type_):
@@ -396,8 +396,9 @@ class _Judge(Thawing):
                 self._refuse(owner, type_, "is changed in place")
 
 
-def _builds_trees(path: str) -> bool:
+def _joins_trees(path: str, count: int) -> bool:
+    """Whether a call holds pytrees against each other, which then have to be of one structure."""
     module, _, name = path.rpartition(".")
-    if module in {"jax", "jax.tree_util", "jax.tree"} and name in {*_TREES, "map", "leaves"}:
-        return True
+    if module in {"jax", "jax.tree_util", "jax.tree"}:
+        return name in _TREES and count > len(("function", "tree"))
     return module == "jax.lax" and name in _LOOPS

@@ -26,7 +26,15 @@ MADE_BY = {
 }
 # What they name is a function, a class or a number.
 LIBRARIES = frozenset({"builtins", "jax", "numpy", "flax", "optax", *sys.stdlib_module_names})
-KEEPS = frozenset({"copy.copy", "copy.deepcopy"})
+# The argument that is given back, as far as its type goes.
+KEEPS = {
+    "copy.copy": 0,
+    "copy.deepcopy": 0,
+    "jax.tree_map": 1,
+    "jax.tree_util.tree_map": 1,
+    "jax.tree_multimap": 1,
+    "jax.tree_util.tree_multimap": 1,
+}
 CONTAINERS = frozenset({"list", "tuple", "dict"})
 
 

@@ -267,16 +267,16 @@ class Frozen:
                     found.add(Held("list", first.frozen and second.frozen))
                 elif isinstance(op, ast.Add) and types == {"tuple"}:
                     found.add(Held("tuple", first.frozen or second.frozen))
-                elif isinstance(op, ast.Mult) and types & CONTAINERS:
+                elif isinstance(op, ast.Mult) and types & CONTAINERS and "number" in types:
                     held = first if first.type in CONTAINERS else second
                     found.add(Held(held.type, held.frozen))
                 elif isinstance(op, ast.BitOr) and types == {"dict"}:
                     found.add(Held("dict"))
                 elif isinstance(op, ast.Add | ast.Mod) and "str" in types:
                     found.add(Held("str"))
-                elif types == {"number"}:
-                    found.add(Held("number"))
-                elif types & {"unknown", "array"}:
+                elif types == {"number"} or "array" in types:
+                    found.add(Held("array" if "array" in types else "number"))
+                elif "unknown" in types:
                     found.add(Held("unknown", first.frozen or second.frozen))
         return frozenset(found)
 
@@ -304,8 +304,8 @@ class Frozen:
                     found.add(Held(MADE_BY[path]))
                 case External(path="builtins.sum") if len(node.args) == 2:
                     found |= self.elements(node, self.of(node.args[0]))
-                case External(path=path) if path in KEEPS and node.args:
-                    found |= self.of(node.args[0])
+                case External(path=path) if path in KEEPS and len(node.args) > KEEPS[path]:
+                    found |= self.of(node.args[KEEPS[path]])
                 case Function(node=function) | Bound(node=function):
                     found |= self._returned(function)
                 case Module() if (run := flow.function_of(atom)) is not None:
