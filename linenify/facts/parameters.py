@@ -24,11 +24,13 @@ from linenify.facts.kinds import (
     Static,
     Value,
 )
+from linenify.facts.origins import Slot
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
 # what its default says, what the body does with it, what it flows into.
 
+_CONFIGURED = "configured"
 _COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
 _MAPPINGS = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "FrozenDict"})
@@ -70,6 +72,12 @@ class Decisions:
             function = flow.function_of(module)
             if function is not None:
                 self.actuals[function, actual.parameter].append(actual)
+        self._given: dict[Slot, set[Slot]] = defaultdict(set)  # by what is handed on whole
+        for slot, passed in self.actuals.items():
+            for actual in passed:
+                for atom in flow.origins.of(actual.value):
+                    if not atom.mixed and not atom.part:
+                        self._given[atom.function, atom.name].add(slot)
         self.of: dict[FunctionNode, dict[str, Decision]] = {}
         functions = [code.node for code in flow.code.values() if self._is_module_code(code.node)]
         undecided = {(function, name) for function in functions for name in self._names(function)}
@@ -140,6 +148,10 @@ class Decisions:
                     by_class[owner.node, name].append(function)
         for (_, name), group in by_class.items():
             votes = [roles[f, name] for f in group if (f, name) in roles]
+            said = [vote for vote in votes if vote[1] == _CONFIGURED]
+            if said:
+                roles.update(((f, name), said[0]) for f in group)
+                continue
             differs = _defaults_differ(group, name)
             if len(group) < 2 or not (votes or differs):
                 continue
@@ -160,8 +172,11 @@ class Decisions:
         parameter = next((a for a in all_arguments(function.args) if a.arg == name), None)
         if parameter is None:
             return None
-        lines = self.flow.code[function].source.text.splitlines()
-        said = _COMMENT.search(lines[(parameter.end_lineno or parameter.lineno) - 1])
+        line = parameter.end_lineno or parameter.lineno
+        behind = (a for a in all_arguments(function.args) if a.lineno == line)
+        if any(a.col_offset > parameter.col_offset for a in behind):
+            return None  # the comment stands behind another one
+        said = _COMMENT.search(self.flow.code[function].source.text.splitlines()[line - 1])
         return said[1] if said else None
 
     def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
@@ -179,8 +194,8 @@ class Decisions:
             fresh = set()
             for key in keys:
                 for actual in self.actuals.get(key, []):
-                    for atom in actual.value:
-                        if isinstance(atom, Parameter) and not atom.mixed and not atom.part:
+                    for atom in self.flow.origins.of(actual.value):
+                        if not atom.mixed and not atom.part:
                             source = (atom.function, atom.name)
                             if source in found:
                                 fresh.add(key)
@@ -193,7 +208,7 @@ class Decisions:
     def _direct(self, function: FunctionNode, name: str) -> tuple[Role, str] | None:
         override = self._override(function, name)
         if override is not None:
-            return Role(override), "configured"
+            return Role(override), _CONFIGURED
         actuals = self.actuals.get((function, name), [])
         evidence = self.flow.evidence.get((function, name), set())
         default = defaults_by_name(function.args).get(name)
@@ -254,10 +269,9 @@ class Decisions:
         if node is not None and not (isinstance(node, ast.Name) and node.id == name):
             return False
         return any(
-            isinstance(a, Parameter)
-            and (a.name, a.mixed, a.part) == (name, False, "")
+            (a.name, a.mixed, a.part) == (name, False, "")
             and not (node is not None and self._is_rebound(a))
-            for a in actual.value
+            for a in self.flow.origins.of(actual.value)
         )
 
     def _is_rebound(self, parameter: Parameter) -> bool:
@@ -278,21 +292,11 @@ class Decisions:
     ) -> tuple[Role, str] | None:
         found: set[Role] = set()
         for actual in self.actuals.get(key, []):
-            for atom in actual.value:
-                if isinstance(atom, Parameter) and not atom.mixed:
-                    source = roles.get((atom.function, atom.name))
-                    if source is not None:
-                        found.add(source[0])
-        for other, role in roles.items():
-            for actual in self.actuals.get(other, []):
-                for atom in actual.value:
-                    if (
-                        isinstance(atom, Parameter)
-                        and (atom.function, atom.name) == key
-                        and not atom.mixed
-                        and not atom.part
-                    ):
-                        found.add(role[0])
+            for atom in self.flow.origins.of(actual.value):
+                source = roles.get((atom.function, atom.name))
+                if source is not None and not atom.mixed:
+                    found.add(source[0])
+        found |= {roles[other][0] for other in self._given.get(key, ()) if other in roles}
         if Role.INPUT in found:
             return Role.INPUT, "flows with an input"
         if Role.FIELD in found:
