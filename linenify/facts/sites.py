@@ -388,6 +388,7 @@ class FileFacts:
     expressions: dict[tuple[str, Span], Site] = field(default_factory=dict)
     definitions: dict[tuple[str, int, int], Site] = field(default_factory=dict)
     statements: dict[int, StatementSite] = field(default_factory=dict)
+    shared: dict[int, int] = field(default_factory=dict)  # column of the one meant on a line
     refusals: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     linen: str = "nn"  # how this file names flax.linen, after the rewrite
