@@ -77,6 +77,15 @@ def test_a_name_is_what_reaches_it() -> None:
     assert "jnp.max(jnp.array(kept))\n" in made
 
 
+def test_names_may_be_set_to_each_other() -> None:
+    made = migrated(
+        HEAD + "def f(n):\n  a, b = [1.], [2.]\n  for _ in range(n):\n    a = b\n    b = a\n"
+        "  c = d = [3.]\n  for _ in range(n):\n    c = d\n    d = c\n"
+        "  return jnp.sum(a), jnp.sum(c)\n"
+    )
+    assert "return jnp.sum(jnp.array(a)), jnp.sum(jnp.asarray(c))\n" in made
+
+
 # --- updates -----------------------------------------------------------------------------------
 
 
