@@ -192,7 +192,10 @@ def listness(plan: Plan, node: ast.expr, seen: frozenset[ast.expr] = frozenset()
     lists = [a for a in atoms if _is_list(plan, a)]
     if not lists:
         return ""
-    return "list" if len(lists) == len(atoms) else "maybe"
+    if len(lists) == len(atoms):
+        return "list"
+    # What several calls give at once, the analysis mixes sooner than the program does.
+    return "maybe" if isinstance(node, ast.Name) else ""
 
 
 def _is_list(plan: Plan, atom: object) -> bool:
