@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from facts.support import facts_of
 
 from tests.support import migrated, migration
 
@@ -178,3 +179,23 @@ def test_a_function_is_defined_once_for_all_its_values() -> None:
 def test_a_name_that_is_taken_is_said() -> None:
     text = "import jax\n\n\ndef index_add(x):\n  return x\n\n\nT = [jax.ops.index_add]\n"
     assert [d.code for d in migration(text).diagnostics] == ["LN195"]
+
+
+def test_another_file_takes_the_function_from_where_it_is_defined() -> None:
+    world = facts_of(
+        {
+            "pkg.tools": "from jax.ops import index_add\n\n\ndef f(x):\n  return x\n",
+            "pkg.use": "from pkg.tools import index_add\nfrom pkg import tools\n\n"
+            "TABLE = [index_add, tools.index_add]\n\n\ndef f(x):\n  return index_add(x, 0, 1.)\n",
+        }
+    )
+    assert world.refusals() == []
+    assert world.facts.files["pkg.tools"].support == ["index_add"]
+    assert world.facts.files["pkg.use"].expressions == {}
+
+
+def test_a_function_under_its_own_name_stays_where_it_is_named() -> None:
+    head = "from functools import partial\nfrom jax.ops import index_add\n\n\n"
+    made = migrated(f"{head}f = partial(index_add, idx=0)\n")
+    assert made.endswith("f = partial(index_add, idx=0)\n")
+    assert "def index_add(" in made
