@@ -183,11 +183,11 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path=path):
                 _emit_external(plan, source, call, path)
                 return
-            case Partial(function=External()):
-                jaxarguments.emit(plan, source, call)
-                return
             case Partial() if kind := firstruns.transform_of(atom):
                 transforms.emit_bound(plan, call, kind)
+                return
+            case Partial(function=External()):
+                jaxarguments.emit(plan, source, call)
                 return
     _emit_unknown(plan, source, call, callee)
 

@@ -176,21 +176,26 @@ def array_arguments(path: str) -> Wanted | None:
     return _wanted().get(path)
 
 
-def listness(plan: Plan, node: ast.expr) -> str:
+def listness(plan: Plan, node: ast.expr, seen: frozenset[ast.expr] = frozenset()) -> str:
     """Whether a value is a `list` or tuple, `maybe` is one, or (empty) is none that is known."""
     if isinstance(node, _DISPLAYS):
         return "list"
     if isinstance(node, ast.Name):
-        held = reaching(plan, node)
-        if held and all(isinstance(each.node, ast.expr) and not each.part for each in held):
-            said = {listness(plan, h.node) for h in held if h.node is not node}  # type: ignore[arg-type]
+        held = reaching(plan, node) or ()
+        nodes = [each.node for each in held if isinstance(each.node, ast.expr) and not each.part]
+        if nodes and len(nodes) == len(held):
+            others = [each for each in nodes if each not in seen and each is not node]
+            said = {listness(plan, each, seen | {node}) for each in others}
             return "list" if said == {"list"} else "maybe" if said - {""} else ""
     value = plan.flow.values.get(node, frozenset())
     atoms = [a for a in value if not isinstance(a, Parameter)]
     lists = [a for a in atoms if _is_list(plan, a)]
     if not lists:
         return ""
-    return "list" if len(lists) == len(atoms) else "maybe"
+    if len(lists) == len(atoms):
+        return "list"
+    # What several calls give at once, the analysis mixes sooner than the program does.
+    return "maybe" if isinstance(node, ast.Name) else ""
 
 
 def _is_list(plan: Plan, atom: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from facts.support import facts_of
 
 from tests.support import migrated, migration
 
@@ -75,6 +76,15 @@ def test_a_name_is_what_reaches_it() -> None:
     assert "a = jnp.mean(jnp.array(losses))\n" in made
     assert "b = jnp.mean(losses)\n" in made
     assert "jnp.max(jnp.array(kept))\n" in made
+
+
+def test_names_may_be_set_to_each_other() -> None:
+    made = migrated(
+        HEAD + "def f(n):\n  a, b = [1.], [2.]\n  for _ in range(n):\n    a = b\n    b = a\n"
+        "  c = d = [3.]\n  for _ in range(n):\n    c = d\n    d = c\n"
+        "  return jnp.sum(a), jnp.sum(c)\n"
+    )
+    assert "return jnp.sum(jnp.array(a)), jnp.sum(jnp.asarray(c))\n" in made
 
 
 # --- updates -----------------------------------------------------------------------------------
@@ -169,3 +179,23 @@ def test_a_function_is_defined_once_for_all_its_values() -> None:
 def test_a_name_that_is_taken_is_said() -> None:
     text = "import jax\n\n\ndef index_add(x):\n  return x\n\n\nT = [jax.ops.index_add]\n"
     assert [d.code for d in migration(text).diagnostics] == ["LN195"]
+
+
+def test_another_file_takes_the_function_from_where_it_is_defined() -> None:
+    world = facts_of(
+        {
+            "pkg.tools": "from jax.ops import index_add\n\n\ndef f(x):\n  return x\n",
+            "pkg.use": "from pkg.tools import index_add\nfrom pkg import tools\n\n"
+            "TABLE = [index_add, tools.index_add]\n\n\ndef f(x):\n  return index_add(x, 0, 1.)\n",
+        }
+    )
+    assert world.refusals() == []
+    assert world.facts.files["pkg.tools"].support == ["index_add"]
+    assert world.facts.files["pkg.use"].expressions == {}
+
+
+def test_a_function_under_its_own_name_stays_where_it_is_named() -> None:
+    head = "from functools import partial\nfrom jax.ops import index_add\n\n\n"
+    made = migrated(f"{head}f = partial(index_add, idx=0)\n")
+    assert made.endswith("f = partial(index_add, idx=0)\n")
+    assert "def index_add(" in made
