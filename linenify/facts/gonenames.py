@@ -20,7 +20,7 @@ from linenify.facts.sites import (
     StatementSite,
     Wrapped,
 )
-from linenify.facts.spelt import certain
+from linenify.facts.spelt import bindings, certain
 from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
@@ -213,11 +213,10 @@ class GoneNames:
 
     def _of_value(self, node: ast.Attribute, paths: set[str]) -> bool:
         """`xp.product`, where `xp` is a variable that holds a library, or one of two."""
-        gone = {each for each in paths if jaxnames.concerns(each)}
+        gone = {each for each in self._read_off(node.value, paths) if jaxnames.concerns(each)}
         if not gone:
-            return False
-        of_file = self._is_of_file(node)
-        if all(_follows(each) or (of_file and not jaxnames.is_lost(each)) for each in gone):
+            return self._is_of_file(node, paths)
+        if all(map(_follows, gone)):
             return True
         if self._plan.site_at(self._source, node) is not None or node in self._plan.dissolved:
             return True
@@ -232,12 +231,23 @@ class GoneNames:
                 return True
         if is_asked_for(self._plan, node, node.attr) or guarding(self._plan, node, reads=True):
             return True
-        return self._one_of(node, paths)
+        return self._one_of(node, self._read_off(node.value, paths))
 
-    def _is_of_file(self, node: ast.Attribute) -> bool:
-        """Whether another file of the project binds a name: its import is seen to there."""
-        owner = self._plan.flow.values.get(node.value, _NOTHING)
-        return bool(owner) and all(isinstance(a, File) for a in owner)
+    def _read_off(self, owner: ast.expr, paths: set[str]) -> set[str]:
+        """The names that are read off a library here, not off what holds them."""
+        value = self._plan.flow.values.get(owner, _NOTHING)
+        return {each for each in paths if External(each.rpartition(".")[0]) in value}
+
+    def _is_of_file(self, node: ast.Attribute, paths: set[str]) -> bool:
+        """`helpers.safe_map`: flagged where that file has it from an import that has to go."""
+        flow = self._plan.flow
+        match [*flow.values.get(node.value, _NOTHING)], [*paths]:
+            case [File(name=file)], [path] if jaxnames.is_lost(path):
+                bound = (flow.scopes[file].module, node.attr) in bindings(self._plan).stores
+                if not bound and not is_written_otherwise(path):
+                    self._flag(node, path)
+                    return True
+        return False
 
     def _one_of(self, node: ast.Attribute | ast.Name, paths: set[str]) -> bool:
         """A name that is gone from one of several modules that may stand here."""
@@ -340,7 +350,7 @@ class GoneNames:
 
     def _looked_up(self, node: ast.Call, scope: Scope) -> bool:
         """`getattr(jax, 'tree_multimap')`."""
-        paths = self._values(node)
+        paths = self._read_off(node.args[0], self._values(node))
         owner = self._path(node.args[0], scope)
         if owner is not None:
             names = _literals(self._plan.flow.values.get(node.args[1], _NOTHING))

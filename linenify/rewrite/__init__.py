@@ -51,7 +51,7 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
 def _with_support(
     module: cst.Module, source: Source, facts: FileFacts, engine: Engine
 ) -> cst.Module:
-    snippets = _used(module, missing(source.tree, facts.support))
+    snippets = _used(module, missing(source.tree, facts.support), facts.kept)
     if not snippets:
         return module
     context = Context(module, facts.linen, engine.bound, taken=engine.taken)
@@ -61,14 +61,14 @@ def _with_support(
     return with_definitions(module, [text for text, _ in spelt])
 
 
-def _used(module: cst.Module, snippets: list[Snippet]) -> list[Snippet]:
-    """The snippets that the rewritten code, or one that it uses, names.
+def _used(module: cst.Module, snippets: list[Snippet], taken: set[str]) -> list[Snippet]:
+    """The snippets that the rewritten code, one that it uses, or another file names.
 
     What asked for the others stays as it was.
     """
     if not snippets:
         return snippets
-    names = read_names(ast.parse(module.code))
+    names = read_names(ast.parse(module.code)) | taken
     used: list[Snippet] = []
     for snippet in reversed(snippets):  # those that others need come first
         if snippet.name in names:
