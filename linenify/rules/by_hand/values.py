@@ -170,7 +170,7 @@ class Net(nn.Module):
   def __call__(self, x):
     return nn.Dense(4, **OPTIONS)(x)
 """,
-        check="Net().init(key, x)['params']['kernel'].dtype == jnp.bfloat16",
+        check="Net().init(key, x)['params']['Dense_0']['kernel'].dtype == jnp.bfloat16",
     ),
     "LN381": ByHand(
         why="""\
