@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.rules.by_hand import arrays, calls, classes, notices, training, values
+from linenify.rules.by_hand import arrays, calls, classes, files, notices, training, values
 from linenify.rules.by_hand.page import ByHand
 
 BY_HAND: Mapping[str, ByHand] = {
@@ -13,5 +13,6 @@ BY_HAND: Mapping[str, ByHand] = {
     **calls.PAGES,
     **training.PAGES,
     **notices.PAGES,
+    **files.PAGES,
     **values.PAGES,
 }
