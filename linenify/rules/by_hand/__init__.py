@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.rules.by_hand import arrays, calls, classes, files, notices, training, values
+from linenify.rules.by_hand import arrays, calls, classes, files, notices, texts, training, values
 from linenify.rules.by_hand.page import ByHand
 
 BY_HAND: Mapping[str, ByHand] = {
@@ -15,4 +15,5 @@ BY_HAND: Mapping[str, ByHand] = {
     **notices.PAGES,
     **files.PAGES,
     **values.PAGES,
+    **texts.PAGES,
 }

@@ -1,95 +1,61 @@
-"""By hand: files that stay as they were, texts and marks that are left."""
+"""By hand: files that can be imported, and files that belong together."""
 
 from __future__ import annotations
 
 from linenify.rules.by_hand.page import ByHand
 
 PAGES = {
-    "LN823": ByHand(
+    "LN198": ByHand(
         why="""\
-A text may be anything: a heading, a key that old checkpoints have, or a name that the program
-looks up when it runs.  Nothing in it is rewritten.  Only the last kind breaks.""",
+What a file reads while it is imported has to exist, or nothing in the file can be used.  So
+a stand-in takes the place of the name, which can be named and does nothing.  Find what does
+the work today; the stand-in goes with the last place that names it.""",
         before="""\
-import importlib
+from flax import nn
+
+NEW = nn.Conv.new
 
 
-def layer(name='flax.nn.Dense'):
-  module, _, member = name.rpartition('.')
-  return getattr(importlib.import_module(module), member)
+class Net(nn.Module):
+
+  def apply(self, x):
+    return nn.Dense(x, 3)
 """,
         after="""\
-import importlib
-
-
-def layer(name='flax.linen.Dense'):
-  module, _, member = name.rpartition('.')
-  return getattr(importlib.import_module(module), member)
-""",
-        check="layer()(3).features == 3",
-    ),
-    "LN826": ByHand(
-        why="""\
-Somebody left a mark, or took the code out of one of linenify's.  It counts as long as it
-stands, so that no gate is green over it.""",
-        before="""\
-# TODO(linenify): look at this once more
-WIDTH = 3
-""",
-        after="""\
-WIDTH = 3
-""",
-    ),
-    "LN824": ByHand(
-        why="""\
-linenify rewrites Python files.  A configuration for gin may bind an argument that was one of
-the class in legacy, and in Linen is one of the call: gin does not find it any more.  Bind it
-where the call is made.  Notebooks are exported first, or their cells migrated by hand.""",
-        file="settings.gin",
-        before="""\
-Net.width = 3
-Net.train = False
-""",
-        after="""\
-Net.width = 3
-evaluate.train = False
-""",
-        beside={
-            "net.py": """\
-import gin
 from flax import linen as nn
 
 
-@gin.configurable
+def create(key, x, features):
+  conv = nn.Conv(features, kernel_size=(3,))
+  return conv, conv.init(key, x)['params']
+
+
 class Net(nn.Module):
 
-  width: int
-
   @nn.compact
-  def __call__(self, x, train=True):
-    return nn.Dropout(0.5)(nn.Dense(self.width)(x), deterministic=not train)
-
-
-@gin.configurable
-def evaluate(params, x, train):
-  return Net().apply({'params': params}, x, train=train)
-"""
-        },
+  def __call__(self, x):
+    return nn.Dense(3)(x)
+""",
+        check="create(key, jnp.ones((1, 4, 2)), 3)[1]['kernel'].shape == (3, 2, 3)",
     ),
-    "LN000": ByHand(
+    "LN699": ByHand(
         why="""\
-linenify checks its own output: it has to parse, to keep every comment, to leave no legacy name
-without a word, and to be stable under a second run.  Where a check fails, or a rule does, the
-file stays as it was, the program ends with 3, and all other files are dealt with.  This is
-our bug, whatever the file says.  Until it is mended, migrate the file by hand, or name it
-in `exclude` of `[tool.linenify]`.""",
+`Net.init` gave outputs and params, and the class it was taken from decided about the rest;
+Linen has such methods on instances, with variables in and out.  A function of two lines
+hands on what the callers expect.""",
         before="""\
 from flax import nn
 
 
 class Net(nn.Module):
 
-  def apply(self, x, width):
-    return nn.Dense(x, width)
+  def apply(self, x):
+    return nn.Dense(x, 3)
+
+
+def started(key, x, init=Net.init):
+  _, params = init(key, x)
+  return params
 """,
         after="""\
 from flax import linen as nn
@@ -97,60 +63,40 @@ from flax import linen as nn
 
 class Net(nn.Module):
 
-  width: int
-
   @nn.compact
   def __call__(self, x):
-    return nn.Dense(self.width)(x)
+    return nn.Dense(3)(x)
+
+
+def started(key, x, net=Net()):
+  return net.init(key, x)['params']
 """,
-        check="Net(4).init_with_output(key, x)[0].shape == (2, 4)",
-        by_accident=True,
+        check="started(key, x)['Dense_0']['kernel'].shape == (4, 3)",
     ),
     "LN821": ByHand(
         why="""\
-A definition changes together with its callers.  linenify failed on a file that this one works
-with (LN000), so this one waits, and the project still runs as a whole.  By hand, migrate them
-together.""",
+A file that is lost to a bug of linenify keeps its legacy code, and whatever works with it
+has to stay in the same world.  Report the file named in the notice.  Until then migrate it
+by hand, and run linenify again: it goes on from there.""",
         before="""\
 from flax import nn
-
-from library import Head
 
 
 class Net(nn.Module):
 
-  def apply(self, x, width):
-    return Head(nn.Dense(x, width))
+  def apply(self, x):
+    return nn.Dense(x, 3)
 """,
         after="""\
 from flax import linen as nn
 
-from library import Head
-
 
 class Net(nn.Module):
-
-  width: int
 
   @nn.compact
   def __call__(self, x):
-    return Head()(nn.Dense(self.width)(x))
+    return nn.Dense(3)(x)
 """,
         by_accident=True,
-    ),
-    "LN825": ByHand(
-        why="""\
-A file that is no Python 3, or not in the encoding that it names, cannot be understood, nor can
-what other files take from it.  All others are dealt with, and the exit code is 2.""",
-        before="""\
-from flax import nn
-
-print "layers:", nn.Dense
-""",
-        after="""\
-from flax import linen as nn
-
-print("layers:", nn.Dense)
-""",
     ),
 }

@@ -373,45 +373,4 @@ def train(params, grads):
 """,
         check="train({'w': x}, {'w': x}).step == 1",
     ),
-    "LN699": ByHand(
-        why="""\
-`Net.init` gave an output and params, `Net().init` gives variables; `Net.call` took params
-first, `apply` takes variables.  Where the method itself is handed on, hand on a function that
-does what its user expects.""",
-        before="""\
-from flax import nn
-
-from library import keep
-
-
-class Net(nn.Module):
-
-  def apply(self, x):
-    return nn.Dense(x, 4)
-
-
-keep(Net.init)
-""",
-        after="""\
-from flax import linen as nn
-
-from library import keep
-
-
-class Net(nn.Module):
-
-  @nn.compact
-  def __call__(self, x):
-    return nn.Dense(4)(x)
-
-
-def start(key, x):
-  output, variables = Net().init_with_output(key, x)
-  return output, variables['params']
-
-
-keep(start)
-""",
-        check="start(key, x)[0].shape == (2, 4)",
-    ),
 }
