@@ -138,6 +138,10 @@ def inside(world: World, stage: str) -> Iterator[None]:
 def _failure(world: World, stage: str, error: BaseException) -> Failure:
     first = " ".join((str(error).strip() or "no message").splitlines()[:3])
     message = f"{type(error).__name__}: {first[:600]}"
+    if isinstance(error, ModuleNotFoundError):
+        name = (error.name or "").partition(".")[0]
+        if name not in {"", "jax", "flax"} and not (world.files.folder / name).exists():
+            message += f"; install {name}, or let a stub stand for it: --stub {name}"
     return Failure(world.side.value, stage, message, tuple(_frames(error, world.files)))
 
 
