@@ -129,6 +129,18 @@ REFUSALS = _table(
         "ask the class itself (`.func` of a partial), or make an instance",
     ),
     (
+        "LN382",
+        "state-not-seen",
+        "A module that keeps no state asks whether there is one.",
+        "give it an argument that says so",
+    ),
+    (
+        "LN383",
+        "state-asked-too-late",
+        "A module asks for a state after BatchNorm, which makes one in runs that have none.",
+        "ask before, and keep the answer in a variable",
+    ),
+    (
         "LN390",
         "unresolved-arguments",
         "The arguments of a module call cannot all be assigned to fields and inputs.",
@@ -310,6 +322,18 @@ NOTICES = _table(
         "bias-on-inner-axis",
         "Legacy DenseGeneral adds the bias along the wrong axis when inner axes are contracted.",
         "nothing to do unless the program relied on the wrong axis",
+    ),
+    (
+        "LN817",
+        "initialised-without-state",
+        "`is_stateful` says yes in every initialisation of Linen; legacy said no without a state.",
+        "nothing to do where both branches make the same params",
+    ),
+    (
+        "LN818",
+        "statistics-of-a-second-run",
+        "Legacy updated running statistics when a shared module ran again while initialising.",
+        "nothing to do where the statistics are trained before they are used",
     ),
     (
         "LN810",
