@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from linenify.facts import optimizing
-from linenify.facts.arguments import as_given
+from linenify.facts import optimizing, statics
 from linenify.facts.caches import Caches
 from linenify.facts.callees import Callees
 from linenify.facts.callers import Callers
@@ -20,7 +19,6 @@ from linenify.facts.kinds import (
     Array,
     Container,
     External,
-    Function,
     Legacy,
     Model,
     Optimizer,
@@ -31,21 +29,13 @@ from linenify.facts.kinds import (
 from linenify.facts.models import Models
 from linenify.facts.renames import Renames
 from linenify.facts.sites import (
-    Added,
-    Argument,
     AttributeSite,
-    ModuleCall,
-    Reordered,
-    Reshaped,
-    Site,
-    Wrapped,
 )
 from linenify.facts.snippets import OBJECT
 from linenify.facts.support import require
 
 if TYPE_CHECKING:
     from linenify.facts.plan import Plan
-    from linenify.project.scopes import FunctionNode
     from linenify.project.source import Source
 
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
@@ -73,7 +63,7 @@ class Training:
         self.renames.decide(self._words)
         self.renames.emit()
         self._emit_attributes()
-        self._emit_static_arguments()
+        statics.emit(self)
         self._check_collections()
         self._check_unknown()
 
@@ -167,100 +157,6 @@ class Training:
             ):
                 why = f"`{ast.unparse(node)}` names a module by its legacy path"
                 self.plan.refuse(self.plan.source(node), node, "LN491", why)
-
-    def _emit_static_arguments(self) -> None:
-        """Params are traced: a static argument that held a Model is none any more."""
-        for call, scope in list(self.plan.flow.where.items()):
-            assert isinstance(call, ast.Call)
-            for index, keyword in enumerate(call.keywords, len(call.args)):
-                if keyword.arg not in {"static_argnums", "static_argnames"}:
-                    continue
-                self._freeze_static(call, keyword.value)
-                left = self._still_static(call, keyword.value)
-                if left is None:
-                    continue
-                rest: list[Argument] = []
-                for place, given in enumerate(as_given(call)):
-                    if place != index:
-                        rest.append(given)
-                    elif left:
-                        rest.append(Added(keyword.arg, repr(left[0] if len(left) == 1 else left)))
-                site: Site = Reordered(tuple(rest), "LN612")
-                if len(rest) == 1 and self._is_partial(call):
-                    site = Reshaped("{0}", "LN612")
-                self.plan.at(scope.source, call, site)
-
-    def _freeze_static(self, call: ast.Call, chosen: ast.expr) -> None:
-        """Static arguments must be hashable today: a dict becomes a `FrozenDict`."""
-        for function, place, name in self._static_parameters(call, chosen):
-            for caller in self.callers.of(function):
-                given = {k.arg: k.value for k in caller.keywords}
-                node = caller.args[place] if place < len(caller.args) else given.get(name)
-                value = self.plan.flow.values.get(node, frozenset()) if node is not None else ()
-                held = [a for a in value if isinstance(a, Container) and a.type == "dict"]
-                if not held or not isinstance(node, ast.Name | ast.Call | ast.Dict):
-                    continue
-                source = self.plan.source(caller)
-                if self.plan.site_at(source, node) is not None:
-                    continue
-                if isinstance(node, ast.Call):
-                    made = self.plan.flow.values.get(node.func, frozenset())
-                    if made == frozenset({External("builtins.dict")}):
-                        frozen = "flax.core.FrozenDict"
-                        site = ModuleCall(None, as_given(node), callee=frozen, rule="LN104")
-                        self.plan.at(source, node, site)
-                else:
-                    template = "{spell:flax.core.FrozenDict}({node})"
-                    self.plan.at(source, node, Wrapped(template, "LN104"))
-
-    def _static_parameters(
-        self, call: ast.Call, chosen: ast.expr
-    ) -> Iterator[tuple[FunctionNode, int, str]]:
-        """The functions that a call of `jit` is about, and their static parameters."""
-        try:
-            literal = ast.literal_eval(chosen)
-        except ValueError:
-            return
-        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
-        parent = self.plan.parents.get(call)
-        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
-        for argument in call.args[:1]:
-            value = self.plan.flow.values.get(argument, frozenset())
-            functions += [a.node for a in value if isinstance(a, Function)]
-        for function in functions:
-            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
-            for each in every:
-                if isinstance(each, int) and 0 <= each < len(names):
-                    yield function, each, names[each]
-                elif each in names:
-                    yield function, names.index(each), str(each)
-
-    def _is_partial(self, call: ast.Call) -> bool:
-        callee = self.plan.flow.values.get(call.func, frozenset())
-        return callee == frozenset({External("functools.partial")})
-
-    def _still_static(self, call: ast.Call, chosen: ast.expr) -> tuple[int | str, ...] | None:
-        """The static arguments that hold no Model; None where nothing changes."""
-        try:
-            literal = ast.literal_eval(chosen)
-        except ValueError:
-            return None
-        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
-        parent = self.plan.parents.get(call)
-        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
-        for argument in call.args[:1]:
-            value = self.plan.flow.values.get(argument, frozenset())
-            functions += [a.node for a in value if isinstance(a, Function)]
-        left = list(every)
-        for function in functions:
-            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
-            scope = self.plan.flow.code[function].scope
-            for each in every:
-                name = names[each] if isinstance(each, int) and each < len(names) else each
-                held = self.plan.flow.env.get((scope, str(name)), frozenset())
-                if any(isinstance(a, Model | Optimizer) for a in held) and each in left:
-                    left.remove(each)
-        return tuple(left) if len(left) < len(every) else None
 
     def _check_unknown(self) -> None:
         """Flags what only legacy objects answer to, on owners that the analysis has lost."""
