@@ -195,6 +195,12 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN695",
+        "state-out-of-sight",
+        "Code that is not seen is given a TrainState where it had an optimizer.",
+        "let it ask for `params` and `step` instead of `target` and `state`",
+    ),
+    (
         "LN790",
         "name-not-kept",
         "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",
@@ -244,6 +250,12 @@ NOTICES = _table(
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
         "pass the module along where you prefer params",
+    ),
+    (
+        "LN819",
+        "unknown-call-may-be-a-model",
+        "Models get out of sight, and a call of something unknown may be of one of them.",
+        "nothing to do if it is called with inputs only: a `BoundModel` is called as a Model was",
     ),
     (
         "LN806",

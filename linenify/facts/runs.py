@@ -32,7 +32,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    others = rivals(value)
+    others = training.models.called_rivals(value)
     if any(not isinstance(a, Function | Bound) for a in others):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
     every = models(value)

@@ -28,6 +28,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.models import Models
 from linenify.facts.renames import Renames
+from linenify.facts.seams import Seams, looks_inside
 from linenify.facts.sites import (
     AttributeSite,
 )
@@ -49,8 +50,9 @@ class Training:
         self.plan = plan
         self.renames = Renames(plan)
         self.callees = Callees(plan, self.renames)
-        self.models = Models(plan, self.callees)
         self.callers = Callers(plan)
+        self.seams = Seams(plan, self.callers)
+        self.models = Models(plan, self.callees, self.seams)
         self.contexts = Contexts(plan, self.callers)
         self.caches = Caches(plan)
         self.captures = Captures(plan)
@@ -66,6 +68,7 @@ class Training:
         statics.emit(self)
         self._check_collections()
         self._check_unknown()
+        self._check_seams()
 
     def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
         """The file gets the class that carries a module with its params."""
@@ -184,6 +187,19 @@ class Training:
             if (is_optimizer(held) or self.models.as_params(held)) and self._is_indexed(call):
                 why = f"`{ast.unparse(call)}` has other keys now"
                 self.plan.refuse(scope.source, call, "LN692", why)
+
+    def _check_seams(self) -> None:
+        """Marks where a legacy object gets out of sight, and where one may come back."""
+        plan = self.plan
+        for call in self.models.lost:
+            why = f"`{ast.unparse(call.func)}` may be a Model; it is not known here"
+            plan.notice(plan.source(call), call, "LN819", why)
+        for each in self.seams.escapes:
+            if each.call is None or not any(isinstance(a, Optimizer) for a in each.value):
+                continue
+            if looks_inside(plan.flow.values.get(each.call.func, frozenset())):
+                why = f"`{ast.unparse(each.call.func)}` is given a TrainState; it is not seen"
+                plan.refuse(plan.source(each.call), each.call, "LN695", why)
 
     def _created(self) -> Iterator[Optimizer]:
         """The optimizers of the project."""

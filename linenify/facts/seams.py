@@ -1,0 +1,266 @@
+"""Seams: where Models leave what is seen of a program, and where they may come back.
+
+A Model that becomes params is rewritten wherever it is used.  That holds only
+while every use of it is known.  What goes into code out of sight may be used
+there, or come back at a place whose value is not known: such Models stay
+objects, which answer as before wherever they turn up.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linenify.facts import arrays
+from linenify.facts.arguments import in_module_code
+from linenify.facts.callers import Callers, innermost, is_called_unseen
+from linenify.facts.externals import MODULE_API, transparent
+from linenify.facts.kinds import (
+    Api,
+    Atom,
+    Bound,
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Model,
+    Optimizer,
+    Parameter,
+    Partial,
+    Static,
+    Transformed,
+    Value,
+    known,
+    models,
+)
+from linenify.facts.libraries import ITERATIONS
+from linenify.facts.plan import Plan
+from linenify.project.scopes import FunctionNode, all_arguments
+
+_TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
+_BUILTINS = frozenset(
+    f"builtins.{name}"
+    for name in (
+        *("len", "print", "isinstance", "type", "list", "tuple", "dict", "set", "zip", "map"),
+        *("enumerate", "filter", "sorted", "reversed", "iter", "next", "repr", "str", "id"),
+        *("hash", "sum", "min", "max", "any", "all", "range", "bool", "float", "int", "super"),
+    )
+)
+# What they give is no Model, whatever they are given.
+_CONSUMERS = ("flax.", "jax.tree", "jax.", "numpy.", "optax.", "time.", "os.", "logging.")
+_HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
+_PLAIN_METHODS = frozenset(n for t in (str, bytes, list, dict, set, tuple) for n in dir(t))
+_RUNS = (Function, Bound, Partial, Transformed)
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """Something that goes out of sight, and why it may come back."""
+
+    value: Value
+    why: str
+    call: ast.Call | None = None  # that hands it over
+
+
+class Seams:
+    """The places of a project where values get out of sight, and where unknown ones are used."""
+
+    def __init__(self, plan: Plan, callers: Callers) -> None:
+        self._plan = plan
+        self._callers = callers
+        self.escapes = [*self._handed_over()]
+
+    # --- out of sight ------------------------------------------------------------------
+
+    def _handed_over(self) -> Iterator[Escape]:
+        """What goes into a function that is not known may come back to be called."""
+        for call in self._plan.flow.where:
+            assert isinstance(call, ast.Call)
+            callee = self._plan.flow.values.get(call.func, frozenset())
+            given: list[ast.expr] = [*call.args, *(k.value for k in call.keywords)]
+            if self._loses(call, callee):
+                given += [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            elif not self.is_stranger(call, callee):
+                continue
+            why = f"`{ast.unparse(call.func)}` may hand it back to be called"
+            for argument in given:
+                node = argument.value if isinstance(argument, ast.Starred) else argument
+                value = self._plan.flow.values.get(node, frozenset())
+                if value:
+                    yield Escape(self.carried(value), why, call)
+
+    def unclaimed(self) -> Iterator[Escape]:
+        """What functions return that nobody is seen to call."""
+        for function in self._plan.flow.code:
+            given = self._plan.flow.returns.get(function, frozenset())
+            if not given or isinstance(function, ast.Lambda):
+                continue
+            carried = self.carried(given)
+            if not models(carried) or self._callers.of(function):
+                continue
+            if not is_called_unseen(self._plan, function):
+                yield Escape(carried, f"`{function.name}` is called out of sight")
+
+    def carried(self, value: Value) -> Value:
+        """A value with all that code which gets hold of it can reach."""
+        flow = self._plan.flow
+        found: set[Atom] = set(value)
+        pending: list[Atom] = [*value]
+        while pending:
+            fresh: Value = frozenset()
+            atom = pending.pop()
+            match atom:
+                case Optimizer(created=created):
+                    fresh = flow.items.get((created, "target"), frozenset())
+                case Function() | Bound() | Partial() | Transformed():
+                    function = innermost(atom)
+                    if function is not None:
+                        fresh = flow.returns.get(function, frozenset())
+                case Container():
+                    fresh = flow.iterate(frozenset({atom}))
+                case Instance(node=node):
+                    fresh = self._of_object(node)
+            pending += fresh - found
+            found |= fresh
+        return frozenset(found)
+
+    def _of_object(self, node: ast.ClassDef) -> Value:
+        """What the attributes of an object hold."""
+        flow = self._plan.flow
+        lines = set(flow.hierarchy.mro(node))
+        held = [value for (owner, _), value in flow.attributes.items() if owner in lines]
+        return frozenset[Atom]().union(*held)
+
+    def _loses(self, call: ast.Call, callee: Value) -> bool:
+        """Whether the analysis cannot say what a call gives, and it is used."""
+        if self._plan.flow.values.get(call, frozenset()):
+            return False
+        if isinstance(self._plan.parents.get(call), ast.Expr):
+            return False
+        for atom in callee:
+            match atom:
+                case External(path=path) if not path.startswith(_CONSUMERS):
+                    return True
+                case Api(receiver=Container() | Instance()):
+                    return True
+        return False
+
+    def is_stranger(self, call: ast.Call, callee: Value) -> bool:
+        """Whether nobody knows what a callee does with a pytree."""
+        found = known(callee)
+        if not found or any(isinstance(a, Api) and a.name == "send" for a in found):
+            return True
+        lost = not self._plan.flow.values.get(call, frozenset())
+        if lost and any(isinstance(a, Api) and isinstance(a.receiver, Instance) for a in found):
+            return True  # a method of a base that is not seen
+        paths = [a.path for a in found if isinstance(a, External)]
+        if any(not keeps_trees(path) for path in paths):
+            return True
+        # Whatever else calls functions of the project may call them with the tree.
+        calls = [p for p in paths if transparent(p) is None and not p.startswith("builtins.")]
+        return any(p not in _HANDS_OVER for p in calls) and any(
+            isinstance(atom, _RUNS)
+            for argument in call.args
+            for value in [self._plan.flow.values.get(argument, frozenset())]
+            for atom in value | self._plan.flow.iterate(value)
+        )
+
+    # --- back again --------------------------------------------------------------------
+
+    def lost_calls(self) -> list[ast.Call]:
+        """Calls in training code of which nobody knows what is called."""
+        found = [c for c in self._plan.flow.where if isinstance(c, ast.Call) and self._is_lost(c)]
+        return sorted(found, key=lambda each: (each.lineno, each.col_offset))
+
+    def _is_lost(self, call: ast.Call) -> bool:
+        func = call.func
+        if known(self._plan.flow.values.get(func, frozenset())) or not call.args:
+            return False
+        if call not in self._plan.parents or in_module_code(self._plan, call):
+            return False
+        if isinstance(func, ast.Attribute):
+            if func.attr in MODULE_API or func.attr in arrays.ARRAY_ATTRIBUTES:
+                return False
+            plain = all(self._is_plain(argument) for argument in call.args)
+            return not (plain or func.attr in _PLAIN_METHODS or self._is_foreign(func.value))
+        if isinstance(func, ast.Call):
+            return not self._is_decorating(func)
+        return isinstance(func, ast.Name | ast.Subscript)
+
+    def _is_plain(self, argument: ast.expr) -> bool:
+        """Whether an argument is a plain value, which no module takes as its input."""
+        value = self._plan.flow.values.get(argument, frozenset())
+        return bool(value) and all(isinstance(atom, Static) for atom in value)
+
+    def _is_foreign(self, owner: ast.expr) -> bool:
+        """Whether an object is known to be one of another library."""
+        root = owner
+        while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        value = known(self._plan.flow.values.get(root, frozenset()))
+        return bool(value) and not any(isinstance(a, Instance) for a in value)
+
+    def _is_decorating(self, made: ast.Call) -> bool:
+        """`transform(...)(f)`: what is called makes functions."""
+        callee = self._plan.flow.values.get(made.func, frozenset())
+        return any(isinstance(a, External) for a in callee) and not any(
+            models(self.carried(self._plan.flow.values.get(a, frozenset()))) for a in made.args
+        )
+
+
+def keeps_trees(path: str) -> bool:
+    """Whether what a function does with pytrees is known to the analysis."""
+    root, _, _ = path.partition(".")
+    if path.rpartition(".")[2] in _TREE_MAKERS:
+        return False
+    return (
+        root in {"jax", "flax", "numpy", "optax", "time", "os", "math", "logging", "absl"}
+        or transparent(path) is not None
+        or path in _BUILTINS
+        or path in ITERATIONS
+        or path in {"functools.partial", "functools.wraps", "functools.reduce"}
+        or path in {"copy.copy", "copy.deepcopy", "dataclasses.replace"}
+    )
+
+
+def looks_inside(callee: Value) -> bool:
+    """Whether code out of sight may ask a legacy object for what only that has.
+
+    The standard library knows nothing of Flax: it stores and hands on.
+    """
+    found = known(callee)
+    return not found or any(
+        isinstance(a, Api)
+        or (
+            isinstance(a, External)
+            and not keeps_trees(a.path)
+            and a.path.partition(".")[0] not in {*sys.stdlib_module_names, "builtins"}
+        )
+        for a in found
+    )
+
+
+def taken(plan: Plan, value: Value) -> Value:
+    """What the parameters of the functions hold that a value may be."""
+    found: set[Atom] = set()
+    for atom in value:
+        function: FunctionNode | None = innermost(atom) if isinstance(atom, _RUNS) else None
+        if function is not None:
+            scope = plan.flow.code[function].scope
+            for argument in all_arguments(function.args):
+                found |= plan.flow.env.get((scope, argument.arg), frozenset())
+    return frozenset(found)
+
+
+def may_be_called(plan: Plan, atom: Atom) -> bool:
+    """Whether a correct program can call such a value: not an object without `__call__`."""
+    match atom:
+        case Instance(node=node):
+            hierarchy = plan.flow.hierarchy
+            return not hierarchy.is_whole(node) or hierarchy.find(node, "__call__") is not None
+        case Class() | Parameter() | Model():
+            return True
+    return True
