@@ -25,6 +25,7 @@ from linenify.facts import (
 )
 from linenify.facts.arguments import Unclear, in_module_code, repeated, text
 from linenify.facts.binds import emit_bind, emit_functools
+from linenify.facts.boundmethods import check_named, is_named
 from linenify.facts.changed import changed_behaviour
 from linenify.facts.classes import MODULE_BASES
 from linenify.facts.effects import run_modules
@@ -121,6 +122,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     _check_unmixed(call, callee)
     for atom in sorted(callee, key=_order):
         match atom:
+            case ModuleApi(name=name) if name in MODULE_API and not is_named(plan, call, name):
+                check_named(plan, call, name, "LN690")
             case ModuleApi(module=module, name="partial" | "shared" as name):
                 emit_bind(plan, source, call, callee, name)
                 return
@@ -292,7 +295,7 @@ def _promote(plan: Plan) -> None:
 
 def _normal(plan: Plan, module: Module) -> Module:
     """A promoted partial counts as an instance."""
-    if module.origin in plan.promoted and not module.shared:
+    if plan.is_instance(module) and not module.shared:
         return replace(module, shared=True)
     return module
 

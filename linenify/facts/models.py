@@ -156,12 +156,15 @@ class Models:
                     if isinstance(grand, ast.Call) and grand.func is parent:
                         return self._call_objection(grand, node, value)
                     return f"`{ast.unparse(parent)}` travels as a value"
-                if name not in _PLAIN:
+                called = isinstance(grand, ast.Call) and grand.func is parent
+                if name not in _PLAIN or (name == "replace" and not called):
                     return f"`{ast.unparse(parent)}` needs a Model"
                 if name == "module":
                     return f"`{ast.unparse(parent)}` takes the module from a Model"
             case ast.Assign(value=stored) if stored is node:
                 return self._store_objection(parent)
+            case ast.Call(args=[first, *_]) if first is node and self._replaces(parent):
+                return f"`{ast.unparse(parent)}` replaces a part of a Model"
             case ast.Call(args=[first, *_]) if first is not node and self._asks_type(parent):
                 return f"`{ast.unparse(parent)}` asks for the type of a Model"
             case ast.Call() if self._asks_type(parent):
@@ -195,6 +198,10 @@ class Models:
     def _asks_type(self, call: ast.Call) -> bool:
         callee = self.plan.flow.values.get(call.func, frozenset())
         return External("builtins.isinstance") in callee or External("builtins.type") in callee
+
+    def _replaces(self, call: ast.Call) -> bool:
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        return External("dataclasses.replace") in callee
 
     def hands_over(self, call: ast.Call) -> bool:
         """Whether a Model is handed over to be called."""

@@ -73,6 +73,10 @@ class Plan:
                 for child in ast.iter_child_nodes(node):
                     self.parents[child] = node
 
+    def is_instance(self, module: Module) -> bool:
+        """Whether a module class that travels is an instance in Linen."""
+        return module.receiver == "model" or module.origin in self.promoted
+
     # --- places ----------------------------------------------------------------------------
 
     def span(self, source: Source, node: ast.expr | ast.stmt | ast.arg) -> Span:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from linenify.facts import optimizing, statics
+from linenify.facts import boundmethods, optimizing, statics
 from linenify.facts.caches import Caches
 from linenify.facts.callees import Callees
 from linenify.facts.callers import Callers
@@ -65,6 +65,7 @@ class Training:
         self.renames.decide(self._words)
         self.renames.emit()
         self._emit_attributes()
+        boundmethods.emit(self)
         statics.emit(self)
         self._check_collections()
         self._check_unknown()
@@ -137,11 +138,6 @@ class Training:
             owner = known(self.plan.flow.values.get(node.value, frozenset()))
             if any(isinstance(a, Optimizer) for a in owner) and node.attr in _OPTIMIZER_PARTS:
                 self._check_optimizer(node, owner)
-            if is_optimizer(owner) and node.attr in STEPS:
-                parent = self.plan.parents.get(node)
-                if not isinstance(parent, ast.Call) or parent.func is not node:
-                    why = f"`{ast.unparse(node)}` travels as a value"
-                    self.plan.refuse(self.plan.source(node), node, "LN692", why)
             site = self._attribute(node, owner)
             if site is None:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from linenify.facts import optimizers, optimizing, own_optimizers
+from linenify.facts import boundmethods, optimizers, optimizing, own_optimizers
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.kinds import (
     Api,
@@ -163,8 +163,12 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
     if kinds == {OptimizerDef}:
         if name != "create":
             raise Unclear("LN692", f"`{text(call.func)}` has no counterpart in optax")
-        _emit_create(training, source, call)
+        if boundmethods.is_named(training.plan, call, name):
+            _emit_create(training, source, call)
+        else:
+            boundmethods.check_created(call)
         return
+    boundmethods.check_named(training.plan, call, name, "LN692")
     match name:
         case "apply_gradient":
             _emit_step(training, source, call, callee)
