@@ -53,6 +53,7 @@ class Models:
     plan: Plan
     callees: Callees
     seams: Seams
+    at_large: bool = False  # whether an unknown value may be one of them
     lost: list[ast.Call] = field(default_factory=list)  # calls of what may be one of them
     _groups: dict[ast.Call, Group] = field(default_factory=dict)
 
@@ -72,16 +73,20 @@ class Models:
         """What gets out of sight may come back where it is not known to be a Model."""
         objected = [e for e in self.seams.escapes if self._object(e.value, e.why)]
         self.lost = self.seams.lost_calls()
-        if self.lost:
-            first = self.lost[0]
-            call = f"`{ast.unparse(first.func)}` in line {first.lineno} may be it"
-            for each in self.seams.unclaimed():
+        for function, each in self.seams.unclaimed():
+            found = self.seams.builder_calls(function)
+            first = found if found is not None or not self.lost else self.lost[0]
+            if first is not None:
+                call = f"`{ast.unparse(first.func)}` in line {first.lineno} may be it"
                 objected += [each] if self._object(each.value, f"{each.why}, and {call}") else []
-        if objected:
+        self.at_large |= bool(objected)
+        if self.at_large:
+            for node, value in self.seams.merges():
+                self._object(value, f"`{ast.unparse(node)}` beside it may be another one")
             # Callbacks may be given what has got out of sight beside what is seen.
             for each in self.seams.escapes:
                 self._object(taken(self.plan, each.value), each.why)
-        elif all(group.as_params for group in self._groups.values()):
+        if all(group.as_params for group in self._groups.values()):
             self.lost = []
 
     def _object(self, value: Value, why: str) -> bool:
@@ -162,7 +167,9 @@ class Models:
                 if name == "module":
                     return f"`{ast.unparse(parent)}` takes the module from a Model"
             case ast.Assign(value=stored) if stored is node:
-                return self._store_objection(parent)
+                why = self._store_objection(parent)
+                self.at_large |= why is not None
+                return why
             case ast.Call(args=[first, *_]) if first is node and self._replaces(parent):
                 return f"`{ast.unparse(parent)}` replaces a part of a Model"
             case ast.Call(args=[first, *_]) if first is not node and self._asks_type(parent):

@@ -15,6 +15,7 @@ from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
+from linenify.syntax.imports import bound_by_imports
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
@@ -150,16 +151,15 @@ class _File:
     def _prefix(self) -> None:
         """How this file names flax.linen afterwards."""
         module = self.scopes.module
+        always = bound_by_imports(self.source.tree)
+        for wanted in (LEGACY, LINEN):
+            for (scope, local), path in self.bound.items():
+                if path == wanted and scope is module:
+                    self.facts.linen = local
+                    self.facts.linen_bound = local in always
+                    return
         for (scope, local), path in self.bound.items():
-            if path == LEGACY and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == LINEN and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == "flax" and scope is module:
+            if path == "flax" and scope is module and local in always:
                 self.facts.linen = f"{local}.linen"
                 return
         self.facts.linen = "nn" if "nn" not in module.names else "linen"

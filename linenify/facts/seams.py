@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from linenify.facts import arrays
 from linenify.facts.arguments import in_module_code
-from linenify.facts.callers import Callers, innermost, is_called_unseen
+from linenify.facts.callers import Callers, innermost
 from linenify.facts.externals import MODULE_API, transparent
 from linenify.facts.kinds import (
     Api,
@@ -37,6 +39,7 @@ from linenify.facts.kinds import (
     models,
 )
 from linenify.facts.libraries import ITERATIONS
+from linenify.facts.lookup import attribute
 from linenify.facts.plan import Plan
 from linenify.project.scopes import FunctionNode, all_arguments
 
@@ -53,6 +56,8 @@ _BUILTINS = frozenset(
 _CONSUMERS = ("flax.", "jax.tree", "jax.", "numpy.", "optax.", "time.", "os.", "logging.")
 _HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
 _PLAIN_METHODS = frozenset(n for t in (str, bytes, list, dict, set, tuple) for n in dir(t))
+_BY_NAME = frozenset(f"builtins.{name}" for name in ("getattr", "vars", "globals", "locals"))
+_READ = frozenset({"__getitem__", "__iter__", "__next__", "__enter__", "__call__", "__init__"})
 _RUNS = (Function, Bound, Partial, Transformed)
 
 
@@ -71,6 +76,8 @@ class Seams:
     def __init__(self, plan: Plan, callers: Callers) -> None:
         self._plan = plan
         self._callers = callers
+        self._unknown: dict[str, ast.Call] | None = None
+        self._stores: dict[ast.AST, dict[str, list[ast.expr]]] = {}
         self.escapes = [*self._handed_over()]
 
     # --- out of sight ------------------------------------------------------------------
@@ -92,17 +99,21 @@ class Seams:
                 if value:
                     yield Escape(self.carried(value), why, call)
 
-    def unclaimed(self) -> Iterator[Escape]:
+    def unclaimed(self) -> Iterator[tuple[FunctionNode, Escape]]:
         """What functions return that nobody is seen to call."""
         for function in self._plan.flow.code:
             given = self._plan.flow.returns.get(function, frozenset())
             if not given or isinstance(function, ast.Lambda):
                 continue
             carried = self.carried(given)
-            if not models(carried) or self._callers.of(function):
+            if not _holds_legacy(carried) or self._callers.of(function):
                 continue
-            if not is_called_unseen(self._plan, function):
-                yield Escape(carried, f"`{function.name}` is called out of sight")
+            if not self._is_read(function):
+                yield function, Escape(carried, f"`{function.name}` is called out of sight")
+
+    def _is_read(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether the analysis knows where a function runs that is never called by name."""
+        return function.name in _READ or self._plan.flow.is_property(function)
 
     def carried(self, value: Value) -> Value:
         """A value with all that code which gets hold of it can reach."""
@@ -168,12 +179,121 @@ class Seams:
             for atom in value | self._plan.flow.iterate(value)
         )
 
+    @cached_property
+    def optimizer_at_large(self) -> bool:
+        """Whether an unknown value may be an optimizer."""
+        loose = [each.value for each in self.escapes]
+        loose += [each.value for function, each in self.unclaimed() if self.builder_calls(function)]
+        return any(isinstance(atom, Optimizer) for value in loose for atom in value)
+
     # --- back again --------------------------------------------------------------------
 
     def lost_calls(self) -> list[ast.Call]:
         """Calls in training code of which nobody knows what is called."""
         found = [c for c in self._plan.flow.where if isinstance(c, ast.Call) and self._is_lost(c)]
         return sorted(found, key=lambda each: (each.lineno, each.col_offset))
+
+    def builder_calls(self, function: FunctionNode) -> ast.Call | None:
+        """A call that may be of a function which nobody is seen to call."""
+        if self._unknown is None:
+            self._unknown = {}
+            for call in self._plan.flow.where:
+                assert isinstance(call, ast.Call)
+                if call not in self._plan.parents or self._is_known(call):
+                    continue
+                name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+                self._unknown.setdefault(name, call)
+        named = self._unknown.get(getattr(function, "name", ""))
+        return named or self._unknown.get("")
+
+    def _is_known(self, call: ast.Call) -> bool:
+        if known(self._plan.flow.values.get(call.func, frozenset())):
+            return True
+        return in_module_code(self._plan, call) or self._is_made(call.func)
+
+    def _is_made(self, func: ast.expr) -> bool:
+        """Whether what is called was made by another library, out of nothing of ours."""
+        makers: list[ast.expr] = [func] if isinstance(func, ast.Call) else []
+        if isinstance(func, ast.Name):
+            code = self._plan.code(func)
+            home: ast.AST = code.node if code is not None else self._plan.source(func).tree
+            makers = self._assigned(home).get(func.id, [])
+        return bool(makers) and all(
+            isinstance(each, ast.Call) and self._is_decorating(each) for each in makers
+        )
+
+    def _assigned(self, home: ast.AST) -> dict[str, list[ast.expr]]:
+        """What is assigned to the variables of a function or file, by name."""
+        if home not in self._stores:
+            table = self._stores[home] = defaultdict(list)
+            for node in ast.walk(home):
+                match node:
+                    case ast.Assign(targets=targets, value=value):
+                        for part in (p for target in targets for p in ast.walk(target)):
+                            if isinstance(part, ast.Name):
+                                table[part.id].append(value)
+                    case ast.arg(arg=name):
+                        table[name].append(ast.Constant(None))
+        return self._stores[home]
+
+    def merges(self) -> Iterator[tuple[ast.expr, Value]]:
+        """Unknown values with what else stands in the same variable, container or argument."""
+        for node, value in self._plan.flow.values.items():
+            if known(value) or not isinstance(node, ast.expr) or _is_none(node):
+                continue
+            beside = self._beside(node)
+            if models(beside):
+                yield node, beside
+
+    def _beside(self, node: ast.expr) -> Value:
+        flow = self._plan.flow
+        parent = self._plan.parents.get(node)
+        match parent:
+            case ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
+                return flow.iterate(flow.values.get(parent, frozenset()))
+            case ast.IfExp() | ast.BoolOp() | ast.NamedExpr():
+                return flow.values.get(parent, frozenset())
+            case ast.Return():
+                code = self._plan.code(node)
+                return flow.returns.get(code.node, frozenset()) if code is not None else frozenset()
+            case ast.Assign(targets=targets):
+                return frozenset[Atom]().union(*map(self._held, targets))
+            case ast.Call():
+                return self._taken(parent, node)
+        return frozenset()
+
+    def _held(self, target: ast.expr) -> Value:
+        """What is ever assigned to a variable, an attribute or an element."""
+        flow = self._plan.flow
+        match target:
+            case ast.Name(id=name):
+                code = self._plan.code(target)
+                source = self._plan.source(target)
+                scope = code.scope if code is not None else flow.scopes[source.name].module
+                home = scope.lookup(name) or scope
+                return flow.env.get((home, name), frozenset())
+            case ast.Attribute(value=owner, attr=name):
+                return attribute(flow, flow.values.get(owner, frozenset()), name)
+            case ast.Subscript(value=owner):
+                return flow.iterate(flow.values.get(owner, frozenset()))
+        return frozenset()
+
+    def _taken(self, call: ast.Call, node: ast.expr) -> Value:
+        """What a function takes in the place of one argument, or a list that it is added to."""
+        flow = self._plan.flow
+        found: set[Atom] = set()
+        for atom in flow.values.get(call.func, frozenset()):
+            match atom:
+                case Api(receiver=Container() as receiver):
+                    found |= flow.iterate(frozenset({receiver}))
+                case Function(node=function) | Bound(node=function) if node in call.args:
+                    names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
+                    names = names[int(isinstance(atom, Bound) and atom.drops_first) :]
+                    place = call.args.index(node)
+                    if place < len(names):
+                        scope = flow.code[function].scope
+                        found |= flow.env.get((scope, names[place]), frozenset())
+        return frozenset(found)
 
     def _is_lost(self, call: ast.Call) -> bool:
         func = call.func
@@ -186,9 +306,9 @@ class Seams:
                 return False
             plain = all(self._is_plain(argument) for argument in call.args)
             return not (plain or func.attr in _PLAIN_METHODS or self._is_foreign(func.value))
-        if isinstance(func, ast.Call):
-            return not self._is_decorating(func)
-        return isinstance(func, ast.Name | ast.Subscript)
+        if self._is_made(func):
+            return False
+        return isinstance(func, ast.Name | ast.Subscript | ast.Call)
 
     def _is_plain(self, argument: ast.expr) -> bool:
         """Whether an argument is a plain value, which no module takes as its input."""
@@ -204,10 +324,13 @@ class Seams:
         return bool(value) and not any(isinstance(a, Instance) for a in value)
 
     def _is_decorating(self, made: ast.Call) -> bool:
-        """`transform(...)(f)`: what is called makes functions."""
+        """`transform(...)(f)`: what is called makes functions, out of nothing that may be ours."""
         callee = self._plan.flow.values.get(made.func, frozenset())
-        return any(isinstance(a, External) for a in callee) and not any(
-            models(self.carried(self._plan.flow.values.get(a, frozenset()))) for a in made.args
+        paths = [a.path for a in callee if isinstance(a, External)]
+        return bool(paths) and not any(
+            path in _BY_NAME or models(self.carried(self._plan.flow.values.get(a, frozenset())))
+            for path in paths
+            for a in made.args
         )
 
 
@@ -264,3 +387,14 @@ def may_be_called(plan: Plan, atom: Atom) -> bool:
         case Class() | Parameter() | Model():
             return True
     return True
+
+
+def _is_none(node: ast.expr) -> bool:
+    """Whether an expression is plainly no object: a constant, or a name that is only stored to."""
+    return isinstance(node, ast.Constant) or not isinstance(
+        getattr(node, "ctx", ast.Load()), ast.Load
+    )
+
+
+def _holds_legacy(value: Value) -> bool:
+    return any(isinstance(atom, Model | Optimizer) for atom in value)

@@ -160,17 +160,22 @@ class Training:
     def _check_unknown(self) -> None:
         """Flags what only legacy objects answer to, on owners that the analysis has lost."""
         params = any(True for _ in self.models.params())
+        created = any(True for _ in self._created())
         for node, _ in list(self.plan.flow.values.items()):
             if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
                 continue
-            if self.plan.flow.values.get(node.value, frozenset()):
+            owner = self.plan.flow.values.get(node.value, frozenset())
+            if known(owner):
                 continue
-            lost = node.attr in {"apply_gradient", "compute_gradient"}
             parent = self.plan.parents.get(node)
             stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
-            lost |= node.attr == "state" and stepped and any(True for _ in self._created())
-            lost |= node.attr == "target" and any(True for _ in self._created())
+            lost = node.attr in {"apply_gradient", "compute_gradient"}
+            lost |= node.attr == "state" and stepped and created
+            lost |= node.attr == "target" and created
             lost |= node.attr == "params" and params
+            lost &= not owner or self.seams.optimizer_at_large
+            # Of a Model that stays an object it is an instance, which has no `call`.
+            lost |= node.attr == "module" and self.models.at_large
             if lost:
                 why = f"`{ast.unparse(node.value)}` may be a legacy object; it is not known here"
                 self.plan.refuse(self.plan.source(node), node, "LN692", why)
