@@ -58,6 +58,7 @@ _HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wra
 _PLAIN_METHODS = frozenset(n for t in (str, bytes, list, dict, set, tuple) for n in dir(t))
 _BY_NAME = frozenset(f"builtins.{name}" for name in ("getattr", "vars", "globals", "locals"))
 _READ = frozenset({"__getitem__", "__iter__", "__next__", "__enter__", "__call__", "__init__"})
+_UNSEEN = (Api, Class, Instance)  # an attribute of these is one that nobody is seen to set
 _RUNS = (Function, Bound, Partial, Transformed)
 
 
@@ -207,7 +208,7 @@ class Seams:
         return named or self._unknown.get("")
 
     def _is_known(self, call: ast.Call) -> bool:
-        if known(self._plan.flow.values.get(call.func, frozenset())):
+        if seen(self._plan.flow.values.get(call.func, frozenset())):
             return True
         return in_module_code(self._plan, call) or self._is_made(call.func)
 
@@ -239,7 +240,7 @@ class Seams:
     def merges(self) -> Iterator[tuple[ast.expr, Value]]:
         """Unknown values with what else stands in the same variable, container or argument."""
         for node, value in self._plan.flow.values.items():
-            if known(value) or not isinstance(node, ast.expr) or _is_none(node):
+            if seen(value) or not isinstance(node, ast.expr) or _is_none(node):
                 continue
             beside = self._beside(node)
             if models(beside):
@@ -297,7 +298,7 @@ class Seams:
 
     def _is_lost(self, call: ast.Call) -> bool:
         func = call.func
-        if known(self._plan.flow.values.get(func, frozenset())) or not call.args:
+        if seen(self._plan.flow.values.get(func, frozenset())) or not call.args:
             return False
         if call not in self._plan.parents or in_module_code(self._plan, call):
             return False
@@ -320,7 +321,7 @@ class Seams:
         root = owner
         while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
             root = root.func if isinstance(root, ast.Call) else root.value
-        value = known(self._plan.flow.values.get(root, frozenset()))
+        value = seen(self._plan.flow.values.get(root, frozenset()))
         return bool(value) and not any(isinstance(a, Instance) for a in value)
 
     def _is_decorating(self, made: ast.Call) -> bool:
@@ -332,6 +333,13 @@ class Seams:
             for path in paths
             for a in made.args
         )
+
+
+def seen(value: Value) -> Value:
+    """A value without what only says that something is handed on, or is an unknown attribute."""
+    return frozenset(
+        a for a in known(value) if not (isinstance(a, Api) and isinstance(a.receiver, _UNSEEN))
+    )
 
 
 def keeps_trees(path: str) -> bool:

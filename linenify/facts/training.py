@@ -28,7 +28,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.models import Models
 from linenify.facts.renames import Renames
-from linenify.facts.seams import Seams, looks_inside
+from linenify.facts.seams import Seams, looks_inside, seen
 from linenify.facts.sites import (
     AttributeSite,
 )
@@ -165,7 +165,7 @@ class Training:
             if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
                 continue
             owner = self.plan.flow.values.get(node.value, frozenset())
-            if known(owner):
+            if seen(owner):
                 continue
             parent = self.plan.parents.get(node)
             stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
