@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from linenify.facts.paramnames import emit_param_names
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
+from linenify.facts.training import training_of
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
@@ -54,12 +56,19 @@ def collect(project: Project) -> Facts:
     flow = Interpreter(project)
     flow.run()
     decisions = Decisions(flow, _overrides(project))
-    plan = Plan(project, flow, decisions)
-    plan_classes(plan)
-    emit_definitions(plan)
-    flag_strangers(plan)
-    emit_decorated(plan)
-    emit_calls(plan)
+    settled: dict[ast.Call, tuple[str, bool]] = {}
+    while True:
+        plan = Plan(project, flow, decisions, settled)
+        plan_classes(plan)
+        emit_definitions(plan)
+        flag_strangers(plan)
+        emit_decorated(plan)
+        emit_calls(plan)
+        # All or nothing: what a run needs that stays as it was is decided once more.
+        unsettled = training_of(plan).models.unsettled()
+        if not unsettled:
+            break
+        settled |= unsettled
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)

@@ -39,6 +39,9 @@ class Group:
 
     origins: set[ast.Call]
     why: str | None = None  # why they cannot be params
+    legacy: bool = False  # whether they stay as they were
+    runs: int = 0  # that have been rewritten
+    failed: str | None = None  # why one of them was not
 
     @property
     def as_params(self) -> bool:
@@ -68,6 +71,44 @@ class Models:
             if group.as_params:
                 group.why = self._objection(node, value)
         self._object_to_strangers()
+        for origin, group in self._groups.items():
+            if origin in self.plan.settled:
+                group.why, group.legacy = self.plan.settled[origin]
+
+    # --- all or nothing ----------------------------------------------------------------
+
+    def ran(self, value: Value) -> None:
+        """A run of the Models in a value has been rewritten."""
+        group = self.group(value)
+        if group is not None:
+            group.runs += 1
+
+    def fail(self, call: ast.Call, value: Value, why: str) -> None:
+        """A run of the Models in a value stays as it was."""
+        group = self.group(value)
+        if group is not None and group.failed is None:
+            group.failed = f"line {call.lineno} stays: {why}"
+
+    def unsettled(self) -> dict[ast.Call, tuple[str, bool]]:
+        """Models that were to become params, and one of whose runs stays as it was.
+
+        They have to be decided again: they stay objects, so that the run that is
+        left has its Model, or they stay as they were where no run was rewritten.
+        """
+        return {
+            origin: (group.failed, group.runs == 0 and not self._trained(group))
+            for origin, group in self._groups.items()
+            if group.as_params and group.failed is not None
+        }
+
+    def _trained(self, group: Group) -> bool:
+        """Whether Models are the target of an optimizer."""
+        return any(
+            model.origin in group.origins
+            for (_, key), value in self.plan.flow.items.items()
+            if key == "target"
+            for model in models(value)
+        )
 
     def _object_to_strangers(self) -> None:
         """What gets out of sight may come back where it is not known to be a Model."""

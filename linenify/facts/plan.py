@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,16 @@ class ClassPlan:
 class Plan:
     """Sites by file, with the lookups that deciding needs."""
 
-    def __init__(self, project: Project, flow: Interpreter, decisions: Decisions) -> None:
+    def __init__(
+        self,
+        project: Project,
+        flow: Interpreter,
+        decisions: Decisions,
+        settled: Mapping[ast.Call, tuple[str, bool]] | None = None,
+    ) -> None:
         self.project = project
+        # Models that cannot be params: why, and whether they stay as they were.
+        self.settled = settled or {}
         self.flow = flow
         self.decisions = decisions
         self.files = {source.name: FileFacts() for source in project.sources}

@@ -201,6 +201,12 @@ REFUSALS = _table(
         "let it ask for `params` and `step` instead of `target` and `state`",
     ),
     (
+        "LN696",
+        "state-by-paths",
+        "A state is put together, or gone through, by the paths of modules.",
+        "nest it by collection and module: `{'batch_stats': {'norm': {...}}}`",
+    ),
+    (
         "LN790",
         "name-not-kept",
         "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",

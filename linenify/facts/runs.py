@@ -113,6 +113,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
             raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
         return  # a function is called just like a Model that stays an object
     plan.at(source, call, made)
+    training.models.ran(value)
 
 
 def check_keywords(call: ast.Call, site: ModuleCall) -> None:
@@ -226,7 +227,9 @@ def emit_functions(training: Training) -> None:
             continue
         touched = joined([effects(plan, m.module) for m in models(value)])
         if touched.collections or touched.keys:
-            plan.refuse(source, call, "LN590", f"`{text(node)}` keeps state or draws keys")
+            why = f"`{text(node)}` keeps state or draws keys"
+            plan.refuse(source, call, "LN590", why)
+            training.models.fail(call, value, why)
             continue
         params = rendered(plan, source, node)
         template = "functools.partial(%s, {'params': %s})" % (
@@ -234,3 +237,4 @@ def emit_functions(training: Training) -> None:
             params,
         )
         plan.at(source, node, Wrapped(template, "LN612", ("functools",)))
+        training.models.ran(value)

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from linenify.facts import boundmethods, optimizing, statics
+from linenify.facts import boundmethods, optimizing, statepaths, statics
+from linenify.facts.arguments import Unclear
 from linenify.facts.caches import Caches
 from linenify.facts.callees import Callees
 from linenify.facts.callers import Callers
@@ -28,6 +29,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.models import Models
 from linenify.facts.renames import Renames
+from linenify.facts.replicas import Replicas
 from linenify.facts.seams import Seams, looks_inside, seen
 from linenify.facts.sites import (
     AttributeSite,
@@ -56,6 +58,7 @@ class Training:
         self.contexts = Contexts(plan, self.callers)
         self.caches = Caches(plan)
         self.captures = Captures(plan)
+        self.replicas = Replicas(plan, self.callers, STEPS | {"compute_gradient"})
         self.per_step = self._hyperparameters()
         self._array_steps: bool | None = None
 
@@ -68,12 +71,15 @@ class Training:
         boundmethods.emit(self)
         statics.emit(self)
         self._check_collections()
+        statepaths.check(self.plan)
         self._check_unknown()
         self._check_seams()
 
     def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
         """The file gets the class that carries a module with its params."""
         group = self.models.group(value)
+        if group is not None and group.legacy:
+            raise Unclear("LN690", f"this Model stays as it is: {group.why}")
         why = group.why if group is not None and group.why is not None else "it travels"
         self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
         require(self.plan, source, [OBJECT], "LN690")
