@@ -36,6 +36,7 @@ STDIN = Path("-")
 
 # Commands that live beside what they command: where, and their line of help.
 ELSEWHERE = {
+    "undo": ("linenify.cli_undo", "Take the last --write of a project back."),
     "verify": ("linenify.cli_verify", "Run both sides and compare what they compute."),
     "remap": ("linenify.cli_remap", "Carry a legacy checkpoint over to the migrated model."),
 }
@@ -262,9 +263,23 @@ def _load(paths: Iterable[Path]) -> Project:
 
     from linenify.project.load import load
 
+    paths = list(paths)
+    settle(paths)
     project = load(paths)
+    if settle([source.path for source in project.sources]):
+        project = load(paths)
     gc.freeze()  # the trees stay until the end; collecting need not look at them again
     return project
+
+
+def settle(paths: Iterable[Path]) -> bool:
+    """Puts right what an earlier --write broke off; whether files may have changed meanwhile."""
+    from linenify.writing.recovery import settle as settle_around
+
+    settled = settle_around(paths)
+    for sentence in settled.said:
+        click.echo(f"linenify: {sentence}", err=True)
+    return settled.moved
 
 
 def _with_options(project: Project, **flags: bool) -> Project:

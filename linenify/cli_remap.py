@@ -125,7 +125,9 @@ def remap(
     from linenify.checkpoint import run, sources
     from linenify.checkpoint.asking import Asking
     from linenify.checkpoint.options import requested
+    from linenify.cli import settle
 
+    settle([traced.get("project") or Path()])
     if destination is None and not dry_run:
         raise click.UsageError("name DST, or ask for --dry-run")
     if modules and map_file:

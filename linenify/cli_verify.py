@@ -88,8 +88,11 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
                 2  wrong usage, or nothing to run
                 3  a bug in linenify
     """
+    from linenify.cli import settle
+
     given = _Options(**options)
     given.check(paths)
+    settle(paths)
     settings = given.verify_settings()
     targets, proposals = _targets(paths, given)
     _propose(proposals, given.propose, found=bool(targets))
@@ -226,7 +229,7 @@ def _migrate(path: Path, *, exact: bool = False, keep_names: bool = False) -> Mi
     options = dict(project.options) | {name: True for name, given in asked.items() if given}
     project = replace(project, options=tuple(sorted(options.items())))
     migration = migrate(project)
-    write(migration.changes, project.sources)
+    write(migration.changes, project.sources, undoable=False)
     home = (path if path.is_dir() else path.parent).resolve()
     touched = (
         Touched(

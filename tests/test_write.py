@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 
 import pytest
 
@@ -54,9 +55,12 @@ def test_mode_is_kept(rewrite, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o754
 
 
-def test_nothing_else_is_left_in_the_folder(rewrite, tmp_path):
+def test_only_what_undo_needs_is_left_in_the_folder_and_git_does_not_see_it(rewrite, tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
     rewrite(BEFORE.encode())
-    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
+    status = ["git", "-C", tmp_path, "status", "--porcelain", "-uall"]
+    assert subprocess.run(status, check=True, capture_output=True).stdout == b"?? a.py\n"
+    assert {path.name for path in tmp_path.iterdir()} == {".git", ".linenify", "a.py"}
 
 
 def test_a_link_stays_a_link(rewrite, tmp_path):
@@ -96,8 +100,9 @@ def test_a_failure_halfway_loses_nothing(rewrite, tmp_path, monkeypatch, step):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, step, fail)
-    path, (unwritten,) = rewrite(BEFORE.encode())
+    path, (unwritten, *_) = rewrite(BEFORE.encode())
     assert "no space left on device" in unwritten.message
+    assert "make room on the disk" in unwritten.remedy
     assert path.read_text() == BEFORE
     assert [each.name for each in tmp_path.iterdir()] == ["a.py"]
 

@@ -174,7 +174,7 @@ def _migrate(path: Path) -> Migrated:
     home = (path if path.is_dir() else path.parent).resolve()
     project = load([home])  # beside a file lies what it imports
     migration = migrate(project)
-    write(migration.changes, project.sources)
+    write(migration.changes, project.sources, undoable=False)
     refused = (
         f"{each.path.resolve().relative_to(home)}:{each.span.line} {each.code} {each.message}"
         for each in migration.diagnostics

@@ -10,11 +10,13 @@ from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.interpret import Interpreter
+from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
 from linenify.facts.paramnames import emit_param_names
+from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
@@ -69,6 +71,8 @@ def collect(project: Project) -> Facts:
         if not unsettled:
             break
         settled |= unsettled
+    emit_partial_members(plan)
+    emit_values(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)

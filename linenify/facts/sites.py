@@ -105,7 +105,7 @@ class Renamed:
 class Wrapped:
     """A name that is used as a value and needs something around it: `{node}`.
 
-    `{owner}` is what stands before the last dot.
+    `{owner}` is what stands before the last dot of an attribute.
     """
 
     template: str

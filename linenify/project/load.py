@@ -39,9 +39,9 @@ def load(paths: Iterable[Path | str]) -> Project:
     given = [Path(path) for path in paths]
     for path in given:
         _check_usable(path)
-    root = _common_root(given)
+    root = common_root(given)
     options = _options(root)
-    top = _top(root)
+    top = top_of(root)
     files: dict[str, Path] = {}
     for path in _files(given, _patterns(options)):
         files.setdefault(os.path.realpath(path), path)
@@ -210,13 +210,14 @@ def _files(given: Iterable[Path], exclude: Sequence[str]) -> Iterator[Path]:
             yield path
 
 
-def _common_root(given: Sequence[Path]) -> Path:
+def common_root(given: Sequence[Path]) -> Path:
+    """The innermost folder around all paths."""
     folders = [path if path.is_dir() else path.parent for path in given]
     return Path(os.path.commonpath([folder.absolute() for folder in folders]))
 
 
-def _top(root: Path) -> Path:
-    """Finds the folder that dotted names count from."""
+def top_of(root: Path) -> Path:
+    """Finds the folder that dotted names count from: the top of the project."""
     marked = (
         folder
         for folder in (root, *root.parents)

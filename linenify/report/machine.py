@@ -42,7 +42,7 @@ def json_document(run: Run) -> dict[str, Any]:
         "diagnostics": [_diagnostic(each) for each in sorted(migration.diagnostics, key=by_place)],
         "summary": {
             "files": migration.files,
-            "changed": len(migration.changes) - len(run.unwritten),
+            "changed": run.changed,
             "migrated": migration.migrated,
             "refused": migration.refused,
             "notices": run.notices,

@@ -8,7 +8,7 @@ from pathlib import Path
 from linenify.errors import ExitCode
 from linenify.outcome import Diagnostic, Migration, Severity
 from linenify.project.source import Project
-from linenify.report.diff import unified
+from linenify.report.diff import base_of, unified
 from linenify.write import Unwritten
 
 
@@ -36,6 +36,11 @@ class Run:
         return sum(d.severity is Severity.NOTICE for d in self.migration.diagnostics)
 
     @property
+    def changed(self) -> int:
+        """Number of files that were changed, or would be: all, or none."""
+        return 0 if self.unwritten else len(self.migration.changes)
+
+    @property
     def pending(self) -> bool:
         """Whether anything would change or is refused."""
         return bool(self.migration.changes or self.migration.refused or self.held_back)
@@ -50,7 +55,8 @@ class Run:
         """Renders each change as it applies to the file on disk, by path."""
         with_bom = {source.path for source in self.project.sources if source.bom}
         changes = self.migration.changes
-        return {each.path: unified(each, bom=each.path in with_bom) for each in changes}
+        base = base_of([each.path for each in changes])
+        return {each.path: unified(each, bom=each.path in with_bom, base=base) for each in changes}
 
 
 def by_place(diagnostic: Diagnostic) -> tuple[Path, int, int, str]:

@@ -15,7 +15,12 @@ def findings(run: Run) -> Iterator[str]:
     for diagnostic in sorted(run.migration.diagnostics, key=by_place):
         yield finding(diagnostic)
     for failed in run.unwritten:
-        yield f"{failed.path}: not written: {failed.message}; {failed.remedy}"
+        if not failed.waits:
+            yield f"{failed.path}: not written: {failed.message}; {failed.remedy}"
+    waiting = sum(each.waits for each in run.unwritten)
+    if waiting:
+        others = f"the other {_count(waiting, 'file')} stayed as {'it' if waiting == 1 else 'they'}"
+        yield f"nothing was written: {others} {'was' if waiting == 1 else 'were'}, too"
     for path in run.held_back:
         yield f"{path}: held back by --strict: it, or a file it works with, has a refusal"
 
@@ -31,10 +36,9 @@ def finding(diagnostic: Diagnostic) -> str:
 def summary(run: Run) -> str:
     """Counts what happened in one line."""
     migration = run.migration
-    changed = len(migration.changes) - len(run.unwritten)
     verb = "migrated" if run.wrote else "would change"
     parts = [
-        f"{_count(changed, 'file')} {verb}",
+        f"{_count(run.changed, 'file')} {verb}",
         f"{_count(migration.migrated, 'site')} migrated",
         f"{migration.refused} refused",
     ]
