@@ -87,7 +87,7 @@ class Models:
         """A run of the Models in a value stays as it was."""
         group = self.group(value)
         if group is not None and group.failed is None:
-            group.failed = f"line {call.lineno} stays: {why}"
+            group.failed = f"its run in line {call.lineno} stays: {why}"
 
     def unsettled(self) -> dict[ast.Call, tuple[str, bool]]:
         """Models that were to become params, and one of whose runs stays as it was.
