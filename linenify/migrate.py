@@ -85,7 +85,8 @@ def _reason(problem: BaseException) -> str:
 
 
 def _attempt(source: Source, facts: FileFacts, *, strict: bool) -> _Attempt:
-    idle = not (facts.expressions or facts.definitions or facts.statements or facts.refusals)
+    sites = facts.expressions or facts.definitions or facts.statements
+    idle = not (sites or facts.refusals or facts.support)
     if idle or (strict and facts.refusals):
         return _Attempt(source, facts)
     from linenify.rewrite import BrokenPromise, rewrite  # brings in libcst

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from linenify.facts import sharing
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
@@ -71,6 +72,7 @@ def collect(project: Project) -> Facts:
         if not unsettled:
             break
         settled |= unsettled
+    sharing.settle(plan)
     emit_partial_members(plan)
     emit_values(plan)
     emit_kept_names(plan)

@@ -276,7 +276,8 @@ class _File:
             ):
                 if entry.name == "Model" and self._is_of_nobody(link):
                     return
-                objects = entry.name == "Model" and OBJECT in self.facts.support
+                carried = {*self.facts.support, *self.facts.shared}
+                objects = entry.name == "Model" and OBJECT in carried
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
                 self._put(link, Renamed(OBJECT, "LN614"))
@@ -301,7 +302,8 @@ class _File:
         homes = [name for name, file in self.plan.files.items() if OBJECT in file.support]
         return (
             training is not None
-            and homes == [self.source.name]
+            and len(homes) == 1
+            and OBJECT in {*self.facts.support, *self.facts.shared}
             and bool(models(value))
             and not training.models.as_params(value)
         )

@@ -13,6 +13,7 @@ from linenify.project.source import Source
 from linenify.rewrite.engine import Engine
 from linenify.rewrite.importing import settle_imports
 from linenify.rules.base import Context
+from linenify.syntax.imports import with_member
 from linenify.syntax.positions import placed
 from linenify.syntax.support import with_definitions
 
@@ -45,6 +46,8 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
     module = _with_support(module, source, facts, engine)
     module = settle_imports(module, source, facts, engine)
+    for name, package in facts.shared.items():
+        module = with_member(module, package, name)
     return Rewritten(module.code, engine.rules)
 
 
