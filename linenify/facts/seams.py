@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from linenify.facts import arrays
 from linenify.facts.arguments import in_module_code
 from linenify.facts.callers import Callers, innermost
-from linenify.facts.externals import MODULE_API, transparent
+from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Api,
     Atom,
@@ -32,7 +31,6 @@ from linenify.facts.kinds import (
     Optimizer,
     Parameter,
     Partial,
-    Static,
     Transformed,
     Value,
     known,
@@ -55,7 +53,6 @@ _BUILTINS = frozenset(
 # What they give is no Model, whatever they are given.
 _CONSUMERS = ("flax.", "jax.tree", "jax.", "numpy.", "optax.", "time.", "os.", "logging.")
 _HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
-_PLAIN_METHODS = frozenset(n for t in (str, bytes, list, dict, set, tuple) for n in dir(t))
 _BY_NAME = frozenset(f"builtins.{name}" for name in ("getattr", "vars", "globals", "locals"))
 _READ = frozenset({"__getitem__", "__iter__", "__next__", "__enter__", "__call__", "__init__"})
 _UNSEEN = (Api, Class, Instance)  # an attribute of these is one that nobody is seen to set
@@ -69,6 +66,7 @@ class Escape:
     value: Value
     why: str
     call: ast.Call | None = None  # that hands it over
+    spelt: bool = True  # whether it is an argument of its own
 
 
 class Seams:
@@ -94,11 +92,13 @@ class Seams:
             elif not self.is_stranger(call, callee):
                 continue
             why = f"`{ast.unparse(call.func)}` may hand it back to be called"
+            spread = [k.value for k in call.keywords if k.arg is None]
             for argument in given:
                 node = argument.value if isinstance(argument, ast.Starred) else argument
                 value = self._plan.flow.values.get(node, frozenset())
                 if value:
-                    yield Escape(self.carried(value), why, call)
+                    told = node is argument and node not in spread
+                    yield Escape(self.carried(value), why, call, told)
 
     def unclaimed(self) -> Iterator[tuple[FunctionNode, Escape]]:
         """What functions return that nobody is seen to call."""
@@ -303,18 +303,25 @@ class Seams:
         if call not in self._plan.parents or in_module_code(self._plan, call):
             return False
         if isinstance(func, ast.Attribute):
-            if func.attr in MODULE_API or func.attr in arrays.ARRAY_ATTRIBUTES:
-                return False
-            plain = all(self._is_plain(argument) for argument in call.args)
-            return not (plain or func.attr in _PLAIN_METHODS or self._is_foreign(func.value))
+            return func.attr in self._held_names and not self._is_foreign(func.value)
         if self._is_made(func):
             return False
         return isinstance(func, ast.Name | ast.Subscript | ast.Call)
 
-    def _is_plain(self, argument: ast.expr) -> bool:
-        """Whether an argument is a plain value, which no module takes as its input."""
-        value = self._plan.flow.values.get(argument, frozenset())
-        return bool(value) and all(isinstance(atom, Static) for atom in value)
+    @cached_property
+    def _held_names(self) -> set[str]:
+        """What Models are called anywhere: variables, attributes, and their methods."""
+        flow = self._plan.flow
+        named = [(name, value) for (_, name), value in flow.env.items()]
+        named += [(name, value) for (_, name), value in flow.attributes.items()]
+        found = {name for name, value in named if models(value)}
+        for info in flow.hierarchy.infos.values():
+            if flow.hierarchy.is_module(info.node):
+                found |= {n for n in info.methods if flow.hierarchy.is_module_method(info.node, n)}
+        for node, value in flow.values.items():
+            if isinstance(node, ast.Attribute) and models(value):
+                found.add(node.attr)
+        return found
 
     def _is_foreign(self, owner: ast.expr) -> bool:
         """Whether an object is known to be one of another library."""

@@ -202,7 +202,11 @@ class Training:
             why = f"`{ast.unparse(call.func)}` may be a Model; it is not known here"
             plan.notice(plan.source(call), call, "LN819", why)
         for each in self.seams.escapes:
-            if each.call is None or not any(isinstance(a, Optimizer) for a in each.value):
+            if (
+                each.call is None
+                or not each.spelt
+                or not any(isinstance(a, Optimizer) for a in each.value)
+            ):
                 continue
             if looks_inside(plan.flow.values.get(each.call.func, frozenset())):
                 why = f"`{ast.unparse(each.call.func)}` is given a TrainState; it is not seen"
