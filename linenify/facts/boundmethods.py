@@ -1,4 +1,4 @@
-"""Methods of legacy objects as values: `make = optim.Adam(1e-3).create`, `init = Net.init`.
+"""Methods of legacy objects as values: `make = optim.Adam(1e-3).create`.
 
 A method that is called where it is named is rewritten together with its call.
 Where it travels, name and call are apart: `create` becomes a function of its
@@ -11,14 +11,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from linenify.facts.arguments import Unclear, text
-from linenify.facts.externals import MODULE_API
 from linenify.facts.kinds import (
     Api,
     Atom,
     External,
     Model,
     Module,
-    ModuleApi,
     Optimizer,
     OptimizerDef,
     Value,
@@ -67,10 +65,7 @@ def emit(training: Training) -> None:
         found = [atom for atom in known(value) if _is_method(atom, node.attr)]
         if not found or plan.site_at(source, node) is not None:
             continue
-        if any(isinstance(a, ModuleApi) for a in found):
-            if not isinstance(parent, ast.Call):  # else judged where it is handed over
-                plan.refuse(source, node, "LN690", f"`{text(node)}` travels as a value")
-        elif _is_create(plan, node, value):
+        if _is_create(plan, node, value):
             plan.at(source, node, _creating(training, node, value))
         else:
             plan.refuse(source, node, "LN692", f"`{text(node)}` travels as a value")
@@ -78,8 +73,6 @@ def emit(training: Training) -> None:
 
 def _is_method(atom: Atom, name: str) -> bool:
     match atom:
-        case ModuleApi(name=found):
-            return found == name and name in MODULE_API
         case Api(receiver=OptimizerDef() | Optimizer(), name=found):
             return found == name
     return False

@@ -13,6 +13,7 @@ from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
+from linenify.facts.marked import leave_marked
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
@@ -21,6 +22,7 @@ from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
+from linenify.facts.standins import emit_stand_ins
 from linenify.facts.training import training_of
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
@@ -82,6 +84,8 @@ def collect(project: Project) -> Facts:
     plan_setup(plan)
     emit_names(plan)
     freeze_refused(plan)
+    leave_marked(plan)
+    emit_stand_ins(plan)
     roles = tuple(
         Roles(
             decisions.qualname(function),

@@ -41,12 +41,12 @@ def call_function(
     placed, anywhere = _placed(flow, node, positional)
     for index, value in enumerate(placed):
         if index < len(names):
-            flow.assign(code.scope, names[index], value)
+            flow.hand(function, names[index], value)
         elif arguments.vararg is not None:
             flow.join(flow.items, (arguments.vararg, index - len(names)), value)
     if anywhere is not None:
         for name in names[len(placed) :]:
-            flow.assign(code.scope, name, anywhere)
+            flow.hand(function, name, anywhere)
         if arguments.vararg is not None:
             flow.join(flow.items, (arguments.vararg, "*"), anywhere)
     known = {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}
@@ -54,7 +54,7 @@ def call_function(
         if keyword is None:
             _call_spread(flow, code, value, known)
         elif keyword in known:
-            flow.assign(code.scope, keyword, value)
+            flow.hand(function, keyword, value)
         elif arguments.kwarg is not None:
             flow.join(flow.items, (arguments, keyword), value)
     return flow.returns.get(function, NOTHING)
@@ -95,12 +95,10 @@ def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -
     """Hands `**value` to a plain function."""
     for atom in value:
         if isinstance(atom, Container):
-            for (owner, key), item in list(flow.items.items()):
-                if owner is not atom.node:
-                    continue
+            for key, item in flow.held(atom.node):
                 if key in known:
                     assert isinstance(key, str)
-                    flow.assign(code.scope, key, item)
+                    flow.hand(code.node, key, item)
                 elif code.node.args.kwarg is not None:
                     flow.join(flow.items, (code.node.args, key), item)
 
