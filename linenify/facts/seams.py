@@ -20,6 +20,7 @@ from linenify.facts.callers import Callers, innermost
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Api,
+    Array,
     Atom,
     Bound,
     Class,
@@ -298,8 +299,9 @@ class Seams:
 
     def _is_lost(self, call: ast.Call) -> bool:
         func = call.func
-        if seen(self._plan.flow.values.get(func, frozenset())) or not call.args:
-            return False
+        value = seen(self._plan.flow.values.get(func, frozenset()))
+        if any(not isinstance(atom, Array) for atom in value) or not call.args:
+            return False  # arrays cannot be called: unseen code was taken to pass some
         if call not in self._plan.parents or in_module_code(self._plan, call):
             return False
         if isinstance(func, ast.Attribute):

@@ -38,6 +38,7 @@ def settle(plan: Plan) -> None:
                 plan.files[user.name].shared[name] = _spelt(user, home, edges[user.name])
         if name not in plan.files[home.name].support and not has_own(home.tree, name):
             plan.files[home.name].support.append(name)
+        plan.files[home.name].offered.add(name)
 
 
 def _home(

@@ -14,17 +14,20 @@ from linenify.facts.arguments import text
 from linenify.facts.kinds import Container, External, Legacy, Value, known
 from linenify.facts.plan import Plan
 
+_COLLECTION = Legacy("Collection")
 _READERS = frozenset({"setdefault", "get", "pop"})
 
 
 def check(plan: Plan) -> None:
     """Flags every path that is a key of what becomes a Collection."""
     states = _states(plan)
-    for key, owner in _keys(plan):
+    for key, owner in _keys(plan) if states else ():
         held = {a.node for a in owner if isinstance(a, Container)}
         if held & states and _is_path(key):
             why = f"`{text(key)}` names a module by its legacy path"
             plan.refuse(plan.source(key), key, "LN696", why)
+    if not any(_COLLECTION in value for value in plan.flow.values.values()):
+        return
     for node in (n for source in plan.project.sources for n in ast.walk(source.tree)):
         for asked in _asked(node):
             owner = known(plan.flow.values.get(asked, frozenset()))

@@ -45,15 +45,16 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
     module = _with_support(module, source, facts, engine)
     module = settle_imports(module, source, facts, engine)
-    for name, package in facts.shared.items():
-        module = with_member(module, package, name)
+    taken = read_names(ast.parse(module.code)) & facts.shared.keys()
+    for name in sorted(taken):
+        module = with_member(module, facts.shared[name], name)
     return Rewritten(module.code, engine.rules)
 
 
 def _with_support(
     module: cst.Module, source: Source, facts: FileFacts, engine: Engine
 ) -> cst.Module:
-    snippets = _used(module, missing(source.tree, facts.support))
+    snippets = _used(module, missing(source.tree, facts.support), facts.offered)
     if not snippets:
         return module
     context = Context(module, facts.linen, engine.bound, taken=engine.taken)
@@ -63,14 +64,14 @@ def _with_support(
     return with_definitions(module, [text for text, _ in spelt])
 
 
-def _used(module: cst.Module, snippets: list[Snippet]) -> list[Snippet]:
-    """The snippets that the rewritten code, or one that it uses, names.
+def _used(module: cst.Module, snippets: list[Snippet], offered: set[str]) -> list[Snippet]:
+    """The snippets that the rewritten code, another file, or one that it uses, names.
 
     What asked for the others stays as it was.
     """
     if not snippets:
         return snippets
-    names = read_names(ast.parse(module.code))
+    names = read_names(ast.parse(module.code)) | offered
     used: list[Snippet] = []
     for snippet in reversed(snippets):  # those that others need come first
         if snippet.name in names:

@@ -7,10 +7,11 @@ line where it does not.  The expected values are computed by hand.
 from __future__ import annotations
 
 import ast
+import sys
 import traceback
+import types
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -164,13 +165,19 @@ USES = {
 EXPECTED = 6.0 * np.ones((1, 2))
 
 
-@pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize("way", WAYS)
+# The telling uses meet every way, the others the ways that differ most.
+_TELLING = frozenset(
+    {"called", "its params", "its module", "trained", "beside another one", "asked for its type"}
+)
+_DIFFERENT = frozenset({"a variable", "a builder out of sight", "an attribute", "a queue"})
+PAIRS = [(w, u) for w in WAYS for u in USES if u in _TELLING or w in _DIFFERENT]
+
+
+@pytest.mark.parametrize(("way", "use"), PAIRS)
 def test_a_model_that_travels_is_used_as_before_or_marked(way: str, use: str) -> None:
     text = f"{HEAD}{WAYS[way]}\n{USES[use]}\n"
     after, marks = _migrated(text)
-    scope: dict[str, object] = {"__name__": "seams"}
-    module = types_module(scope)
+    module = _module()
     try:
         exec(compile(after, "<migrated>", "exec"), module.__dict__)
         got = np.asarray(module.__dict__["y"])
@@ -183,12 +190,9 @@ def test_a_model_that_travels_is_used_as_before_or_marked(way: str, use: str) ->
     assert failed is None or marks & _statements(after, lines), f"{failed}\n{after}"
 
 
-def types_module(scope: dict[str, object]) -> object:
-    import sys
-    import types
-
+def _module() -> types.ModuleType:
+    """An empty module that the program finds under its name, too."""
     module = types.ModuleType("seams")
-    module.__dict__.update(scope)
     sys.modules["seams"] = module
     return module
 
@@ -219,7 +223,3 @@ def _statements(text: str, lines: set[int]) -> set[int]:
         for line in lines
         if node.lineno <= line <= (node.end_lineno or node.lineno)
     }
-
-
-def test_the_programs_are_right_where_nothing_is_migrated() -> None:
-    assert np.allclose(EXPECTED, jnp.ones((1, 2)) @ (3.0 * jnp.ones((2, 2))))
