@@ -10,6 +10,7 @@ from linenify.facts import sharing
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
+from linenify.facts.frozen import conversions
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
@@ -20,9 +21,11 @@ from linenify.facts.parameters import Decisions
 from linenify.facts.paramnames import emit_param_names
 from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
+from linenify.facts.secondruns import emit_second_runs
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
 from linenify.facts.standins import emit_stand_ins
+from linenify.facts.thawing import emit as emit_thawed
 from linenify.facts.training import training_of
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
@@ -65,7 +68,8 @@ def collect(project: Project) -> Facts:
     while True:
         plan = Plan(project, flow, decisions, settled)
         plan_classes(plan)
-        emit_definitions(plan)
+        thawed = conversions(plan)
+        emit_definitions(plan, thawed)
         flag_strangers(plan)
         emit_decorated(plan)
         emit_calls(plan)
@@ -76,7 +80,9 @@ def collect(project: Project) -> Facts:
         settled |= unsettled
     sharing.settle(plan)
     emit_partial_members(plan)
+    emit_second_runs(plan)
     emit_values(plan)
+    emit_thawed(plan, thawed)
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)

@@ -51,6 +51,18 @@ REFUSALS = _table(
         "rewrite the code that uses it against the current API, and drop the stand-in",
     ),
     (
+        "LN281",
+        "list-as-field",
+        "A list that is a hyper-parameter is a tuple as a field, and this place can tell.",
+        "pass a tuple everywhere and ask for one here, or write `list(self.x)` where it is one",
+    ),
+    (
+        "LN282",
+        "dict-as-field",
+        "A dict that is a hyper-parameter is a FrozenDict as a field, and this place can tell.",
+        "write `dict(self.x)` or `core.unfreeze(self.x)` where a plain dict is needed",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
@@ -115,6 +127,18 @@ REFUSALS = _table(
         "partial-asked-as-class",
         "A partial is asked for something that only the class of legacy could give.",
         "ask the class itself (`.func` of a partial), or make an instance",
+    ),
+    (
+        "LN382",
+        "state-not-seen",
+        "A module that keeps no state asks whether there is one.",
+        "give it an argument that says so",
+    ),
+    (
+        "LN383",
+        "state-asked-too-late",
+        "A module asks for a state after BatchNorm, which makes one in runs that have none.",
+        "ask before, and keep the answer in a variable",
     ),
     (
         "LN390",
@@ -306,10 +330,28 @@ NOTICES = _table(
         "nothing to do unless equal initial values of the slices are wanted",
     ),
     (
+        "LN815",
+        "grown-default",
+        "A list or dict that a method changes in place was shared by all its calls.",
+        "nothing to do unless one call relied on what another one had left there",
+    ),
+    (
         "LN805",
         "bias-on-inner-axis",
         "Legacy DenseGeneral adds the bias along the wrong axis when inner axes are contracted.",
         "nothing to do unless the program relied on the wrong axis",
+    ),
+    (
+        "LN817",
+        "initialised-without-state",
+        "`is_stateful` says yes in every initialisation of Linen; legacy said no without a state.",
+        "nothing to do where both branches make the same params",
+    ),
+    (
+        "LN818",
+        "statistics-of-a-second-run",
+        "Legacy updated running statistics when a shared module ran again while initialising.",
+        "nothing to do where the statistics are trained before they are used",
     ),
     (
         "LN810",
