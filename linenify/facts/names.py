@@ -307,7 +307,7 @@ class _File:
             ):
                 if entry.name == "Model" and self._is_of_nobody(link):
                     return
-                carried = {*self.facts.support, *self.facts.shared}
+                carried = {*self.facts.support, *self.facts.borrowed}
                 objects = entry.name == "Model" and OBJECT in carried
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
@@ -334,7 +334,7 @@ class _File:
         return (
             training is not None
             and len(homes) == 1
-            and OBJECT in {*self.facts.support, *self.facts.shared}
+            and OBJECT in {*self.facts.support, *self.facts.borrowed}
             and bool(models(value))
             and not training.models.as_params(value)
         )

@@ -35,7 +35,7 @@ def settle(plan: Plan) -> None:
                 continue
             plan.files[user.name].support.remove(name)
             if not _has_it(plan, user, name, home, edges):
-                plan.files[user.name].shared[name] = _spelt(user, home, edges[user.name])
+                plan.files[user.name].borrowed[name] = _spelt(user, home, edges[user.name])
         if name not in plan.files[home.name].support and not has_own(home.tree, name):
             plan.files[home.name].support.append(name)
         plan.files[home.name].offered.add(name)

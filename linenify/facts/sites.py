@@ -398,7 +398,7 @@ class FileFacts:
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
     offered: set[str] = field(default_factory=set)  # snippets that other files import from it
-    shared: dict[str, str] = field(default_factory=dict)  # of another file, by the class it takes
+    borrowed: dict[str, str] = field(default_factory=dict)  # snippets of other files, and which
     inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line
     kept: set[str] = field(default_factory=set)  # names of imports that other files take from here
     unlisted: set[str] = field(default_factory=set)  # names that leave `__all__`

@@ -45,9 +45,9 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
     module = _with_support(module, source, facts, engine)
     module = settle_imports(module, source, facts, engine)
-    taken = read_names(ast.parse(module.code)) & facts.shared.keys()
+    taken = read_names(ast.parse(module.code)) & facts.borrowed.keys()
     for name in sorted(taken):
-        module = with_member(module, facts.shared[name], name)
+        module = with_member(module, facts.borrowed[name], name)
     return Rewritten(module.code, engine.rules)
 
 
