@@ -127,7 +127,7 @@ def remap(
     from linenify.checkpoint.options import requested
     from linenify.cli import settle
 
-    settle([traced.get("project") or Path()])
+    settle([Path(traced.get("project") or ".")])
     if destination is None and not dry_run:
         raise click.UsageError("name DST, or ask for --dry-run")
     if modules and map_file:

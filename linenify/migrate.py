@@ -330,6 +330,7 @@ def _diagnostic(path: Path, finding: Finding, severity: Severity) -> Diagnostic:
         finding.remedy,
         severity,
         finding.statement,
+        because=finding.because,
     )
 
 

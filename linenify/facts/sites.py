@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from linenify.outcome import Because
 from linenify.project.source import Span
 
 # A site carries decisions, never syntax: which arguments go where, which name
@@ -375,6 +376,7 @@ class Finding:
     statement: int  # first line of the enclosing statement
     message: str
     remedy: str
+    because: Because | None = None  # the place it stems from, where that is another one
 
 
 @dataclass(slots=True)
