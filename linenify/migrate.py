@@ -112,7 +112,8 @@ def _reason(problem: BaseException) -> str:
 
 
 def _attempt(source: Source, facts: FileFacts) -> _Attempt:
-    idle = not (facts.expressions or facts.definitions or facts.statements or facts.refusals)
+    sites = facts.expressions or facts.definitions or facts.statements
+    idle = not (sites or facts.refusals or facts.support)
     if idle and not facts.unlisted:
         return _Attempt(source, facts)
     from linenify.rewrite import rewrite  # brings in libcst

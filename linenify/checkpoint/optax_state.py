@@ -113,7 +113,7 @@ def transformation_of(
 
 def _code(node: ast.expr, per_step: tuple[str, ...], *, schedule: bool) -> tuple[str, set[str]]:
     call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
-    name = _spelt(ast.unparse(call.func).rpartition(".")[2])
+    name = ast.unparse(call.func).rpartition(".")[2]
     if name not in OPTIMIZERS and name not in WRAPPERS:
         known = ", ".join([*OPTIMIZERS, "MultiOptimizer"])
         raise CheckpointError(f"there is no legacy optimizer {name}; there are {known}")
@@ -132,16 +132,10 @@ def _code(node: ast.expr, per_step: tuple[str, ...], *, schedule: bool) -> tuple
     return code.replace("{jnp}", "jax.numpy").replace("jnp.", "jax.numpy."), support
 
 
-def _spelt(name: str) -> str:
-    """The name of an optimizer as legacy wrote it, whatever the case."""
-    by_case = {known.lower(): known for known in [*OPTIMIZERS, *WRAPPERS]}
-    return by_case.get(name.lower(), name)
-
-
 def _argument(node: ast.expr, per_step: tuple[str, ...], *, schedule: bool) -> tuple[str, set[str]]:
     if isinstance(node, ast.Call | ast.Attribute | ast.Name):
         function = node.func if isinstance(node, ast.Call) else node
-        name = _spelt(ast.unparse(function).rpartition(".")[2])
+        name = ast.unparse(function).rpartition(".")[2]
         if name in OPTIMIZERS or name in WRAPPERS:
             return _code(node, per_step, schedule=schedule)
         if name in TRAVERSALS and isinstance(node, ast.Call) and node.args:

@@ -88,6 +88,7 @@ def emit_calls(plan: Plan) -> None:
             why = unclear.why + _was_bound(plan, call, callee)
             plan.refuse(scope.source, call, unclear.code, why)
             training.contexts.fail(call, unclear.why)
+            training.models.fail(call, callee, unclear.why)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
             why = f"linenify failed here: {type(problem).__name__}: {problem}"
@@ -96,6 +97,7 @@ def emit_calls(plan: Plan) -> None:
             plan.forget(scope.source, call)
             plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
             training.contexts.fail(call, "a run inside an f-string")
+            training.models.fail(call, callee, "a run inside an f-string")
     trainstates.check_parts(training)
     training.contexts.finish()
     training.caches.finish()
@@ -339,7 +341,7 @@ def _promote(plan: Plan) -> None:
 
 def _normal(plan: Plan, module: Module) -> Module:
     """A promoted partial counts as an instance."""
-    if module.origin in plan.promoted and not module.shared:
+    if plan.is_instance(module) and not module.shared:
         return replace(module, shared=True)
     return module
 

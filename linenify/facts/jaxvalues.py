@@ -154,6 +154,6 @@ def _export(plan: Plan, source: Source, name: str, path: str) -> None:
         return
     try:
         require(plan, source, [name], "LN195", _aliases(source, path))
-        plan.files[source.name].kept.add(name)
+        plan.files[source.name].offered.add(name)
     except Unclear as unclear:
         plan.refuse(source, statement, unclear.code, unclear.why)

@@ -27,6 +27,7 @@ from linenify.facts.snippets import OBJECT
 from linenify.facts.spelt import is_guarded
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
+from linenify.syntax.imports import bound_by_imports
 
 LINEN = "flax.linen"
 _NOT_IN_LINEN = frozenset({"base", "utils"})  # submodules of flax.nn alone
@@ -180,11 +181,17 @@ class _File:
     def _prefix(self) -> None:
         """How this file names flax.linen afterwards."""
         module = self.scopes.module
-        for wanted, tail in ((LEGACY, ""), (LINEN, ""), ("flax", ".linen")):
+        always = bound_by_imports(self.source.tree)
+        for wanted in (LEGACY, LINEN):
             for (scope, local), path in self.bound.items():
                 if path == wanted and scope is module:
-                    self.facts.linen = f"{local}{tail}"
+                    self.facts.linen = local
+                    self.facts.linen_bound = local in always
                     return
+        for (scope, local), path in self.bound.items():
+            if path == "flax" and scope is module and local in always:
+                self.facts.linen = f"{local}.linen"
+                return
         self.facts.linen = "nn" if "nn" not in module.names else "linen"
         self.facts.linen_bound = False
 
@@ -323,7 +330,8 @@ class _File:
             ):
                 if entry.name == "Model" and self._is_of_nobody(link):
                     return
-                objects = entry.name == "Model" and OBJECT in self.facts.support
+                carried = {*self.facts.support, *self.facts.borrowed}
+                objects = entry.name == "Model" and OBJECT in carried
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
                 self._put(link, Renamed(OBJECT, "LN614"))
@@ -348,7 +356,8 @@ class _File:
         homes = [name for name, file in self.plan.files.items() if OBJECT in file.support]
         return (
             training is not None
-            and homes == [self.source.name]
+            and len(homes) == 1
+            and OBJECT in {*self.facts.support, *self.facts.borrowed}
             and bool(models(value))
             and not training.models.as_params(value)
         )

@@ -261,6 +261,18 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN695",
+        "state-out-of-sight",
+        "Code that is not seen is given a TrainState where it had an optimizer.",
+        "let it ask for `params` and `step` instead of `target` and `state`",
+    ),
+    (
+        "LN696",
+        "state-by-paths",
+        "A state is put together, or gone through, by the paths of modules.",
+        "nest it by collection and module: `{'batch_stats': {'norm': {...}}}`",
+    ),
+    (
         "LN699",
         "run-as-value",
         "A method that initialises or runs a module class travels as a value.",
@@ -328,6 +340,12 @@ NOTICES = _table(
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
         "pass the module along where you prefer params",
+    ),
+    (
+        "LN819",
+        "unknown-call-may-be-a-model",
+        "Models get out of sight, and a call of something unknown may be of one of them.",
+        "nothing to do if it is called with inputs only: a `BoundModel` is called as a Model was",
     ),
     (
         "LN806",

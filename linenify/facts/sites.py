@@ -401,6 +401,8 @@ class FileFacts:
     references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
+    offered: set[str] = field(default_factory=set)  # snippets that other files import from it
+    borrowed: dict[str, str] = field(default_factory=dict)  # snippets of other files, and which
     inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line
     kept: set[str] = field(default_factory=set)  # names of imports that other files take from here
     unlisted: set[str] = field(default_factory=set)  # names that leave `__all__`
