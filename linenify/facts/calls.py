@@ -9,6 +9,7 @@ from dataclasses import replace
 from linenify.facts import (
     caches,
     catalogue,
+    halfway,
     jaxcalls,
     keyhelpers,
     localmodels,
@@ -110,6 +111,8 @@ def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     found = [_normal(plan, module) for module in modules(callee)]
+    if halfway.settled(plan, call, callee, found):
+        return
     if found and any(isinstance(a, Model) for a in callee):
         raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a Model")
     if found:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
+from linenify.facts.halfway import flag_seams, flag_subclasses, refuse_classes
 from linenify.facts.interpret import Interpreter
 from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
@@ -56,10 +57,13 @@ def collect(project: Project) -> Facts:
     decisions = Decisions(flow, _overrides(project))
     plan = Plan(project, flow, decisions)
     plan_classes(plan)
+    refuse_classes(plan)
     emit_definitions(plan)
     flag_strangers(plan)
+    flag_subclasses(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    flag_seams(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)

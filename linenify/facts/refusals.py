@@ -93,6 +93,18 @@ REFUSALS = _table(
         "migrate the call by hand, and please report it",
     ),
     (
+        "LN385",
+        "linen-call-does-not-fit",
+        "A call in Linen form does not fit what its legacy class becomes.",
+        "compare it with the migrated class, and give it the fields and inputs that are there",
+    ),
+    (
+        "LN386",
+        "legacy-use-of-linen-class",
+        "A class that is in Linen already is used, or derived from, in legacy form.",
+        "write it in Linen form by hand, or take the legacy file of the class back first",
+    ),
+    (
         "LN390",
         "unresolved-arguments",
         "The arguments of a module call cannot all be assigned to fields and inputs.",
