@@ -29,6 +29,7 @@ from linenify.write import write
 from linenify.writing import store as stores
 from linenify.writing.recovery import settle, undo
 
+REPLACING = 0.00005  # seconds that one file takes, at most
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 TEXT = '''\
@@ -101,6 +102,15 @@ def begin(changes: tuple[Change, ...], project: Project) -> int:
     return child
 
 
+def until_replacing(folder: Path, child: int) -> None:
+    """Waits until the journal says that files are being replaced."""
+    store = stores.Store(folder / stores.NAME)
+    while not any(t.state is stores.State.PENDING for t in store.transactions()):
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.0002)
+
+
 def one(
     folder: Path,
     changes: tuple[Change, ...],
@@ -114,7 +124,11 @@ def one(
     old, new = sides
     kind = SIGNALS[number % len(SIGNALS)]
     child = begin(changes, project)
-    time.sleep(chance.uniform(0, took * 1.05))
+    if number % 4 < 2:  # anywhere
+        time.sleep(chance.uniform(0, took * 1.05))
+    else:  # while files are replaced, which is short
+        until_replacing(folder, child)
+        time.sleep(chance.uniform(0, REPLACING * len(changes)))
     os.kill(child, kind)
     os.waitpid(child, 0)
     found = [f"ended by {kind.name}"]

@@ -55,6 +55,7 @@ from linenify.facts.members import travelling
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Reshaped, StatementSite
+from linenify.facts.spelt import spelt
 from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
 
@@ -167,12 +168,12 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path):
-                _emit_external(plan, source, call, path)
+                _emit_external(plan, source, call, callee, path)
                 return
     _emit_unknown(plan, source, call, callee)
 
 
-def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
     """A call of a function outside the project."""
     if path.endswith(".DynamicScale"):
         return  # the same class elsewhere: `names` spells it
@@ -184,22 +185,23 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
         nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
     elif path == "functools.partial":
         emit_functools(plan, source, call)
+        jaxcalls.emit_moved(plan, source, call, callee)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
         raise Unclear("LN391", "a name of flax.nn is looked up at run time")
     elif path == "builtins.type" and _makes_class(plan, call):
         raise Unclear("LN290", "a module class is made at run time")
-    elif jaxcalls.is_gone(path):
+    elif jaxcalls.is_gone(path) and spelt(plan, call.func) == path:
         jaxcalls.emit(plan, source, call, path)
     else:
-        _emit_kept(plan, source, call, path)
+        _emit_kept(plan, source, call, callee, path)
 
 
-def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
+def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
     """A call of a function that is still there, and may ask for something else today."""
     said = changed_behaviour(path)
     if said is not None:
         plan.notice(source, call, "LN808", said)
-    jaxcalls.emit_keywords(plan, source, call, path)
+    jaxcalls.emit_moved(plan, source, call, callee)
     reductions.emit(plan, source, call, path)
     narrow.check_cast(plan, source, call, path)
     if _may_be_module(plan, call, path):

@@ -10,6 +10,7 @@ from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.halfway import flag_seams, flag_subclasses, refuse_classes
 from linenify.facts.interpret import Interpreter
+from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
@@ -63,6 +64,7 @@ def collect(project: Project) -> Facts:
     flag_subclasses(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    emit_values(plan)
     flag_seams(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))

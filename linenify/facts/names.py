@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import catalogue, own_optimizers
+from linenify.facts import catalogue, jaxvalues, own_optimizers
 from linenify.facts.arguments import Unclear
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
@@ -122,7 +122,8 @@ class _File:
                 continue
             gone = imported(path)
             if is_gone(path) and isinstance(node, ast.ImportFrom):
-                names.append(ImportedName(index, local, None))
+                leaving = jaxvalues.imported(self.plan, node, index)
+                names.extend([leaving] if leaving is not None else [])
                 continue
             if gone is not None and (isinstance(node, ast.ImportFrom) or alias.asname):
                 names.append(ImportedName(index, local, gone if "." in gone else None))
@@ -175,6 +176,8 @@ class _File:
                 if path is not None and self._legacy(path):
                     self._reference(child, scope)
                     continue
+                if child in self.plan.dissolved or (path is not None and is_gone(path)):
+                    continue  # decided before
                 if path is not None and is_lost(path):
                     why = f"`{ast.unparse(child)}` is no longer in JAX"
                     self._refuse_once(child, "LN190", why)

@@ -63,6 +63,7 @@ class Plan:
         # Layers that travel as values and are called without a keyword that Linen
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
+        self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
         self._mentions: dict[FunctionNode, list[ast.expr]] | None = None

@@ -33,6 +33,18 @@ REFUSALS = _table(
         "write it with `x.at[...]`, or drop it",
     ),
     (
+        "LN195",
+        "gone-function-as-value",
+        "A function that JAX has dropped is a value here, and none can take its place.",
+        "define a function of your own that means the same, and name that",
+    ),
+    (
+        "LN196",
+        "argument-taken-no-longer",
+        "A function of JAX or NumPy gets an argument that it does not take today.",
+        "call it with what it takes today",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
@@ -215,6 +227,12 @@ REFUSALS = _table(
 )
 
 NOTICES = _table(
+    (
+        "LN813",
+        "columns-shuffled-apart",
+        "`jax.random.shuffle` moved the entries of each column on their own; rows stay whole now.",
+        "nothing to do for vectors, or where whole rows were meant",
+    ),
     (
         "LN801",
         "embed-out-of-range",

@@ -353,9 +353,34 @@ def class_name(module_class):
 ''',
 )
 
+
+def _update(name: str, does: str, method: str) -> Snippet:
+    """`x.at[idx].set(y)` and its kin as a function, for where one is a value."""
+    return Snippet(
+        name,
+        f'''
+def {name}(x, idx, y, indices_are_sorted=False, unique_indices=False):
+    """{does}, as `jax.ops.{name}` did."""
+    at = {{spell:jax.numpy.asarray}}(x).at[idx]
+    return at.{method}(
+        y, indices_are_sorted=indices_are_sorted, unique_indices=unique_indices
+    )
+''',
+    )
+
+
+_UPDATES = (
+    _update("index_update", "A copy of `x` with `y` at `idx`", "set"),
+    _update("index_add", "A copy of `x` with `y` added at `idx`", "add"),
+    _update("index_mul", "A copy of `x`, multiplied by `y` at `idx`", "multiply"),
+    _update("index_min", "A copy of `x` with the smaller of it and `y` at `idx`", "min"),
+    _update("index_max", "A copy of `x` with the larger of it and `y` at `idx`", "max"),
+)
+
 SNIPPETS = {
     snippet.name: snippet
     for snippet in (
+        *_UPDATES,
         _SCALE_BY_LAMB_TRUST_RATIO,
         _SCALE_BY_LARS_TRUST_RATIO,
         _SCALE_BY_ADAGRAD,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from linenify.facts.arguments import Unclear
 from linenify.facts.plan import Plan
@@ -11,8 +11,21 @@ from linenify.facts.snippets import SNIPPETS, Snippet, summary_of
 from linenify.project.source import Source
 
 
-def require(plan: Plan, source: Source, names: Iterable[str], code: str) -> None:
+def require(
+    plan: Plan,
+    source: Source,
+    names: Iterable[str],
+    code: str,
+    leaving: Container[ast.alias] = (),
+) -> None:
     """Has snippets put into a file, those that they need first.
+
+    Args:
+        plan: what is to know of them.
+        source: the file.
+        names: the snippets.
+        code: what is said where the file cannot have one of them.
+        leaving: imports that go, so that the names that they bind are free.
 
     Raises:
         Unclear: the file uses one of the names for something else.
@@ -20,7 +33,7 @@ def require(plan: Plan, source: Source, names: Iterable[str], code: str) -> None
     wanted = plan.files[source.name].support
     every = list(_with_needs(names))
     for name in every:
-        if is_taken(source.tree, name):
+        if is_taken(source.tree, name, leaving):
             raise Unclear(code, f"`{name}` is needed here, but names something else in this file")
     for name in every:
         if name not in wanted:
@@ -38,13 +51,13 @@ def missing(tree: ast.Module, names: Iterable[str]) -> list[Snippet]:
     return [SNIPPETS[name] for name in names if _own(tree, name) is None]
 
 
-def is_taken(tree: ast.Module, name: str) -> bool:
+def is_taken(tree: ast.Module, name: str, leaving: Container[ast.alias] = ()) -> bool:
     """Whether a file binds `name`, anywhere, to something that is not our snippet."""
     own = _own(tree, name)
     pending: list[ast.AST] = [each for each in tree.body if each is not own]
     while pending:
         node = pending.pop()
-        if name in _bound_by(node):
+        if name in _bound_by(node) and node not in leaving:
             return True
         pending.extend(ast.iter_child_nodes(node))
     return False

@@ -151,6 +151,10 @@ class Context:
             return Spelling(expression(path.removeprefix("typing.")), frozenset({path}))
         if package in {"functools", "dataclasses", "itertools"}:
             return Spelling(expression(path), frozenset({package}))
+        if package == "numpy":
+            return Spelling(
+                expression(f"np{path.removeprefix(package)}"), frozenset({"numpy as np"})
+            )
         if path.startswith("jax.numpy"):
             tail = path.removeprefix("jax.numpy")
             return Spelling(expression(f"jnp{tail}"), frozenset({"jax.numpy as jnp"}))

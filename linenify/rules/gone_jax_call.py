@@ -1,8 +1,9 @@
 """A call of a function that JAX has dropped is written as it is today.
 
-`jax.ops.index_update` and its kin became `x.at[...].set(...)`; `lax.tie_in`
-has had no effect since all operations are staged; reductions such as
-`jnp.mean` took lists, and take arrays only.
+`jax.ops.index_update` and its kin became `x.at[...].set(...)`, on an array of
+JAX: `jnp.asarray` stands around what may be another one. `lax.tie_in` has had
+no effect since all operations are staged; reductions such as `jnp.mean` took
+lists, and take arrays only.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ RULE = Rule(
         (
             """\
 import jax
+import jax.numpy as jnp
 
 
-def clear(x):
-  return jax.ops.index_update(x, jax.ops.index[:, 0], 0.)
+def edges(x, n):
+  x = jax.ops.index_update(x, jax.ops.index[:, 0], 0.)
+  return x, jax.ops.index_add(jnp.zeros(n), -1, 1.)
 """,
             """\
 import jax
+import jax.numpy as jnp
 
 
-def clear(x):
-  return x.at[:, 0].set(0.)
+def edges(x, n):
+  x = jnp.asarray(x).at[:, 0].set(0.)
+  return x, jnp.zeros(n).at[-1].add(1.)
 """,
         ),
         (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 _EMPTY = cst.Module(body=[])
-_HOLE = re.compile(r"\{(\d+(?:_\d+)?|func|owner|linen|jnp|node|result|value)\}")
+_HOLE = re.compile(r"\{(\d+(?:_\d+|_index)?|func|owner|linen|jnp|node|result|value)\}")
 _MARK = "linenify_hole_"
 
 # What can be a callee or the owner of an attribute without parentheses.
@@ -122,6 +122,14 @@ class _Filler(cst.CSTTransformer):
             return self._holes[node.value.removeprefix(_MARK)]
         return None
 
+    def _index(self, element: cst.SubscriptElement) -> cst.Subscript | None:
+        """What `{1_index}` stands for: the brackets of argument 1 around what is in them."""
+        match element.slice:
+            case cst.Index(value=cst.Name(value=mark)) if mark.endswith("_index"):
+                held = self._holes.get(mark.removeprefix(_MARK))
+                return held if isinstance(held, cst.Subscript) else None
+        return None
+
     def on_leave(  # type: ignore[override]
         self, original: cst.CSTNode, updated: cst.CSTNode
     ) -> cst.CSTNode:
@@ -134,6 +142,10 @@ class _Filler(cst.CSTTransformer):
                 filled := self._hole(value)
             ) is not None:
                 return updated.with_changes(value=filled)
+            case cst.Index(value=value) if (filled := self._hole(value)) is not None:
+                return updated.with_changes(value=filled)
+            case cst.Subscript(slice=[element]) if (index := self._index(element)) is not None:
+                return updated.with_changes(slice=index.slice)
             case cst.Assign(value=value) if (filled := self._hole(value)) is not None:
                 return updated.with_changes(value=standing_alone(filled))
         hole = self._hole(original)

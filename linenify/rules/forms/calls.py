@@ -350,6 +350,8 @@ def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]
     order = argument_order(call.args)
     holes = {str(i): argument_value(call.args[place]) for i, place in enumerate(order)}
     for place, value in list(holes.items()):
+        if isinstance(value, cst.Subscript):  # what stands between its brackets
+            holes[f"{place}_index"] = value
         if isinstance(value, cst.Tuple):
             holes |= {f"{place}_{i}": each.value for i, each in enumerate(value.elements)}
     holes["func"] = call.func
