@@ -9,6 +9,7 @@ from dataclasses import replace
 from linenify.facts import (
     caches,
     catalogue,
+    firstruns,
     halfway,
     jaxcalls,
     keyhelpers,
@@ -43,6 +44,7 @@ from linenify.facts.kinds import (
     Optimizer,
     OptimizerDef,
     Parameter,
+    Partial,
     SelfApi,
     Static,
     SuperMethod,
@@ -170,6 +172,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case External(path=path):
                 _emit_external(plan, source, call, callee, path)
                 return
+            case Partial() if kind := firstruns.transform_of(atom):
+                transforms.emit_bound(plan, call, kind)
+                return
     _emit_unknown(plan, source, call, callee)
 
 
@@ -184,6 +189,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif path.startswith(LEGACY + "."):
         nnfunctions.emit(plan, source, call, path[len(LEGACY) + 1 :])
     elif path == "functools.partial":
+        _check_bound_module(plan, call)
         emit_functools(plan, source, call)
         jaxcalls.emit_moved(plan, source, call, callee)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
@@ -194,6 +200,14 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
         jaxcalls.emit(plan, source, call, path)
     else:
         _emit_kept(plan, source, call, callee, path)
+
+
+def _check_bound_module(plan: Plan, call: ast.Call) -> None:
+    """`functools.partial(lax.scan, cell)`: the transform is not seen where it runs."""
+    values = [plan.flow.values.get(argument, frozenset()) for argument in call.args]
+    transforms_it = bool(values) and any(firstruns.transform_of(a) for a in values[0])
+    if transforms_it and any(modules(value) for value in values[1:]):
+        raise Unclear("LN394", f"`{text(call.args[0])}` is bound to a module class")
 
 
 def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:

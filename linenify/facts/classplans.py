@@ -226,6 +226,9 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
     ]
     if foreign:
         return f"LN290 the base class `{ast.unparse(foreign[0])}` is unknown"
+    for base, value in zip(node.bases, info.bases, strict=False):
+        if any(isinstance(a, Module) and a.origin is not None for a in value):
+            return f"LN290 the base class `{ast.unparse(base)}` is a partial"
     for ancestor in flow.hierarchy.mro(node):
         if not flow.hierarchy.is_module(ancestor):
             for name in flow.hierarchy.infos[ancestor].methods:

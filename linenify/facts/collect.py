@@ -16,6 +16,7 @@ from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
 from linenify.facts.paramnames import emit_param_names
+from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
@@ -64,6 +65,7 @@ def collect(project: Project) -> Facts:
     flag_subclasses(plan)
     emit_decorated(plan)
     emit_calls(plan)
+    emit_partial_members(plan)
     emit_values(plan)
     flag_seams(plan)
     emit_kept_names(plan)

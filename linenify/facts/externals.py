@@ -47,6 +47,7 @@ _CALLERS = {
     "jax.vjp": "vjp",
     "jax.linearize": "vjp",
     "jax.lax.cond": "cond",
+    "jax.lax.switch": "switch",
 }
 GRADIENTS = frozenset({"grad", "value_and_grad"})
 

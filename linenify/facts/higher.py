@@ -78,6 +78,8 @@ def call(
         case "vjp":
             value = flow.call_value(positional[0], positional[1:], node, scope)
             return operators.make(flow, node, "tuple", [value, NOTHING])
+        case "switch" if len(positional) > 1:
+            return flow.call_value(flow.iterate(positional[1]), positional[2:], node, scope)
         case "cond":
             return _cond(flow, node, positional, scope)
     return frozenset(

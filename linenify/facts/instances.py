@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import toplevel
+from linenify.facts import lookup, toplevel
 from linenify.facts.arguments import Unclear, fill, in_module_code
 from linenify.facts.effects import RUNS
 from linenify.facts.kinds import (
@@ -18,6 +18,7 @@ from linenify.facts.kinds import (
     Function,
     Instance,
     Module,
+    ModuleApi,
     Partial,
     Transformed,
     modules,
@@ -109,8 +110,10 @@ def _may_travel(plan: Plan, node: ast.expr, module: Module) -> bool:
                 isinstance(a, _RUNS_ITS_ARGUMENTS) or a == External("flax.nn.Model") for a in callee
             )
         case ast.Attribute(attr=name):
+            if name not in RUNS:
+                return _belongs_to_class(plan, module, name)
             call = plan.parents.get(parent)
-            if not isinstance(call, ast.Call) or call.func is not parent or name not in RUNS:
+            if not isinstance(call, ast.Call) or call.func is not parent:
                 return False
             return _only_inputs(plan, call, module)
         case ast.Compare() | ast.Starred() | ast.Subscript():
@@ -118,11 +121,20 @@ def _may_travel(plan: Plan, node: ast.expr, module: Module) -> bool:
     return True
 
 
+def _belongs_to_class(plan: Plan, module: Module, name: str) -> bool:
+    """Whether an instance gives what its class does: a static method, or an attribute."""
+    reached = lookup.module_attribute(plan.flow, module, name)
+    return bool(reached) and not any(
+        isinstance(a, Module | ModuleApi) or (isinstance(a, Bound) and a.drops_first)
+        for a in reached
+    )
+
+
 def _is_run(plan: Plan, node: ast.expr) -> bool:
     """Whether a module class is initialised, run or made a Model of here."""
     parent = plan.parents.get(node)
     if isinstance(parent, ast.Attribute):
-        return True
+        return parent.attr in RUNS
     call = plan.parents.get(parent) if isinstance(parent, ast.keyword) else parent
     if not isinstance(call, ast.Call):
         return False

@@ -185,6 +185,8 @@ def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
         if layer and any(method.name == name for method in layer.methods):
             via = "shared" if module.shared else module.receiver
             return frozenset({changed(module, method=name, receiver=via)})
+    if name in {"__name__", "__qualname__", "__module__", "__doc__"}:
+        return static("str")
     return frozenset({ModuleApi(module, name)})
 
 

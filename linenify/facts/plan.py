@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from linenify.project.source import Project, Source, Span
 from linenify.project.spans import Spans
 
 if TYPE_CHECKING:
+    from linenify.facts.firstruns import FirstRuns
     from linenify.facts.training import Training
 
 
@@ -44,6 +45,19 @@ class ClassPlan:
     open: dict[ast.FunctionDef, str] = field(default_factory=dict)  # `**kwargs` as one field
 
 
+@dataclass(eq=False, slots=True)
+class Handed:
+    """A lifted transform that is given an instance by name.
+
+    Attributes:
+        body: the function that gets it as an argument of the same name.
+        give: decides anew, with another expression for the instance.
+    """
+
+    body: FunctionNode | None
+    give: Callable[[str], None]
+
+
 class Plan:
     """Sites by file, with the lookups that deciding needs."""
 
@@ -63,8 +77,10 @@ class Plan:
         # Layers that travel as values and are called without a keyword that Linen
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
+        self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
         self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None
+        self.first_runs: FirstRuns | None = None
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
         self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
         self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}

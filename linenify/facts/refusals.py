@@ -105,6 +105,12 @@ REFUSALS = _table(
         "migrate the call by hand, and please report it",
     ),
     (
+        "LN381",
+        "partial-asked-as-class",
+        "A partial is asked for something that only the class of legacy could give.",
+        "ask the class itself (`.func` of a partial), or make an instance",
+    ),
+    (
         "LN385",
         "linen-call-does-not-fit",
         "A call in Linen form does not fit what its legacy class becomes.",

@@ -276,11 +276,16 @@ def _emit_handle(
         ):
             plan.files[source.name].statements[statement.lineno] = StatementSite("LN303")
             first: ast.expr | None = None
+            given: set[ast.AST] = set()
+            for handed in plan.handed.get(call, ()):
+                handed.give(f"{receiver}.{name}")
+                given |= set(ast.walk(handed.body)) if handed.body is not None else set()
             for other in ast.walk(code.node):
                 if (
                     isinstance(other, ast.Name)
                     and other.id == local
                     and other is not statement.targets[0]
+                    and other not in given
                 ):
                     plan.at(source, other, Renamed(f"{receiver}.{name}", "LN303"))
                     if first is None or (other.lineno, other.col_offset) < (

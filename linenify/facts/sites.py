@@ -103,7 +103,10 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """A name that is used as a value and needs something around it: `{node}`."""
+    """A name that is used as a value and needs something around it: `{node}`.
+
+    `{owner}` is what stands before the last dot of an attribute.
+    """
 
     template: str
     rule: str = "LN302"

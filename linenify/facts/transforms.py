@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from linenify.facts import recurrent
+from linenify.facts import mapped, recurrent
 from linenify.facts.arguments import Unclear, as_given, text
 from linenify.facts.externals import transparent
+from linenify.facts.firstruns import TRACING, decorators, first_runs
 from linenify.facts.kinds import (
-    Atom,
     Bound,
+    Container,
     External,
     Function,
     Module,
     ModuleApi,
     Partial,
     SelfApi,
+    Transformed,
     Value,
     modules,
 )
-from linenify.facts.plan import Plan
+from linenify.facts.plan import Handed, Plan
 from linenify.facts.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Given, ParameterSite, Renamed, Reordered, Reshaped
+from linenify.facts.sites import Added, Given, ParameterSite, Renamed, Reordered, Reshaped, Site
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -44,6 +47,7 @@ INERT = frozenset(
         *("builtins.setattr", "builtins.callable", "builtins.dict", "builtins.list"),
         *("builtins.tuple", "builtins.zip", "builtins.enumerate", "builtins.len", "builtins.id"),
         *("builtins.reversed", "builtins.super", "builtins.sorted", "functools.partial"),
+        "inspect.isclass",
     }
 )
 
@@ -57,7 +61,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     kind = transparent(path)
     handed = [m for value in values for m in modules(value)]
     if handed and kind == "vmap" and modules(values[0]):
-        _emit_mapped(plan, source, call, handed[0])
+        mapped.emit(plan, source, call, values[0])
         return
     if path in _SCANS:
         _emit_scan(plan, source, call, path)
@@ -74,10 +78,18 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
             _emit_checkpoint(plan, source, call, values[0])
         case "map" if path == "jax.lax.map":
             _emit_map(plan, source, call, values[0])
-        case "fori" | "grad" | "jit":
-            body = values[-2] if kind == "fori" and len(values) > 1 else values[0]
-            if _needs_lifting(plan, call, body):
-                raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
+        case _ if kind in TRACING and any(_runs_first(plan, call, value) for value in values):
+            raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
+
+
+def emit_bound(plan: Plan, call: ast.Call, kind: str) -> None:
+    """Judges a call of `functools.partial(jax.vmap, in_axes=1)` and the like."""
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    values = [plan.flow.values.get(argument, frozenset()) for argument in arguments]
+    if any(modules(value) for value in values):
+        raise Unclear("LN394", f"`{text(call.func)}` is handed a module class")
+    if kind in TRACING and any(_runs_first(plan, call, value) for value in values):
+        raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
 
 
 def emit_decorated(plan: Plan) -> None:
@@ -86,12 +98,18 @@ def emit_decorated(plan: Plan) -> None:
         if not isinstance(node, ast.FunctionDef) or code.owner is not None:
             continue
         receiver = reachable_receiver(plan, node)
+        traced = [path for path in decorators(plan, node) if transparent(path) in TRACING]
+        if any(transparent(path) != "checkpoint" for path in traced):
+            if first_runs(plan).new_in(node, node):
+                why = f"`{node.name}` runs a module for the first time"
+                plan.refuse(code.source, node, "LN394", why)
+            continue
         for decorator in node.decorator_list:
             kinds = plan.flow.values.get(decorator, frozenset())
             path = next((a.path for a in kinds if isinstance(a, External)), "")
             if transparent(path) != "checkpoint" or receiver is None:
                 continue
-            if not _module_calls(plan, node, set()):
+            if not any(True for _ in first_runs(plan).runs_in(node)):
                 continue
             calls = _calls_of(plan, node)
             if calls is None:
@@ -123,67 +141,45 @@ def _calls_of(plan: Plan, function: FunctionNode) -> list[ast.Call] | None:
     return calls
 
 
-# --- vmap, checkpoint, map -------------------------------------------------------------------
-
-
-def _emit_mapped(plan: Plan, source: Source, call: ast.Call, module: Module) -> None:
-    """`jax.vmap(layer)`: Linen instances are no functions for JAX, a lambda is."""
-    if call.keywords and any(k.arg is None for k in call.keywords):
-        raise Unclear("LN394", f"`{text(call.func)}` is called with a splat")
-    outer = plan.parents.get(call)
-    count = 1
-    if isinstance(outer, ast.Call) and outer.func is call:
-        if outer.keywords or any(isinstance(a, ast.Starred) for a in outer.args):
-            raise Unclear("LN394", "the mapped module is called with keywords")
-        count = len(outer.args)
-    names = ["x"] if count == 1 else [f"x{i}" for i in range(1, count + 1)]
-    shared = module.shared or module.origin in plan.promoted
-    function = plan.flow.function_of(module)
-    if function is not None and plan.classes[module.definition].refused is not None:  # type: ignore[index]
-        raise Unclear("LN398", "the mapped module class was not migrated")
-    made = "{0}" if shared else "{0}()"
-    inner = f"lambda {', '.join(names)}: {made}({', '.join(names)})"
-    rest = "".join(
-        f", {k.arg}={{{i}}}" for i, k in enumerate(call.keywords, len(call.args))
-    ) + "".join(f", {{{i}}}" for i in range(1, len(call.args)))
-    plan.at(source, call, Reshaped("{func}(%s%s)" % (inner, rest), "LN308"))
+# --- checkpoint, map -------------------------------------------------------------------------
 
 
 def _emit_checkpoint(plan: Plan, source: Source, call: ast.Call, value: Value) -> None:
     """`jax.checkpoint(f)(x)` with modules in `f`: `nn.checkpoint(f)(self, x)`."""
-    body = _body(plan, value)
-    if body is None or not _needs_lifting(plan, call, value):
+    body = _body(value)
+    if not _runs_first(plan, call, value):
         return
     outer = plan.parents.get(call)
     receiver = reachable_receiver(plan, call)
     if (
         receiver is None
+        or body is None
         or len(call.args) != 1
         or call.keywords
         or not (isinstance(outer, ast.Call) and outer.func is call)
     ):
         raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
-    module = _hand_over(plan, call, body, receiver)
+    handed = _hand_over(plan, call, body, receiver)
     plan.at(source, call, Reshaped("{linen}.checkpoint({0})", "LN308"))
-    plan.at(source, outer, _with_first(outer, module))
+    _emit_with(plan, source, outer, handed, lambda name: _with_first(outer, name))
 
 
 def _emit_map(plan: Plan, source: Source, call: ast.Call, value: Value) -> None:
-    if not _needs_lifting(plan, call, value):
+    if not _runs_first(plan, call, value):
         return
     receiver = reachable_receiver(plan, call)
-    if receiver is None or len(call.args) != 2 or call.keywords:
+    function = _body(value)
+    if receiver is None or function is None or len(call.args) != 2 or call.keywords:
         raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
-    module = _instance(plan, _body(plan, value)) or receiver
-    body = call.args[0]
-    inner = "({0})(x)" if isinstance(body, ast.Lambda) else "{0}(x)"
-    template = "{linen}.scan(lambda %s, _, x: (None, %s), %s)(%s, None, {1})[1]" % (
-        module,
-        inner,
-        _BROADCAST,
-        module,
-    )
-    plan.at(source, call, Reshaped(template, "LN308"))
+    named = not isinstance(call.args[0], ast.Lambda)
+    handed = _hand_over(plan, call, function, receiver, named=named)
+
+    def made(name: str) -> Reshaped:
+        return Reshaped(f"{head}({name}, None, {{1}})[1]", "LN308")
+
+    inner = "{0}(%s, x)" % handed.name if named else "({0})(x)"
+    head = "{linen}.scan(lambda %s, _, x: (None, %s), %s)" % (handed.name, inner, _BROADCAST)
+    _emit_with(plan, source, call, handed, made)
 
 
 # --- scan ------------------------------------------------------------------------------------
@@ -203,37 +199,46 @@ def _emit_scan(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
         return
     value = plan.flow.values.get(body, frozenset())
     found = modules(value)
-    if not found and not _needs_lifting(plan, call, value):
+    if not found and not _runs_first(plan, call, value):
         return
     receiver = reachable_receiver(plan, call)
     if scan is None or receiver is None:
         raise Unclear("LN394", f"`{text(call.func)}` runs a module")
     init, xs = scan.places["init"], scan.places["xs"]
     head = "{linen}.scan(%s, " + _BROADCAST + scan.options + ")"
-    tail = "({%d}, {%d})"
-    if found:
-        if len(found) != 1:
-            raise Unclear("LN394", f"`{text(call.func)}` runs one of several modules")
-        place = scan.places["body"]
-        module = found[0]
-        if module.shared:
-            if not isinstance(body, ast.Name):
-                raise Unclear("LN394", "the scanned module has no name")
-            inner = "lambda %s, carry, x: %s(carry, x)" % (body.id, body.id)
-            template = head % inner + "({%d}, {%d}, {%d})" % (place, init, xs)
-        else:
-            made = "{%d}(%s)" % (place, recurrent.scanned_features(plan, call, module, init))
-            inner = "lambda %s, carry, x: %s(carry, x)" % (receiver, made)
-            template = head % inner + "(%s, {%d}, {%d})" % (receiver, init, xs)
-        plan.at(source, call, Reshaped(template, "LN308"))
-        return
-    function = _body(plan, value)
-    if function is None:
-        raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
-    module_name = _hand_over(plan, call, function, receiver)
-    del tail
-    template = head % ("{%d}" % scan.places["body"]) + "(%s, {%d}, {%d})" % (module_name, init, xs)
-    plan.at(source, call, Reshaped(template, "LN308"))
+    place = scan.places["body"]
+    if not found:
+        function = _body(value)
+        if function is None:
+            raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
+        handed = _hand_over(plan, call, function, receiver)
+        inner = "{%d}" % place
+    elif len(found) != 1:
+        raise Unclear("LN394", f"`{text(call.func)}` runs one of several modules")
+    elif found[0].shared:
+        if not isinstance(body, ast.Name):
+            raise Unclear("LN394", "the scanned module has no name")
+        handed = _Handed(body.id, found[0].origin)
+        inner = f"lambda {body.id}, carry, x: {body.id}(carry, x)"
+    else:
+        handed = _Handed(receiver)
+        made = "{%d}(%s)" % (place, recurrent.scanned_features(plan, call, found[0], init))
+        inner = f"lambda {receiver}, carry, x: {made}(carry, x)"
+
+    def lifted(name: str) -> Reshaped:
+        return Reshaped(head % inner + "(%s, {%d}, {%d})" % (name, init, xs), "LN308")
+
+    _emit_with(plan, source, call, handed, lifted)
+
+
+def _emit_with(
+    plan: Plan, source: Source, call: ast.Call, handed: _Handed, made: Callable[[str], Site]
+) -> None:
+    """What becomes of a call that hands a module over; `setup` may call it differently."""
+    plan.at(source, call, made(handed.name))
+    if handed.origin is not None:
+        again = Handed(handed.body, lambda name: plan.at(source, call, made(name)))
+        plan.handed[handed.origin].append(again)
 
 
 def _read_scan(plan: Plan, call: ast.Call, path: str) -> _Scan | None:
@@ -289,86 +294,124 @@ def _keepdims_by_keyword(plan: Plan, source: Source, call: ast.Call) -> None:
 # --- bodies ----------------------------------------------------------------------------------
 
 
-def _body(plan: Plan, value: Value) -> FunctionNode | None:
-    del plan
+def _body(value: Value) -> FunctionNode | None:
     found = {a.node for a in value if isinstance(a, Function)}
     return found.pop() if len(found) == 1 else None
 
 
-def _hand_over(plan: Plan, call: ast.Call, body: FunctionNode, receiver: str) -> str:
-    """Gives the body the module as its first argument; returns the module's name."""
+def _bodies(plan: Plan, value: Value) -> Iterator[FunctionNode]:
+    """The functions of the project that a transform is given, or that it is given a list of."""
+    for atom in value:
+        inner = atom
+        while isinstance(inner, Partial | Transformed):
+            inner = inner.function
+        if isinstance(inner, Function | Bound):
+            yield inner.node
+        elif isinstance(inner, Container):
+            yield from _bodies(plan, plan.flow.iterate(frozenset({inner})))
+
+
+def _runs_first(plan: Plan, transform: ast.AST, value: Value) -> bool:
+    """Whether a transform would have modules make their params inside of it."""
+    return any(first_runs(plan).new_in(body, transform) for body in _bodies(plan, value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """The module that a lifted transform is given, and its body as first argument.
+
+    Attributes:
+        name: what it is called there.
+        origin: what makes it, where it is an instance.
+        body: the function that gets it; None where a lambda is made for it.
+    """
+
+    name: str
+    origin: ast.Call | None = None
+    body: FunctionNode | None = None
+
+
+def _hand_over(
+    plan: Plan, call: ast.Call, body: FunctionNode, receiver: str, *, named: bool = True
+) -> _Handed:
+    """Gives the body the module as its first argument."""
     if draws(plan, body, set()):
         raise Unclear("LN394", f"`{text(call.func)}` runs a module that draws keys or keeps state")
-    if isinstance(body, ast.FunctionDef):
-        uses = [
-            n
-            for n, v in plan.flow.values.items()
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and Function(body) in v
-        ]
-        if len(uses) != 1 or body.decorator_list:
-            raise Unclear("LN394", f"`{body.name}` is also used elsewhere")
     names = {a.arg for a in body.args.args}
     if plan.code(body) is not plan.code(call):
         raise Unclear("LN394", f"`{text(call.func)}` runs a function that is defined elsewhere")
-    module = receiver
-    instance = _instance(plan, body)
-    fresh = _constructs(plan, body)
-    if instance is not None and not fresh:
-        module = instance
-    elif instance is not None and not _all_warm(plan, body):
+    if first_runs(plan).is_transformed(call):
+        raise Unclear("LN394", f"`{text(call.func)}` stands in another transform")
+    handed = _handed(plan, call, body, receiver)
+    if isinstance(body, ast.FunctionDef):
+        _check_uses(plan, call, body, handed)
+    if handed.name in names:
+        raise Unclear("LN394", f"the body has an argument called `{handed.name}` already")
+    if named:
+        site = ParameterSite(handed.name, "LN308", first=True)
+        plan.define(plan.flow.code[body].source, body, site)
+    return handed
+
+
+def _check_uses(plan: Plan, call: ast.Call, body: ast.FunctionDef, handed: _Handed) -> None:
+    """The body takes one more argument, so whatever runs it has to give that."""
+    uses = [n for n in plan.mentions(body) if isinstance(n, ast.Name)]
+    for use in uses:
+        scan = plan.parents.get(use)
+        if scan is call:
+            continue
+        callee = plan.flow.values.get(scan.func, frozenset()) if isinstance(scan, ast.Call) else ()
+        path = next((a.path for a in callee if isinstance(a, External)), "")
+        if (
+            not isinstance(scan, ast.Call)
+            or path not in _SCANS
+            or _read_scan(plan, scan, path) is None
+            or plan.code(scan) is not plan.code(call)
+            or _handed(plan, scan, body, handed.name if handed.origin is None else "") != handed
+        ):
+            raise Unclear("LN394", f"`{body.name}` is also used elsewhere")
+    if body.decorator_list or not uses:
+        raise Unclear("LN394", f"`{body.name}` is also used elsewhere")
+
+
+def _handed(plan: Plan, call: ast.Call, body: FunctionNode, receiver: str) -> _Handed:
+    """The shared instance that the body runs for the first time, or else the module around."""
+    inside = set(ast.walk(body))
+    found: set[_Handed] = set()
+    for run in first_runs(plan).new_in(body, call):
+        callee = modules(plan.flow.values.get(run.func, frozenset()))
+        shared = [m for m in callee if m.shared or m.origin in plan.promoted]
+        if not shared:
+            found.add(_Handed(receiver))
+            continue
+        node = run.func.value if isinstance(run.func, ast.Attribute) else run.func
+        if run not in inside or not isinstance(node, ast.Name) or len(callee) != 1:
+            raise Unclear("LN394", f"`{text(call.func)}` runs `{text(node)}` for the first time")
+        found.add(_Handed(node.id, shared[0].origin, body))
+    if len(found) != 1:
         raise Unclear("LN394", f"`{text(call.func)}` runs several modules for the first time")
-    if module in names:
-        raise Unclear("LN394", f"the body has an argument called `{module}` already")
-    plan.define(plan.flow.code[body].source, body, ParameterSite(module, "LN308", first=True))
-    return module
+    handed = found.pop()
+    if handed.origin is None:
+        _check_captures(plan, call, body, receiver)
+    return handed
 
 
-def _instance(plan: Plan, body: FunctionNode | None) -> str | None:
-    """The one shared instance that the body calls for the first time, if it has a name."""
-    if body is None:
-        return None
-    names = set()
-    for call in _module_calls(plan, body, set()):
-        found = modules(plan.flow.values.get(call.func, frozenset()))
-        if any(m.shared for m in found) and not _warmed(plan, call, body):
-            node = call.func.value if isinstance(call.func, ast.Attribute) else call.func
-            names.add(node.id if isinstance(node, ast.Name) else "")
-    return names.pop() if len(names) == 1 and "" not in names else None
-
-
-def _constructs(plan: Plan, body: FunctionNode) -> bool:
-    return any(
-        not m.shared
-        for call in _module_calls(plan, body, set())
-        for m in modules(plan.flow.values.get(call.func, frozenset()))
-    )
-
-
-def _all_warm(plan: Plan, body: FunctionNode) -> bool:
-    return all(
-        _warmed(plan, call, body)
-        for call in _module_calls(plan, body, set())
-        if any(m.shared for m in modules(plan.flow.values.get(call.func, frozenset())))
-    )
-
-
-def _needs_lifting(plan: Plan, call: ast.Call, value: Value) -> bool:
-    """Whether the body runs modules whose parameters do not exist yet."""
-    for body in map(_innermost, value):
-        if not isinstance(body, Function | Bound):
+def _check_captures(plan: Plan, call: ast.Call, body: FunctionNode, receiver: str) -> None:
+    """Functions beside the body that reach the module by a closure reach the one outside."""
+    home = plan.code(body)
+    for function in first_runs(plan).reached(body):
+        if function is body or home is None or plan.code(function) is not home:
             continue
-        called = _module_calls(plan, body.node, set())
-        if not called or _runs_elsewhere(plan, body.node, call):
-            continue
-        if any(not _warmed(plan, c, body.node) for c in called):
-            return True
-    return False
-
-
-def _innermost(atom: Atom) -> Atom:
-    while isinstance(atom, Partial):
-        atom = atom.function
-    return atom
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Name) or node.id != receiver:
+                continue
+            parent = plan.parents[node]
+            value = plan.flow.values.get(parent, frozenset())
+            if not isinstance(parent, ast.Attribute) or any(
+                isinstance(a, SelfApi | Bound | Module) for a in value
+            ):
+                why = f"`{text(call.func)}` runs a function that uses `{receiver}` from outside"
+                raise Unclear("LN394", why)
 
 
 def draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
@@ -395,54 +438,3 @@ def draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
                     if draws(plan, inner, seen):
                         return True
     return False
-
-
-def _module_calls(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> list[ast.Call]:
-    if function in seen:
-        return []
-    seen.add(function)
-    found = []
-    body = function.body if isinstance(function.body, list) else [function.body]
-    for statement in body:
-        for node in ast.walk(statement):
-            if not isinstance(node, ast.Call):
-                continue
-            callee = plan.flow.values.get(node.func, frozenset())
-            if modules(callee):
-                found.append(node)
-            for atom in callee:
-                if isinstance(atom, Function | Bound) and not isinstance(atom.node, ast.Lambda):
-                    found.extend(_module_calls(plan, atom.node, seen))
-    return found
-
-
-def _runs_elsewhere(plan: Plan, function: FunctionNode, transform: ast.Call) -> bool:
-    for call in plan.flow.where:
-        if call is transform or not isinstance(call, ast.Call):
-            continue
-        callee = plan.flow.values.get(call.func, frozenset())
-        if any(isinstance(a, Function | Bound) and a.node is function for a in callee):
-            return True
-    return False
-
-
-def _warmed(plan: Plan, call: ast.Call, function: FunctionNode) -> bool:
-    """Whether the instance that `call` runs also runs outside `function`."""
-    callee = modules(plan.flow.values.get(call.func, frozenset()))
-    inside = set(ast.walk(function))
-    for module in callee:
-        if not module.shared or module.origin is None:
-            return False
-        others = [
-            other
-            for other in plan.flow.where
-            if isinstance(other, ast.Call)
-            and other not in inside
-            and any(
-                m.origin is module.origin
-                for m in modules(plan.flow.values.get(other.func, frozenset()))
-            )
-        ]
-        if not others:
-            return False
-    return bool(callee)

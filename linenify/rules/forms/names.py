@@ -44,7 +44,10 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
     template, imports = context.spelt(site.template)
-    made = from_template(template, {"node": node.with_changes(lpar=[], rpar=[])})
+    holes: dict[str, cst.BaseExpression] = {"node": node.with_changes(lpar=[], rpar=[])}
+    if isinstance(node, cst.Attribute):
+        holes["owner"] = node.value
+    made = from_template(template, holes)
     return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
 
 
