@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
-from linenify.facts.halfway import flag_seams, flag_subclasses, refuse_classes
+from linenify.facts.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
@@ -74,6 +74,7 @@ def collect(project: Project) -> Facts:
     emit_param_names(plan)
     plan_setup(plan)
     emit_names(plan)
+    leave_linen(plan)
     freeze_refused(plan)
     roles = tuple(
         Roles(

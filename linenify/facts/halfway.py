@@ -40,6 +40,7 @@ _OPTIMIZER_API = frozenset(
     {"target", "state", "optimizer_def", "apply_gradient", "compute_gradient", "optimize"}
 )
 _LINEN_NAMES = ("flax.linen", "flax.training.train_state")
+_OF_LEGACY = ("LN2", "LN3", "LN4", "LN5", "LN6", "LN7")  # rules about modules and training
 _OBJECTS = (Model, Optimizer, OptimizerDef)
 _LEGACY_NAMES = ("flax.nn", "flax.optim")
 
@@ -151,6 +152,19 @@ def _is_linen_file(plan: Plan, source: Source) -> bool:
                     return False
                 linen = linen or atom.path.startswith(_LINEN_NAMES)
     return linen
+
+
+def leave_linen(plan: Plan) -> None:
+    """Nothing that only legacy code needs is done inside of Linen classes."""
+    for node, info in plan.flow.hierarchy.infos.items():
+        if not plan.flow.hierarchy.is_linen(node):
+            continue
+        first, last = node.lineno, node.end_lineno or node.lineno
+        sites = plan.files[info.source.name].expressions
+        inside = [key for key in sites if first <= key[1].line <= last]
+        for key in inside:
+            if sites[key].rule.startswith(_OF_LEGACY):
+                del sites[key]
 
 
 def settled(plan: Plan, call: ast.Call, callee: Value, found: Sequence[Module]) -> bool:
