@@ -11,6 +11,7 @@ from pathlib import Path
 from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
 from linenify.facts.sites import FileFacts, Finding, ImportSite
+from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
 
@@ -42,13 +43,14 @@ def migrate(project: Project, progress: Callable[[Source], None] | None = None) 
         if progress is not None:
             progress(source)
     attempts = [_accounted(each) for each in _settled(project, attempts)]
-    return Migration(
+    migration = Migration(
         tuple(each.change for each in attempts if each.change is not None),
         tuple(diagnostic for each in attempts for diagnostic in _diagnostics(each)),
         tuple(reference for each in attempts for reference in _ledger(each)),
         project.unreadable,
         len(project.sources),
     )
+    return only_given(migration, project)
 
 
 def _collected(project: Project) -> tuple[Mapping[str, FileFacts], dict[str, str]]:

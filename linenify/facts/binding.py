@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
 
 
+# What Linen itself takes beside the inputs.
+_RUN_OPTIONS = frozenset({"rngs", "mutable", "method", "capture_intermediates"})
+
+
 @dataclass(frozen=True, slots=True)
 class Actual:
     """One argument of a call as the interpreter bound it."""
@@ -70,7 +74,7 @@ def run_made(
 ) -> Value:
     """A call of such an instance: what is given by name is an input."""
     for keyword, value in keywords:
-        if keyword is not None:
+        if keyword is not None and keyword not in _RUN_OPTIONS:
             actual(flow, module, module, keyword, value, "instance", node)
     return ARRAY
 

@@ -100,6 +100,9 @@ def apply(
             if found is not None:
                 return call_function(flow, found[1], node, positional, keywords, skip=1)
             return NOTHING
+        case Api(receiver=Made(module=module)):
+            binding.run_made(flow, module, node, keywords)
+            return NOTHING
         case Api(receiver=receiver, name=name):
             return call_api(flow, receiver, name, node, positional, keywords)
         case Parameter():

@@ -294,6 +294,12 @@ NOTICES = _table(
         "nothing to do unless the program relied on the wrong axis",
     ),
     (
+        "LN822",
+        "files-not-given",
+        "A file works with files that were not given, and would change together with it.",
+        "give them as well, or the program is in two worlds until they follow",
+    ),
+    (
         "LN810",
         "leaf-of-another-shape",
         "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from linenify.errors import UsageError
-from linenify.project.relevance import outline, relevant
+from linenify.project.context import candidates, related
+from linenify.project.relevance import Outline, outline, relevant
 from linenify.project.source import Project, Source, Unreadable
 from linenify.project.walk import python_files
 
@@ -27,11 +28,16 @@ _COOKIE = re.compile(rb"coding[:=]")
 _COOKIE_LINES = 2
 
 
-def load(paths: Iterable[Path | str]) -> Project:
+def load(paths: Iterable[Path | str], *, context: bool = False) -> Project:
     """Reads every Python file under `paths` that can matter to a migration.
 
     Folders are searched (`.gitignore` honoured), files are taken as they are
     given.  A file that cannot be read or parsed becomes an `Unreadable`.
+
+    Args:
+        paths: files and folders.
+        context: whether to read the rest of the project, too, as far as it
+            works with them.
 
     Raises:
         UsageError: a path is missing or not Python, or `pyproject.toml` is broken.
@@ -45,8 +51,10 @@ def load(paths: Iterable[Path | str]) -> Project:
     files: dict[str, Path] = {}
     for path in _files(given, _patterns(options)):
         files.setdefault(os.path.realpath(path), path)
+    whole = any(path.is_dir() and top.is_relative_to(path.resolve()) for path in given)
+    beside = candidates(files, top, _patterns(options)) if context and not whole else []
     with _collector_paused():
-        return _load_files(sorted(files.values()), top, options)
+        return _load_files(sorted(files.values()), top, options, beside)
 
 
 def load_text(raw: bytes, path: Path) -> Project:
@@ -94,7 +102,10 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
 
 
 def _load_files(
-    files: Sequence[Path], top: Path, options: tuple[tuple[str, object], ...]
+    files: Sequence[Path],
+    top: Path,
+    options: tuple[tuple[str, object], ...],
+    beside: Sequence[Path] = (),
 ) -> Project:
     unreadable: list[Unreadable] = []
     texts: dict[Path, bytes] = {}  # kept because they are sure to be parsed
@@ -108,19 +119,38 @@ def _load_files(
         outlines[str(path)] = each
         if each.names_flax:
             texts[path] = raw
-    kept = relevant(outlines)
+    others = _related(outlines, beside, top)
+    kept = relevant(outlines | {str(path): each for path, each in others.items()})
     sources: list[Source] = []
-    for path in files:
+    for path in sorted({*files, *others}):
         if str(path) not in kept:
             continue
         raw = texts.pop(path, None) or _read(path)
-        source = raw if isinstance(raw, Unreadable) else parse(raw, path, outlines[str(path)].name)
-        if isinstance(source, Unreadable):
-            unreadable.append(source)
-        else:
+        name = (others.get(path) or outlines[str(path)]).name
+        source = raw if isinstance(raw, Unreadable) else parse(raw, path, name)
+        if not isinstance(source, Unreadable):
             sources.append(source)
-    skipped = len(outlines) - len(kept)
-    return Project(tuple(sources), tuple(sorted(unreadable, key=_place)), skipped, options)
+        elif path not in others:
+            unreadable.append(source)
+    skipped = len(outlines.keys() - kept)
+    broken = tuple(sorted(unreadable, key=_place))
+    return Project(tuple(sources), broken, skipped, options, frozenset(others))
+
+
+def _related(
+    outlines: Mapping[str, Outline], beside: Sequence[Path], top: Path
+) -> dict[Path, Outline]:
+    if not beside:
+        return {}
+
+    def read(path: Path) -> bytes | None:
+        raw = _read(path)
+        return None if isinstance(raw, Unreadable) else raw
+
+    def outlined(path: Path, raw: bytes) -> Outline:
+        return outline(raw, dotted_name(path, top), is_package=path.name == "__init__.py")
+
+    return related({Path(path): each for path, each in outlines.items()}, beside, read, outlined)
 
 
 @contextmanager
