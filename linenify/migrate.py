@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from linenify import between
 from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
+from linenify.facts.refusals import NOTICES
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
+from linenify.rewrite.promises import BrokenPromise
+from linenify.withheld import imports_of, spread
 
 OUR_BUG = "LN000"
+WAITS = "LN821"
 _REMEDY = "this is a bug of linenify: please report the file; it was left as it was"
 _TOP = Span(1, 0, 1, 0)
 
@@ -28,21 +33,22 @@ class _Attempt:
     facts: FileFacts
     change: Change | None = None
     broken: str | None = None
+    waits: Path | None = None  # the withheld file that it works with
 
 
 def migrate(project: Project, progress: Callable[[Source], None] | None = None) -> Migration:
     """Migrates every file of `project`; calls `progress` after each file."""
     facts, failed = _collected(project)
     attempts: list[_Attempt] = []
-    strict = dict(project.options).get("strict") is True
     for source in project.sources:
         if source.name in failed:
             attempts.append(_Attempt(source, FileFacts(), broken=failed[source.name]))
         else:
-            attempts.append(_attempt(source, facts.get(source.name, FileFacts()), strict=strict))
+            attempts.append(_attempt(source, facts.get(source.name, FileFacts())))
         if progress is not None:
             progress(source)
-    attempts = [_accounted(each) for each in _settled(project, attempts)]
+    attempts = _agreed(project, attempts)
+    attempts = _settled(project, [_accounted(each) for each in attempts])
     migration = Migration(
         tuple(each.change for each in attempts if each.change is not None),
         tuple(diagnostic for each in attempts for diagnostic in _diagnostics(each)),
@@ -86,11 +92,11 @@ def _reason(problem: BaseException) -> str:
 # --- one file --------------------------------------------------------------------------------
 
 
-def _attempt(source: Source, facts: FileFacts, *, strict: bool) -> _Attempt:
+def _attempt(source: Source, facts: FileFacts) -> _Attempt:
     idle = not (facts.expressions or facts.definitions or facts.statements or facts.refusals)
-    if idle or (strict and facts.refusals):
+    if idle and not facts.unlisted:
         return _Attempt(source, facts)
-    from linenify.rewrite import BrokenPromise, rewrite  # brings in libcst
+    from linenify.rewrite import rewrite  # brings in libcst
 
     try:
         result = rewrite(source, facts)
@@ -110,7 +116,6 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
     Raises:
         BrokenPromise: it does not.
     """
-    from linenify.rewrite import BrokenPromise
     from linenify.rewrite.marks import waiting_todos
     from linenify.syntax.comments import tally
 
@@ -133,29 +138,110 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
             raise BrokenPromise(f"a refusal would not be marked: {code}")
 
 
-# --- the whole project, a second time --------------------------------------------------------
+# --- all files together ----------------------------------------------------------------------
+
+_ROUNDS = 5  # names travel through a few files at most
+
+
+def _agreed(project: Project, attempts: list[_Attempt]) -> list[_Attempt]:
+    """Has every import between files find what it takes, and every name at import its value."""
+    for _ in range(_ROUNDS):
+        facts = {each.source.name: each.facts for each in attempts}
+        again = between.settle(project, facts, _trees(attempts))
+        if not again:
+            break
+        attempts = [
+            _attempt(each.source, each.facts) if each.source.name in again else each
+            for each in attempts
+        ]
+    facts = {each.source.name: each.facts for each in attempts}
+    broken = between.breaches(project, facts, _trees(attempts))
+    return [
+        _Attempt(each.source, each.facts, broken=broken[each.source.name])
+        if each.source.name in broken and each.change is not None
+        else each
+        for each in attempts
+    ]
+
+
+def _trees(attempts: list[_Attempt]) -> dict[str, ast.Module]:
+    return {
+        each.source.name: each.source.tree if each.change is None else _after(each).tree
+        for each in attempts
+    }
 
 
 def _settled(project: Project, attempts: list[_Attempt]) -> list[_Attempt]:
-    """Withholds files that a second run would change again."""
-    if not any(each.change for each in attempts):
-        return attempts
-    after = tuple(_after(each) for each in attempts)
+    """Withholds files that a second run would change again, and those that they work with."""
+    imports: Mapping[Path, frozenset[Path]] | None = None
+    while any(each.change for each in attempts):
+        if any(each.broken for each in attempts):
+            imports = imports or imports_of(project)
+            attempts = _without_companions(attempts, imports)
+        refused = _refused(attempts) if dict(project.options).get("strict") is True else set()
+        if refused:
+            imports = imports or imports_of(project)
+            changed = {each.source.path for each in attempts if each.change is not None}
+            refused = spread(refused, changed, imports)
+        broken = _changed_again(project, attempts, refused)
+        if not broken:
+            break
+        attempts = [
+            _Attempt(each.source, each.facts, broken=broken[each.source.name])
+            if each.source.name in broken
+            else each
+            for each in attempts
+        ]
+    return attempts
+
+
+def _refused(attempts: list[_Attempt]) -> set[Path]:
+    return {each.source.path for each in attempts if each.facts.refusals}
+
+
+def _without_companions(
+    attempts: list[_Attempt], imports: Mapping[Path, frozenset[Path]]
+) -> list[_Attempt]:
+    """Withholds what works with a file that is withheld: one world for all of them."""
+    broken = [each.source.path for each in attempts if each.broken is not None]
+    crossing = {each.source.path for each in attempts if each.change and _crosses(each.change)}
+    waiting: dict[Path, Path] = {}
+    for path in broken:
+        for other in spread([path], crossing, imports) - {path}:
+            waiting.setdefault(other, path)
+    return [
+        replace(each, change=None, waits=waiting[each.source.path])
+        if each.change is not None and each.source.path in waiting
+        else each
+        for each in attempts
+    ]
+
+
+def _crosses(change: Change) -> bool:
+    """Whether a file speaks to others in another way now; names alone (LN1xx) are its own."""
+    return any(not code.startswith("LN1") for code in change.rules)
+
+
+def _changed_again(
+    project: Project, attempts: list[_Attempt], held: Collection[Path]
+) -> dict[str, str]:
+    """The files that a second run would change, `held` ones left as they were."""
+    after = tuple(each.source if each.source.path in held else _after(each) for each in attempts)
     facts, failed = _collected(replace(project, sources=after))
-    settled: list[_Attempt] = []
+    broken: dict[str, str] = {}
     for attempt, source in zip(attempts, after, strict=True):
-        again = facts.get(source.name, FileFacts())
-        broken = failed.get(source.name)
-        if attempt.change is not None and broken is None:
-            second = _attempt(source, again, strict=False)
-            broken = second.broken
-            if second.change is not None:
-                broken = f"a second run would change the file again: {_difference(second.change)}"
-        if attempt.change is not None and broken is not None:
-            settled.append(_Attempt(attempt.source, attempt.facts, broken=broken))
-        else:
-            settled.append(attempt)
-    return settled
+        if attempt.change is None or source.path in held:
+            continue
+        if source.name in failed:
+            broken[source.name] = failed[source.name]
+            continue
+        second = _attempt(source, facts.get(source.name, FileFacts()))
+        if second.broken is not None:
+            broken[source.name] = second.broken
+        elif second.change is not None:
+            difference = _difference(second.change)
+            broken[source.name] = f"a second run would change the file again: {difference}"
+    return broken
 
 
 def _after(attempt: _Attempt) -> Source:
@@ -182,8 +268,12 @@ def _diagnostics(attempt: _Attempt) -> list[Diagnostic]:
             (attempt.facts.notices, Severity.NOTICE),
         )
         for finding in findings
-        if severity is Severity.REFUSAL or attempt.broken is None
+        if severity is Severity.REFUSAL or (attempt.broken is None and attempt.waits is None)
     ]
+    if attempt.waits is not None:
+        why = f"it works with {attempt.waits}, which is left as it was: LN000 there"
+        remedy = NOTICES[WAITS].remedy
+        found.append(Diagnostic(WAITS, path, _TOP, why, remedy, Severity.NOTICE))
     if attempt.broken is not None:
         found.append(Diagnostic(OUR_BUG, path, _TOP, attempt.broken, _REMEDY, Severity.ERROR))
     return sorted(found, key=lambda each: (each.span, each.code))
@@ -244,6 +334,7 @@ def _fate(attempt: _Attempt, homes: _Homes, span: Span) -> tuple[Fate, tuple[str
         for (_, line, column), site in facts.definitions.items()
         if line == home and (isinstance(site, ImportSite) or column <= span.column)
     }
+    codes.discard("")
     return (Fate.REWRITTEN, tuple(sorted(codes))) if codes else (Fate.UNCHANGED, ())
 
 

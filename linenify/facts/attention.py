@@ -22,7 +22,7 @@ from linenify.facts.kinds import Model, Module, Parameter
 from linenify.facts.members import passed_on, receiver_of
 from linenify.facts.plan import Plan
 from linenify.facts.ranks import rank
-from linenify.facts.recurrent import migrated_text
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.sites import Added, Argument, Given, ModuleCall
 from linenify.facts.splats import layer_splat_keys
 from linenify.project.source import Source
@@ -42,7 +42,7 @@ def split(
     given = {f.name: f for f in filled if f.name is not None}
     splats = _splats(plan, call, module, layer, filled)
     filled = [f for f in filled if not f.splat]
-    bound = _bound_specials(plan, module)
+    bound = _bound_specials(plan, source, module)
     query = given.get("inputs_q")
     if query is None:
         raise Unclear("LN390", f"`{text(call.func)}` is called without inputs")
@@ -120,14 +120,15 @@ class _Bound:
     axis: ast.expr | None
 
 
-def _bound_specials(plan: Plan, module: Module) -> _Bound:
+def _bound_specials(plan: Plan, source: Source, module: Module) -> _Bound:
     masks: dict[str, Operand] = {}
     axis: ast.expr | None = None
     for origin in plan.bindings(module):
         for keyword in origin.keywords:
             if keyword.arg in MASKS and keyword.arg not in masks:
                 masks[keyword.arg] = Operand(
-                    migrated_text(plan, keyword.value), may_be_none(plan, keyword.value)
+                    repeated_or_unclear(plan, source, keyword.value, "LN396"),
+                    may_be_none(plan, keyword.value),
                 )
             elif keyword.arg == "attention_axis" and axis is None:
                 axis = keyword.value

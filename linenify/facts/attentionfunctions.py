@@ -10,7 +10,7 @@ from linenify.facts.arguments import Unclear, text
 from linenify.facts.attention import is_zero
 from linenify.facts.attentionmasks import is_off
 from linenify.facts.plan import Plan
-from linenify.facts.recurrent import migrated_text
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, Argument, Given, Reordered, Reshaped
 from linenify.project.source import Source
@@ -50,14 +50,15 @@ def _dropout_rng(plan: Plan, call: ast.Call, given: Mapping[str, ast.expr]) -> s
     receiver = reachable_receiver(plan, call)
     if receiver is None:
         raise Unclear("LN590", f"`{text(call.func)}` draws a key in a function without a module")
+    source = plan.source(call)
     conditions = []
     if "deterministic" in given:
         node = given["deterministic"]
         if not (isinstance(node, ast.Constant) and node.value is False):
-            conditions.append(migrated_text(plan, node))
+            conditions.append(repeated_or_unclear(plan, source, node, "LN396"))
     rate = given["dropout_rate"]
     if not isinstance(rate, ast.Constant):
-        conditions.append(f"{migrated_text(plan, rate)} == 0.")
+        conditions.append(repeated_or_unclear(plan, source, rate, "LN396") + " == 0.")
     draw = f"{receiver}.make_rng('dropout')"
     return f"None if {' or '.join(conditions)} else {draw}" if conditions else draw
 

@@ -135,7 +135,7 @@ def operand_of(plan: Plan, index: int, node: ast.expr) -> Operand:
 def may_be_none(plan: Plan, node: ast.expr) -> bool:
     """Whether an expression may give None."""
     value = plan.flow.values.get(node, frozenset())
-    for atom in value:
+    for atom in value | plan.flow.origins.of(value):
         match atom:
             case Static(type="None"):
                 return True

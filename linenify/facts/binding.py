@@ -149,8 +149,8 @@ def actuals(
                 flow.note(value, "static")
             for atom in value:
                 if isinstance(atom, Container):
-                    for (owner, key), item in list(flow.items.items()):
-                        if owner is atom.node and isinstance(key, str) and key != "*":
+                    for key, item in flow.held(atom.node):
+                        if isinstance(key, str) and key != "*":
                             actual(flow, callee, module, key, item, how, node)
 
 
@@ -185,7 +185,7 @@ def actual(
         assert function is not None
         known = {a.arg for a in [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]}
         if name in known:
-            flow.assign(flow.code[function].scope, name, value)
+            flow.hand(function, name, value)
         elif parameters.kwarg is not None:
             flow.join(flow.items, (parameters, name), value)
         return
@@ -303,9 +303,7 @@ def keys(flow: Interpreter, value: Value) -> set[str]:
     found: set[str] = set()
     for atom in value:
         if isinstance(atom, Container):
-            found |= {
-                k for (owner, k) in list(flow.items) if owner is atom.node and isinstance(k, str)
-            }
+            found |= {key for key, _ in flow.held(atom.node) if isinstance(key, str)}
     return found - {"*"}
 
 
@@ -317,8 +315,7 @@ def specs(
     count = 0
     for atom in spec:
         if isinstance(atom, Container):
-            keys = [k for (owner, k) in list(flow.items) if owner is atom.node]
-            count = max(count, len([k for k in keys if isinstance(k, int)]))
+            count = max(count, sum(isinstance(key, int) for key, _ in flow.held(atom.node)))
     return count
 
 

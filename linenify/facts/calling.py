@@ -174,9 +174,9 @@ def _hand_back(
     for name, value in [*zip(names, positional, strict=False), *keywords]:
         known = flow.env.get((flow.code[function].scope, name), NOTHING) if name else NOTHING
         passed = frozenset(a for a in known if isinstance(a, Module))
-        for atom in value if passed else NOTHING:
-            if isinstance(atom, Parameter) and not atom.mixed and not atom.part:
-                flow.assign(flow.code[atom.function].scope, atom.name, passed)
+        for origin in flow.origins.of(value) if passed else ():
+            if not origin.mixed and not origin.part:
+                flow.assign(flow.code[origin.function].scope, origin.name, passed)
 
 
 def _parts(flow: Interpreter, node: ast.Call, found: Parameter) -> Value:

@@ -53,10 +53,11 @@ from linenify.facts.kinds import (
     modules,
 )
 from linenify.facts.layers import check_carry
-from linenify.facts.members import travelling
+from linenify.facts.members import bound_inputs
 from linenify.facts.places import in_block
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Reshaped, StatementSite
+from linenify.facts.runvalues import emit_values, is_named
+from linenify.facts.sites import Reshaped, StatementSite
 from linenify.facts.spelt import spelt
 from linenify.facts.training import Training, training_of
 from linenify.project.source import Source
@@ -72,9 +73,10 @@ def emit_calls(plan: Plan) -> None:
     training.prepare()
     keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)
+    through_values = emit_values(plan)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
-        if plan.site_at(scope.source, call) is not None:
+        if call in through_values or plan.site_at(scope.source, call) is not None:
             continue
         callee = plan.flow.values.get(call.func, frozenset())
         try:
@@ -105,9 +107,8 @@ def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
         function = plan.flow.function_of(module)
         if function is not None:
             found |= {
-                f"`{argument.keyword}={argument.code}`"
-                for argument in travelling(plan, function, module, given)
-                if isinstance(argument, Added)
+                f"`{argument.arg}={text(argument.value)}`"
+                for argument in bound_inputs(plan, function, module, given)
             }
     return f"; {' and '.join(sorted(found))} was bound to it" if found else ""
 
@@ -127,6 +128,10 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     _check_unmixed(call, callee)
     for atom in sorted(callee, key=_order):
         match atom:
+            case ModuleApi(name="partial" | "shared" | "initialize_carry" as name) if not is_named(
+                plan, call.func, name
+            ):
+                raise Unclear("LN699", f"`{text(call.func)}` is a method of a module class")
             case ModuleApi(module=module, name="partial" | "shared" as name):
                 emit_bind(plan, source, call, callee, name)
                 return
@@ -137,6 +142,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case ModuleApi(name=name) if name not in MODULE_API:
                 raise Unclear("LN391", f"`{text(call.func)}` is not known to flax.nn")
             case ModuleApi(name=name):
+                if not is_named(plan, call.func, name):
+                    raise Unclear("LN699", f"`{text(call.func)}` is a method of a module class")
                 every = [a for a in callee if isinstance(a, ModuleApi)]
                 if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
                     raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")

@@ -12,6 +12,7 @@ from linenify.facts.halfway import flag_seams, flag_subclasses, leave_linen, ref
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
+from linenify.facts.marked import leave_marked
 from linenify.facts.names import emit_names
 from linenify.facts.naming import check_names, children
 from linenify.facts.parameters import Decisions
@@ -20,6 +21,7 @@ from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
+from linenify.facts.standins import emit_stand_ins
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
@@ -76,6 +78,8 @@ def collect(project: Project) -> Facts:
     emit_names(plan)
     leave_linen(plan)
     freeze_refused(plan)
+    leave_marked(plan)
+    emit_stand_ins(plan)
     roles = tuple(
         Roles(
             decisions.qualname(function),

@@ -64,8 +64,9 @@ def freeze_refused(plan: Plan) -> None:
             del facts.expressions[expression]
         for place in [k for k in facts.definitions if not outside(k[1])]:
             del facts.definitions[place]
-        for line in [k for k in facts.statements if not outside(k)]:
-            del facts.statements[line]
+        for table in (facts.statements, facts.comments, facts.inserted):
+            for line in [k for k in table if not outside(k)]:
+                del table[line]
         own = definition.lineno
         facts.refusals[:] = [
             f for f in facts.refusals if outside(f.statement) or f.statement == own

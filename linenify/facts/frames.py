@@ -107,7 +107,7 @@ class _Frame(Walker):
         if len(functions) > 1 or any(isinstance(a, Transformed | External) for a in callee):
             self._stop(call, f"`{text(call.func)}` may be one of several functions", *active)
             return None
-        if any(isinstance(a, Parameter) and self.plan.code(a.function) is None for a in callee):
+        if any(self.plan.code(a.function) is None for a in self.plan.flow.origins.of(callee)):
             self.record.doubts[call] = f"`{text(call.func)}` may be another function"
         return self._enter(functions[0], call, state)
 

@@ -42,12 +42,12 @@ def call_function(
     for index, value in enumerate(positional):
         if index < len(node.args) and isinstance(node.args[index], ast.Starred):
             for name in names[index:]:
-                flow.assign(code.scope, name, flow.iterate(value))
+                flow.hand(function, name, flow.iterate(value))
             if arguments.vararg is not None:
                 flow.join(flow.items, (arguments.vararg, "*"), flow.iterate(value))
             break
         if index < len(names):
-            flow.assign(code.scope, names[index], value)
+            flow.hand(function, names[index], value)
         elif arguments.vararg is not None:
             flow.join(flow.items, (arguments.vararg, rest), value)
             rest += 1
@@ -56,7 +56,7 @@ def call_function(
         if keyword is None:
             _call_spread(flow, code, value, known)
         elif keyword in known:
-            flow.assign(code.scope, keyword, value)
+            flow.hand(function, keyword, value)
         elif arguments.kwarg is not None:
             flow.join(flow.items, (arguments, keyword), value)
     return flow.returns.get(function, NOTHING)
@@ -66,12 +66,10 @@ def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -
     """Hands `**value` to a plain function."""
     for atom in value:
         if isinstance(atom, Container):
-            for (owner, key), item in list(flow.items.items()):
-                if owner is not atom.node:
-                    continue
+            for key, item in flow.held(atom.node):
                 if key in known:
                     assert isinstance(key, str)
-                    flow.assign(code.scope, key, item)
+                    flow.hand(code.node, key, item)
                 elif code.node.args.kwarg is not None:
                     flow.join(flow.items, (code.node.args, key), item)
 

@@ -19,6 +19,7 @@ from linenify.facts.kinds import (
     Legacy,
     Model,
     Module,
+    ModuleApi,
     Optimizer,
     Parameter,
     Params,
@@ -86,6 +87,7 @@ def call(
         _transformed(atom, kind, node)
         for atom in positional[0]
         if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
+        or (isinstance(atom, ModuleApi) and atom.name == "call")
     )
 
 

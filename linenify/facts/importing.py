@@ -72,6 +72,8 @@ def imported(flow: Interpreter, name: str, importer: Source) -> Value:
 def external(path: str) -> Value:
     """The kind of a name outside the project."""
     path = canonical(path)
+    if path.startswith("builtins.object."):  # one of very many names
+        return frozenset({External("builtins.object")})
     if path.count(".") > DEPTH:  # `node = node.parent`, over and over
         return NOTHING
     if path.startswith(LEGACY + "."):

@@ -115,7 +115,7 @@ def _may_travel(plan: Plan, node: ast.expr, module: Module) -> bool:
             call = plan.parents.get(parent)
             if not isinstance(call, ast.Call) or call.func is not parent:
                 return False
-            return _only_inputs(plan, call, module)
+            return only_inputs(plan, call, module)
         case ast.Compare() | ast.Starred() | ast.Subscript():
             return False
     return True
@@ -141,12 +141,13 @@ def _is_run(plan: Plan, node: ast.expr) -> bool:
     return External("flax.nn.Model") in plan.flow.values.get(call.func, frozenset())
 
 
-def _only_inputs(plan: Plan, call: ast.Call, module: Module) -> bool:
+def only_inputs(plan: Plan, call: ast.Call, module: Module) -> bool:
     """Whether a run gives nothing that an instance would have to know before."""
     function = plan.flow.function_of(module)
     if function is None:
         return False
-    rest = call.args[2:] if call.func.attr.endswith("_by_shape") else call.args[1:]  # type: ignore[attr-defined]
+    by_shape = isinstance(call.func, ast.Attribute) and call.func.attr.endswith("_by_shape")
+    rest = call.args[2:] if by_shape else call.args[1:]
     bare = ast.copy_location(ast.Call(call.func, rest, _inputs(call)), call)
     try:
         filled = fill(plan, bare, module)

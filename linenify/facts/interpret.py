@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,7 +30,9 @@ from linenify.facts.kinds import (
     Value,
     changed,
 )
+from linenify.facts.origins import Origins, Slot
 from linenify.facts.tables import Readers, Table
+from linenify.facts.widening import CROWD, Widening
 from linenify.project.resolve import Imports
 from linenify.project.scopes import FunctionNode, Scope, Scopes, all_arguments
 from linenify.project.source import Project, Source
@@ -67,12 +69,17 @@ class Interpreter:
         read = self.readers.read
         self.env: Table[tuple[Scope, str]] = Table(read)
         self.items: Table[tuple[ast.AST, Hashable]] = Table(read)
-        self.keys: dict[ast.AST, list[Hashable]] = defaultdict(list)  # of `items`, by container
+        self.keys: dict[ast.AST, list[Any]] = defaultdict(list)  # of `items`, by container
         self.returns: Table[ast.AST] = Table(read)
         self.attributes: Table[tuple[ast.ClassDef, str]] = Table(read)
+        self.names: dict[ast.AST, list[Any]] = defaultdict(list)  # of `attributes`, by class
         self.values: dict[ast.AST, Value] = {}
-        self.evidence: dict[tuple[FunctionNode, str], set[tuple[str, str]]] = defaultdict(set)
-        self.hints: dict[tuple[FunctionNode, str], set[str]] = defaultdict(set)
+        self.origins = Origins()
+        self.widening = Widening(lambda node: node in self._near)
+        self._near: set[ast.AST] = set()  # what is defined in files that name flax
+        self.crowded: set[ast.AST] = set()  # containers that the crowd stands for
+        self.evidence: Mapping[Slot, set[tuple[str, str]]] = {}
+        self.hints: Mapping[Slot, set[str]] = {}
         self.actuals: dict[tuple[ast.Call, Module | Model, str], Actual] = {}
         self.decorators: dict[FunctionNode, Value] = {}
         self.applied: dict[ast.expr, ast.Call] = {}  # decorators, as calls
@@ -87,6 +94,8 @@ class Interpreter:
 
     def _enter(self, source: Source) -> None:
         scopes = self.scopes[source.name]
+        if "flax" in source.text:
+            self._near |= scopes.by_node.keys()
         for node, scope in scopes.by_node.items():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 self.code[node] = Code(node, source, scope)
@@ -109,6 +118,7 @@ class Interpreter:
                 self.readers.pending.discard(unit)
                 self._run_unit(unit)
         self._forget_stale()
+        self.evidence, self.hints = self.origins.evidence()
 
     def _forget_stale(self) -> None:
         """Drops partials that were seen before all keys of their `**splat` were known."""
@@ -207,29 +217,52 @@ class Interpreter:
         home = scope.lookup(name) if name in scope.redirected else scope
         self.join(self.env, (home or scope, name), value)
 
+    def hand(self, function: FunctionNode, name: str, value: Value) -> None:
+        """A call gives `value` to a parameter; which parameters it came from is kept aside."""
+        passed = self.origins.hand((function, name), value)
+        self.assign(self.code[function].scope, name, passed)
+
     def join(self, table: Table[K], key: K, value: Value) -> None:
         """Adds to a table, and asks for another round when that is news."""
         known = dict.get(table, key, NOTHING)
-        if table is self.items and isinstance(key, tuple) and not dict.__contains__(table, key):
-            self.keys[key[0]].append(key[1])
+        if isinstance(key, tuple) and table is not self.env and not dict.__contains__(table, key):
+            index = self.keys if table is self.items else self.names
+            index[key[0]].append(key[1])
             table[key] = known
-            self.readers.wrote(self.keys, key[0])
+            self.readers.wrote(index, key[0])
             self.readers.wrote(table, key)
-        if not value <= known:
-            table[key] = known | value
-            self.readers.wrote(table, key)
+        if value <= known:
+            return
+        place = (id(table), key)
+        joined = self.origins.bounded(place, self.widening(place, known | value))
+        if CROWD in joined:
+            self._crowd({a.node for a in value if isinstance(a, Container)})
+        if joined == known:
+            return
+        table[key] = joined
+        self.readers.wrote(table, key)
+        if table is self.items and isinstance(key, tuple):
+            self._share(key[0], value)
+
+    def _crowd(self, containers: set[ast.AST]) -> None:
+        """Containers that are not told apart any more hold what any of them holds."""
+        for node in containers - self.crowded:
+            self.crowded.add(node)
+            for _, item in self.held(node):
+                self.join(self.items, (CROWD.node, "*"), item)
+
+    def _share(self, container: ast.AST, value: Value) -> None:
+        if container is CROWD.node:
+            for node in self.crowded - {container}:
+                self.join(self.items, (node, "*"), value)
+        elif container in self.crowded:
+            self.join(self.items, (CROWD.node, "*"), value)
 
     def note(self, value: Value, role: str, hint: str = "") -> None:
         """Evidence: whatever parameters `value` comes from are used as `role`."""
         for atom in value:
-            if not isinstance(atom, Parameter):
-                continue
-            key = (atom.function, atom.name)
-            how = "mixed" if atom.mixed else "part" if atom.part else "whole"
-            self.evidence[key].add((role, how))
-            if hint in {"", "Any"} or how == "mixed" or atom.part == "attribute":
-                continue
-            self.hints[key].add(f"Sequence[{hint}]" if atom.part == "item" else hint)
+            if isinstance(atom, Parameter):
+                self.origins.note(atom, role, hint)
 
     # --- statements ----------------------------------------------------------------------
 
@@ -334,14 +367,18 @@ class Interpreter:
                 result |= given
         return result
 
+    def held(self, container: ast.AST) -> list[tuple[Hashable, Value]]:
+        """What a container holds, by key; whoever asks runs again when a key is added."""
+        self.readers.read((id(self.keys), container))
+        return [(key, self.items[container, key]) for key in self.keys.get(container, ())]
+
     def iterate(self, value: Value) -> Value:
         """Any element of `value`."""
         result: set[Atom] = set()
         for atom in value:
             if isinstance(atom, Container):
-                self.readers.read((id(self.keys), atom.node))
-                for key in self.keys[atom.node]:
-                    result |= self.items[atom.node, key]
+                for _, item in self.held(atom.node):
+                    result |= item
             else:
                 result |= self.item(frozenset({atom}), "*")
         return frozenset(result)
@@ -352,9 +389,10 @@ class Interpreter:
         found |= self.iterate(found)
         for atom in value | found:
             if isinstance(atom, Instance):
-                for (owner, _), attribute in list(self.attributes.items()):
-                    if owner in self.hierarchy.mro(atom.node):
-                        found |= attribute
+                for owner in self.hierarchy.mro(atom.node):
+                    self.readers.read((id(self.names), owner))
+                    for name in self.names.get(owner, ()):
+                        found |= self.attributes[owner, name]
         return found
 
     # --- modules ---------------------------------------------------------------------------

@@ -19,12 +19,28 @@ class Array:
     key: bool = False  # a PRNG key
 
 
+ANYWHERE = ("*",)  # a path into params of which nothing is known
+_DEPTH = 8  # no params nest deeper
+
+
 @dataclass(frozen=True, slots=True)
 class Params(Array):
     """The params of a module, or what is found in them under a path of names."""
 
     module: Module | None = None
     path: tuple[str, ...] = ()
+
+    def below(self, key: str) -> Params:
+        """What stands under a key; below a layer there is nothing that has a number."""
+        if self.path == ANYWHERE or len(self.path) == _DEPTH:
+            return self.somewhere()
+        if self.module is not None and isinstance(self.module.definition, str):
+            return self.somewhere()
+        return replace(self, path=(*self.path, key))
+
+    def somewhere(self) -> Params:
+        """The same, when it is no longer told apart which part of the params it is."""
+        return replace(self, path=ANYWHERE)
 
 
 @dataclass(frozen=True, slots=True)

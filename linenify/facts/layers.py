@@ -26,6 +26,7 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.members import name_at, passed_on, receiver_of
 from linenify.facts.plan import Plan
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.sites import (
     Added,
     Argument,
@@ -120,9 +121,9 @@ def layer_split(
             at_call = True
         if at_call:
             keyword = None if entry.positional else argument.linen
-            size = (
-                _table_size(plan, module, filled) if plan.exact and entry.name == "inputs" else None
-            )
+            size = None
+            if plan.exact and entry.name == "inputs":
+                size = _table_size(plan, plan.source(call), module, filled)
             if size is not None:
                 clipped = "{jnp}.clip({%d}, -(%s), %s - 1)" % (entry.index, size, size)
                 inputs.append(Added(keyword, clipped))
@@ -146,7 +147,7 @@ def layer_split(
     return ModuleCall(tuple(construct), tuple(inputs), rule=rule)
 
 
-def _table_size(plan: Plan, module: Module, filled: Sequence[Filled]) -> str | None:
+def _table_size(plan: Plan, source: Source, module: Module, filled: Sequence[Filled]) -> str | None:
     """The number of embeddings of an Embed call, as a template."""
     if module.definition != "Embed":
         return None
@@ -155,9 +156,9 @@ def _table_size(plan: Plan, module: Module, filled: Sequence[Filled]) -> str | N
         return "{%d}" % given.index
     bound = module.origin.keywords if module.origin is not None else []
     node = next((k.value for k in bound if k.arg == "num_embeddings"), None)
-    return (
-        recurrent.migrated_text(plan, node) if isinstance(node, ast.Name | ast.Constant) else None
-    )
+    if not isinstance(node, ast.Name | ast.Constant):
+        return None
+    return repeated_or_unclear(plan, source, node, "LN390")
 
 
 def _layer_splat(

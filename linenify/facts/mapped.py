@@ -48,7 +48,7 @@ def _mapped(plan: Plan, call: ast.Call, module: Module) -> str:
         assert not isinstance(module.definition, str)
         if plan.classes[module.definition].refused is not None:
             raise Unclear("LN398", "the mapped module class was not migrated")
-        for argument in travelling(plan, function, module, set()):
+        for argument in travelling(plan, plan.source(call), function, module, set()):
             assert isinstance(argument, Added)
             bound.append(f"{argument.keyword}={argument.code}")
     names = _mapped_inputs(plan, call, module)

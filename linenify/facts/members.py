@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from itertools import takewhile
 
-from linenify.facts import mentions, recurrent
+from linenify.facts import mentions
 from linenify.facts.arguments import Filled, Unclear, fill, repeated, splat_keys, splat_length, text
 from linenify.facts.classplans import needs_keywords
 from linenify.facts.forwarding import keeps_kwargs
@@ -23,8 +23,10 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.parameters import Role
 from linenify.facts.plan import ClassPlan, Plan
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, Argument, Given, ModuleCall
+from linenify.project.source import Source
 
 
 def runnable(plan: Plan, found: Sequence[Module]) -> Sequence[Module]:
@@ -116,7 +118,7 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
             construct.append(argument)
     construct.extend(extra_fields(plan, function, class_plan, module, extras))
     spelt = {f.name for f in filled if f.name is not None}
-    inputs.extend(travelling(plan, function, module, spelt))
+    inputs.extend(travelling(plan, plan.source(call), function, module, spelt))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
     method = module.method if module.method != "apply" else None
@@ -151,18 +153,28 @@ def extra_fields(
 
 
 def travelling(
-    plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
+    plan: Plan, source: Source, function: ast.FunctionDef, module: Module, explicit: set[str]
 ) -> list[Argument]:
     """Call arguments that `.partial` had bound: they are given at every call now."""
-    added: dict[str, Argument] = {}
+    return [
+        Added(each.arg, repeated_or_unclear(plan, source, each.value, "LN390"))
+        for each in bound_inputs(plan, function, module, explicit)
+    ]
+
+
+def bound_inputs(
+    plan: Plan, function: ast.FunctionDef, module: Module, explicit: set[str]
+) -> list[ast.keyword]:
+    """Arguments of calls that `.partial` binds, the innermost binding of each."""
+    found: dict[str, ast.keyword] = {}
     for origin in plan.bindings(module):
         for keyword in origin.keywords:
             name = keyword.arg
-            if name is None or name in added or name in explicit:
+            if name is None or name in found or name in explicit:
                 continue
             if plan.role(function, name) is Role.INPUT:
-                added[name] = Added(name, recurrent.migrated_text(plan, keyword.value))
-    return list(added.values())
+                found[name] = keyword
+    return list(found.values())
 
 
 def called_locally(plan: Plan, call: ast.Call) -> bool:

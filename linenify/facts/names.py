@@ -6,6 +6,7 @@ import ast
 
 from linenify.facts import catalogue, jaxvalues, own_optimizers
 from linenify.facts.arguments import Unclear
+from linenify.facts.dynamic import emit_dynamic_import, imported_module
 from linenify.facts.externals import LEGACY, canonical
 from linenify.facts.jaxcalls import is_gone
 from linenify.facts.jaxnames import imported, is_lost, replacement
@@ -13,6 +14,7 @@ from linenify.facts.kinds import External, File, Model, Optimizer, models
 from linenify.facts.plan import Plan
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
 from linenify.facts.snippets import OBJECT
+from linenify.facts.spelt import is_guarded
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
@@ -73,6 +75,7 @@ class _File:
     def emit(self) -> None:
         for node, scope in self._statements(self.source.tree, self.scopes.module):
             self._emit_import(node, scope)
+        self._dynamic(self.source.tree, self.scopes.module)
         self._prefix()
         self._visit(self.source.tree, self.scopes.module)
 
@@ -99,6 +102,7 @@ class _File:
                 bound = path if alias.asname else local
             else:
                 if node.level or self.plan.flow.imports.find(node.module or "", self.source):
+                    self._handed_on(alias.asname or alias.name, scope)
                     continue
                 path = f"{node.module}.{alias.name}" if node.module else alias.name
                 local, bound = alias.asname or alias.name, path
@@ -113,6 +117,8 @@ class _File:
                         self.bound.setdefault((scope, name), f"{LEGACY}.{name}")
                 continue
             if path == OPTIM or path.startswith(OPTIM + "."):
+                if _OPTIM_TARGETS.get(path) is None and is_guarded(self.plan, node):
+                    continue  # it fails, and the program goes on without it
                 self.facts.references.append((span, path))
                 target = _OPTIM_TARGETS.get(path)
                 if isinstance(node, ast.ImportFrom) or alias.asname:
@@ -134,6 +140,24 @@ class _File:
             names.append(ImportedName(index, local, self._target(path)))
         if names:
             self.plan.define(self.source, node, ImportSite(tuple(names)))
+
+    def _dynamic(self, node: ast.AST, scope: Scope) -> None:
+        """`nn = importlib.import_module('flax.nn')`: names that a call imports."""
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
+                    path := imported_module(self.plan, value)
+                ) is not None:
+                    self.bound.setdefault((scope, name), path)
+            if isinstance(child, ast.Call):
+                emit_dynamic_import(self.plan, self.source, child)
+            self._dynamic(child, self.scopes.by_node.get(child, scope))
+
+    def _handed_on(self, local: str, scope: Scope) -> None:
+        """A name that another file of the project has from legacy Flax itself."""
+        match [*self.plan.flow.env.get((scope, local), frozenset())]:
+            case [External(path=path)] if self._legacy(path):
+                self.bound[scope, local] = path
 
     def _target(self, path: str) -> str | None:
         if path == LEGACY:
@@ -199,6 +223,13 @@ class _File:
                 return self.bound.get((home, name)) if home is not None else None
             case ast.Attribute(value=value, attr=name):
                 owner = self._path(value, scope)
+                if owner is not None and self._legacy(owner):
+                    return canonical(f"{owner}.{name}")
+                match [*self.plan.flow.values.get(node, frozenset())]:
+                    case [External(path=path)] if self._legacy(path) and any(
+                        isinstance(a, File) for a in self.plan.flow.values.get(value, frozenset())
+                    ):
+                        return path  # `layers.optim`, where layers is a file of the project
                 return canonical(f"{owner}.{name}") if owner is not None else None
         return None
 

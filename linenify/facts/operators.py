@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from linenify.facts.kinds import (
@@ -22,9 +21,6 @@ from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
-
-
-_DEPTH = 8  # no params nest deeper
 
 
 def element(flow: Interpreter, node: ast.expr, scope: Scope) -> Value:
@@ -64,9 +60,8 @@ def spread(flow: Interpreter, node: ast.AST, value: Value) -> None:
             pairs = flow.iterate(frozenset({atom}))
             flow.join(flow.items, (node, "*"), flow.item(pairs, 1))
         elif isinstance(atom, Container):
-            for (owner, key), item in list(flow.items.items()):
-                if owner is atom.node:
-                    flow.join(flow.items, (node, key), item)
+            for key, item in flow.held(atom.node):
+                flow.join(flow.items, (node, key), item)
         else:
             flow.join(flow.items, (node, "*"), flow.item(frozenset({atom}), "*"))
 
@@ -101,12 +96,11 @@ def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) ->
     ):
         flow.note(owner, "array" if _fancy(index) else "sliced")
     inside = frozenset(
-        replace(atom, path=(*atom.path, index.value))
+        atom.below(index.value)
         for atom in owner
         if isinstance(atom, Params)
         and isinstance(index, ast.Constant)
         and isinstance(index.value, str)
-        and len(atom.path) < _DEPTH
     )
     if inside:
         return inside

@@ -24,6 +24,7 @@ from linenify.facts.kinds import (
     Static,
     Value,
 )
+from linenify.facts.origins import Slot
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
@@ -70,6 +71,12 @@ class Decisions:
             function = flow.function_of(module)
             if function is not None:
                 self.actuals[function, actual.parameter].append(actual)
+        self._given: dict[Slot, set[Slot]] = defaultdict(set)  # by what is handed on whole
+        for slot, passed in self.actuals.items():
+            for actual in passed:
+                for atom in flow.origins.of(actual.value):
+                    if not atom.mixed and not atom.part:
+                        self._given[atom.function, atom.name].add(slot)
         self.of: dict[FunctionNode, dict[str, Decision]] = {}
         functions = [code.node for code in flow.code.values() if self._is_module_code(code.node)]
         undecided = {(function, name) for function in functions for name in self._names(function)}
@@ -179,8 +186,8 @@ class Decisions:
             fresh = set()
             for key in keys:
                 for actual in self.actuals.get(key, []):
-                    for atom in actual.value:
-                        if isinstance(atom, Parameter) and not atom.mixed and not atom.part:
+                    for atom in self.flow.origins.of(actual.value):
+                        if not atom.mixed and not atom.part:
                             source = (atom.function, atom.name)
                             if source in found:
                                 fresh.add(key)
@@ -254,10 +261,9 @@ class Decisions:
         if node is not None and not (isinstance(node, ast.Name) and node.id == name):
             return False
         return any(
-            isinstance(a, Parameter)
-            and (a.name, a.mixed, a.part) == (name, False, "")
+            (a.name, a.mixed, a.part) == (name, False, "")
             and not (node is not None and self._is_rebound(a))
-            for a in actual.value
+            for a in self.flow.origins.of(actual.value)
         )
 
     def _is_rebound(self, parameter: Parameter) -> bool:
@@ -278,21 +284,11 @@ class Decisions:
     ) -> tuple[Role, str] | None:
         found: set[Role] = set()
         for actual in self.actuals.get(key, []):
-            for atom in actual.value:
-                if isinstance(atom, Parameter) and not atom.mixed:
-                    source = roles.get((atom.function, atom.name))
-                    if source is not None:
-                        found.add(source[0])
-        for other, role in roles.items():
-            for actual in self.actuals.get(other, []):
-                for atom in actual.value:
-                    if (
-                        isinstance(atom, Parameter)
-                        and (atom.function, atom.name) == key
-                        and not atom.mixed
-                        and not atom.part
-                    ):
-                        found.add(role[0])
+            for atom in self.flow.origins.of(actual.value):
+                source = roles.get((atom.function, atom.name))
+                if source is not None and not atom.mixed:
+                    found.add(source[0])
+        found |= {roles[other][0] for other in self._given.get(key, ()) if other in roles}
         if Role.INPUT in found:
             return Role.INPUT, "flows with an input"
         if Role.FIELD in found:

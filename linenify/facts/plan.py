@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from linenify.facts.interpret import Code, Interpreter
-from linenify.facts.kinds import Function, Module
+from linenify.facts.kinds import Function, Module, ModuleApi
 from linenify.facts.parameters import Decision, Decisions, Role
 from linenify.facts.refusals import NOTICES, REFUSALS
 from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
@@ -77,6 +77,8 @@ class Plan:
         # Layers that travel as values and are called without a keyword that Linen
         # requires: they are bound where they are named.
         self.wrapped: set[str] = set()
+        # Methods of module classes that travel, and are plain functions afterwards.
+        self.functions: set[ModuleApi] = set()
         self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
         self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.training: Training | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from linenify.facts import catalogue
 from linenify.facts.arguments import Filled, Unclear, text
 from linenify.facts.kinds import External, Module, ModuleApi, Parameter
 from linenify.facts.plan import Plan
+from linenify.facts.rendering import repeated_or_unclear
 from linenify.facts.sites import Added, Argument, Reshaped
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
@@ -80,7 +81,7 @@ def _from_zeros(plan: Plan, call: ast.Call) -> str | None:
         if any(isinstance(a, Module) and a.origin is call for a in callee) and other.args:
             starts |= {n.id for n in ast.walk(other.args[0]) if isinstance(n, ast.Name)}
     given = {a.arg for a in all_arguments(home.node.args)}
-    sizes: set[str] = set()
+    sizes: dict[str, ast.expr | None] = {}
     for node in ast.walk(home.node):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in starts:
@@ -88,8 +89,8 @@ def _from_zeros(plan: Plan, call: ast.Call) -> str | None:
                     match made:
                         case ast.Call(args=[ast.Tuple(elts=[*_, last]), *_]) if _zeros(plan, made):
                             names = {n.id for n in ast.walk(last) if isinstance(n, ast.Name)}
-                            sizes.add(migrated_text(plan, last) if names <= given else "")
-    return sizes.pop() or None if len(sizes) == 1 else None
+                            sizes[ast.dump(last)] = last if names <= given else None
+    return _only(plan, sizes.values())
 
 
 def _zeros(plan: Plan, call: ast.Call) -> bool:
@@ -119,20 +120,25 @@ def _sizes(plan: Plan, node: ast.AST) -> str | None:
     if function is None:
         return None
     found = {
-        template
+        ast.dump(size): size
         for call in ast.walk(function)
-        if isinstance(call, ast.Call) and (template := _carry_size(plan, call)) is not None
+        if isinstance(call, ast.Call) and (size := _carry_size(plan, call)) is not None
     }
-    return found.pop() if len(found) == 1 else None
+    return _only(plan, found.values())
 
 
-def _carry_size(plan: Plan, call: ast.Call) -> str | None:
-    """The size argument of `Cell.initialize_carry(...)`, as it reads after migration."""
+def _only(plan: Plan, sizes: Collection[ast.expr | None]) -> str | None:
+    """The one size that there is, as it reads after migration."""
+    size = next(iter(sizes)) if len(sizes) == 1 else None
+    return _repeated(plan, size) if size is not None else None
+
+
+def _carry_size(plan: Plan, call: ast.Call) -> ast.expr | None:
+    """The size argument of `Cell.initialize_carry(...)`."""
     callee = plan.flow.values.get(call.func, frozenset())
     if not any(isinstance(a, ModuleApi) and a.name == "initialize_carry" for a in callee):
         return None
-    size = _argument(call, 2, "size")
-    return migrated_text(plan, size) if size is not None else None
+    return _argument(call, 2, "size")
 
 
 def hidden_size(plan: Plan, call: ast.Call) -> str | None:
@@ -144,33 +150,6 @@ def _argument(call: ast.Call, place: int, name: str) -> ast.expr | None:
     if place < len(call.args):
         return call.args[place]
     return next((k.value for k in call.keywords if k.arg == name), None)
-
-
-def migrated_text(plan: Plan, node: ast.expr) -> str:
-    """An expression with its hyper-parameters read as fields."""
-    from linenify.facts.sites import FieldRead
-
-    source = next(s for s in plan.project.sources if _holds(plan, s, node))
-
-    class Rewriter(ast.NodeTransformer):
-        def visit_Name(self, name: ast.Name) -> ast.expr:
-            site = plan.site_at(source, name)
-            if isinstance(site, FieldRead):
-                return ast.Attribute(ast.Name(site.receiver, ast.Load()), site.field, ast.Load())
-            return name
-
-    copy = ast.parse(ast.unparse(node), mode="eval").body
-    for original, clone in zip(ast.walk(node), ast.walk(copy), strict=True):
-        if isinstance(original, ast.expr) and isinstance(clone, ast.expr):
-            ast.copy_location(clone, original)
-    return ast.unparse(Rewriter().visit(copy))
-
-
-def _holds(plan: Plan, source: Source, node: ast.AST) -> bool:
-    top = node
-    for ancestor in plan.ancestors(node):
-        top = ancestor
-    return top is source.tree
 
 
 # --- carries ---------------------------------------------------------------------------------
@@ -218,10 +197,14 @@ def emit_carry(plan: Plan, source: Source, call: ast.Call, module: Module) -> No
     plan.at(source, call, Reshaped(template, "LN307"))
 
 
+def _repeated(plan: Plan, node: ast.expr) -> str:
+    return repeated_or_unclear(plan, plan.source(node), node, "LN397")
+
+
 def _joined(plan: Plan, call: ast.Call, places: dict[str, int]) -> str:
     dims = _argument(call, places["batch_dims"], "batch_dims")
     if isinstance(dims, ast.Tuple) and not any(isinstance(e, ast.Starred) for e in dims.elts):
-        spelt = "".join(f"{migrated_text(plan, e)}, " for e in dims.elts)
+        spelt = "".join(f"{_repeated(plan, e)}, " for e in dims.elts)
         return "(%s{%d})" % (spelt, places["size"])
     return "(*{%d}, {%d})" % (places["batch_dims"], places["size"])
 

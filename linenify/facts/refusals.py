@@ -45,6 +45,12 @@ REFUSALS = _table(
         "call it with what it takes today",
     ),
     (
+        "LN198",
+        "gone-at-import",
+        "A name that exists no longer is read where the file is imported.",
+        "rewrite the code that uses it against the current API, and drop the stand-in",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
@@ -225,6 +231,12 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN699",
+        "run-as-value",
+        "A method that initialises or runs a module class travels as a value.",
+        "hand on `lambda params, x: module.apply({'params': params}, x)`, or call it in place",
+    ),
+    (
         "LN790",
         "name-not-kept",
         "With `--keep-names`: the numbers of the submodules of a class cannot be proven.",
@@ -304,5 +316,11 @@ NOTICES = _table(
         "leaf-of-another-shape",
         "With `--keep-names`: a parameter keeps its name, and has another shape or axis order.",
         "convert old checkpoints with `linenify remap`, which reshapes it",
+    ),
+    (
+        "LN821",
+        "waits-for-another-file",
+        "The file works with one that linenify could not migrate, and was left as it was.",
+        "report the other file; both are migrated together",
     ),
 )

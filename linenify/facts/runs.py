@@ -48,7 +48,8 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     method = found[0].method
     node = call.func
     if method != "apply":
-        assert isinstance(call.func, ast.Attribute)
+        if not isinstance(call.func, ast.Attribute):
+            raise Unclear("LN699", f"`{text(call.func)}` is a method of a Model")
         node = call.func.value
     hole = "{func}" if method == "apply" else "{owner}"
     around = training.contexts.around(call)

@@ -33,6 +33,14 @@ class Added:
 Argument = Given | Added
 
 
+def repeated(span: Span) -> str:
+    """The mark in a template that stands for an expression elsewhere in the file.
+
+    It is filled with that expression as it has been rewritten.
+    """
+    return f"{{node_{span.line}_{span.column}_{span.end_line}_{span.end_column}}}"
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleCall:
     """A module class is called: construct it, then call the instance.
@@ -381,3 +389,5 @@ class FileFacts:
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
     inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line
+    kept: set[str] = field(default_factory=set)  # names of imports that other files take from here
+    unlisted: set[str] = field(default_factory=set)  # names that leave `__all__`

@@ -377,6 +377,24 @@ _UPDATES = (
     _update("index_max", "A copy of `x` with the larger of it and `y` at `idx`", "max"),
 )
 
+_GONE = Snippet(
+    "gone",
+    '''
+def gone(name):
+    """A class in place of `name`, which exists no longer, so that this file can be imported."""
+
+    def fail(*args):
+        raise AttributeError(f'{name} exists no longer')
+
+    methods = {
+        '__init__': lambda *args, **kwargs: None,
+        '__call__': lambda self, made: self if callable(made) else fail(),  # it decorates
+        '__getattr__': fail,
+    }
+    return type(name.rpartition('.')[2], (), methods)
+''',
+)
+
 SNIPPETS = {
     snippet.name: snippet
     for snippet in (
@@ -392,5 +410,6 @@ SNIPPETS = {
         _BOUND_MODEL,
         _OUTPUTS_BY_PATH,
         _CLASS_NAME,
+        _GONE,
     )
 }

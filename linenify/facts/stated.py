@@ -9,7 +9,7 @@ from dataclasses import replace
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
-from linenify.facts.rendering import rendered
+from linenify.facts.rendering import rendered, repeated_or_unclear
 from linenify.facts.sites import ModuleCall, StatementSite
 from linenify.facts.withitems import Around, Item, split_line
 from linenify.project.source import Source
@@ -38,15 +38,7 @@ def opened_with(plan: Plan, source: Source, item: Item) -> str:
     held = plan.training.contexts.held.get(item) if plan.training is not None else None
     if held is not None or item.argument is None:
         return held or "{}"
-    return context_text(plan, source, item.argument)
-
-
-def context_text(plan: Plan, source: Source, node: ast.expr) -> str:
-    """The argument of a context, where the context is not."""
-    try:
-        return rendered(plan, source, node)
-    except LookupError as problem:
-        raise Unclear("LN590", f"`{text(node)}` is rewritten itself") from problem
+    return repeated_or_unclear(plan, source, item.argument, "LN590")
 
 
 # --- new state -------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import ast
 from typing import TypeGuard
 
 from linenify.facts import catalogue
-from linenify.facts.kinds import Atom, Module, ModuleApi, Parameter
+from linenify.facts.kinds import Atom, Module, ModuleApi
 from linenify.facts.places import is_path
 from linenify.facts.plan import Plan
 from linenify.facts.rendering import rendered
@@ -70,7 +70,7 @@ def is_rewritten(plan: Plan, call: ast.Call) -> bool:
 def _is_open(plan: Plan, call: ast.Call) -> bool:
     """Whether callers that nobody sees may have another class called."""
     value = plan.flow.values.get(call.func, frozenset())
-    return any(isinstance(a, Parameter) and plan.code(a.function) is None for a in value)
+    return any(plan.code(a.function) is None for a in plan.flow.origins.of(value))
 
 
 def _keeps_class_name(module: Module) -> bool:

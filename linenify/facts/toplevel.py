@@ -15,11 +15,11 @@ from linenify.facts.kinds import Array, Atom, Container, External, Module, Stati
 from linenify.facts.modulecalls import split
 from linenify.facts.places import can_go_before, free_name, in_block, is_read
 from linenify.facts.plan import Plan
-from linenify.facts.rendering import rendered
+from linenify.facts.rendering import rendered, repeated_or_unclear
 from linenify.facts.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, Argument, AttributeSite, Given, ModuleCall, StatementSite
 from linenify.facts.snippets import OBJECT
-from linenify.facts.stated import context_key, context_text, handed_out, opened_with, parted, splits
+from linenify.facts.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.withitems import Around
 from linenify.project.source import Source
 
@@ -224,18 +224,18 @@ def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
         case ast.Tuple(elts=[shape, dtype]) if isinstance(shape, ast.Tuple) or _is_dtype(
             plan, dtype
         ):
-            written = context_text(plan, source, shape), context_text(plan, source, dtype)
+            written = _repeated(plan, source, shape), _repeated(plan, source, dtype)
             return "{jnp}.ones(%s, %s)" % written
         case ast.Tuple(elts=elements) if len(elements) != 2 or any(
             _is_size(plan, e) for e in elements
         ):
-            return "{jnp}.ones(%s)" % context_text(plan, source, spec)
+            return "{jnp}.ones(%s)" % _repeated(plan, source, spec)
     value = known(plan.flow.values.get(spec, frozenset()))
     shaped = isinstance(spec, ast.Attribute) and spec.attr == "shape"
     if shaped or _is_shape(plan, value):
-        return "{jnp}.ones(%s)" % context_text(plan, source, spec)
+        return "{jnp}.ones(%s)" % _repeated(plan, source, spec)
     if _is_pair(plan, value):
-        return "{jnp}.ones(*%s)" % context_text(plan, source, spec)
+        return "{jnp}.ones(*%s)" % _repeated(plan, source, spec)
     raise Unclear("LN690", "a spec of `init_by_shape` is not spelled out")
 
 
@@ -243,10 +243,14 @@ def _ones_of_all(plan: Plan, source: Source, specs: ast.expr) -> str:
     value = plan.flow.values.get(specs, frozenset())
     items = known(plan.flow.iterate(frozenset(a for a in value if isinstance(a, Container))))
     if _is_pair(plan, items):
-        return "*({jnp}.ones(*spec) for spec in %s)" % context_text(plan, source, specs)
+        return "*({jnp}.ones(*spec) for spec in %s)" % _repeated(plan, source, specs)
     if _is_shape(plan, items):
-        return "*({jnp}.ones(shape) for shape in %s)" % context_text(plan, source, specs)
+        return "*({jnp}.ones(shape) for shape in %s)" % _repeated(plan, source, specs)
     raise Unclear("LN690", f"the specs `{text(specs)}` are not spelled out")
+
+
+def _repeated(plan: Plan, source: Source, node: ast.expr) -> str:
+    return repeated_or_unclear(plan, source, node, "LN690")
 
 
 def _is_shape(plan: Plan, value: Value) -> bool:

@@ -69,7 +69,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if handed and path not in INERT and not path.startswith("builtins."):
         code = "LN394" if kind not in {None, "cond", "while"} else "LN395"
         raise Unclear(code, f"`{text(call.func)}` is handed a module class")
-    if any(isinstance(a, ModuleApi) for value in values for a in value):
+    if any(isinstance(a, ModuleApi) and a not in plan.functions for v in values for a in v):
         raise Unclear("LN395", f"`{text(call.func)}` is handed a method of a module class")
     if not values:
         return

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from dataclasses import dataclass
 
 import libcst as cst
 
 from linenify.facts.sites import FileFacts
+from linenify.facts.snippets import Snippet
 from linenify.facts.support import missing
 from linenify.project.source import Source
 from linenify.rewrite.engine import Engine
 from linenify.rewrite.importing import settle_imports
+from linenify.rewrite.promises import BrokenPromise
 from linenify.rules.base import Context
+from linenify.syntax.imports import read_names
 from linenify.syntax.positions import placed
 from linenify.syntax.support import with_definitions
-
-
-class BrokenPromise(Exception):  # noqa: N818 - said to the reader, not raised to be caught
-    """A self-check failed: the fault is ours, and the file stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
 def _with_support(
     module: cst.Module, source: Source, facts: FileFacts, engine: Engine
 ) -> cst.Module:
-    snippets = missing(source.tree, facts.support)
+    snippets = _used(module, missing(source.tree, facts.support))
     if not snippets:
         return module
     context = Context(module, facts.linen, engine.bound, taken=engine.taken)
@@ -59,3 +59,19 @@ def _with_support(
     for snippet, (_, needed) in zip(snippets, spelt, strict=True):
         engine.imports |= needed.union(snippet.imports)
     return with_definitions(module, [text for text, _ in spelt])
+
+
+def _used(module: cst.Module, snippets: list[Snippet]) -> list[Snippet]:
+    """The snippets that the rewritten code, or one that it uses, names.
+
+    What asked for the others stays as it was.
+    """
+    if not snippets:
+        return snippets
+    names = read_names(ast.parse(module.code))
+    used: list[Snippet] = []
+    for snippet in reversed(snippets):  # those that others need come first
+        if snippet.name in names:
+            used.insert(0, snippet)
+            names |= set(snippet.needs)
+    return used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from linenify.facts.sites import (
 )
 from linenify.project.source import Source
 from linenify.rewrite import surroundings
-from linenify.rewrite.marks import LINES, todo_text, waiting_todos
+from linenify.rewrite.marks import todo_text, waiting_todos
+from linenify.rewrite.promises import BrokenPromise
 from linenify.rules.base import LINEN, Context, Rewrite, TakenParameter
 from linenify.rules.forms import FORMS
 from linenify.rules.forms.calls import statements
@@ -28,6 +30,7 @@ from linenify.syntax.blocks import settled, tombstone
 from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, stranded, wrapped
 from linenify.syntax.positions import AST_NAMES, Placed
+from linenify.syntax.todos import LINES
 
 _Line = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
@@ -49,6 +52,7 @@ class Engine(cst.CSTTransformer):
         self.nested_imports = False
         self.bound = surroundings.bound(source, facts)
         self.taken = surroundings.taken(source.tree)
+        self._source = source
         self._parsed = parsed
         self._facts = facts
         self._mutable = surroundings.mutable(source.tree)
@@ -65,6 +69,7 @@ class Engine(cst.CSTTransformer):
         self._depth = 0
         self._path: list[cst.CSTNode] = []
         self._columns: list[int] = []
+        self._copies: dict[str, cst.BaseExpression] = {}
         lines = {span.line for _, span in facts.expressions}
         lines |= {line for _, line, _ in facts.definitions}
         lines |= set(facts.statements) | set(self._todos) | set(facts.inserted)
@@ -81,6 +86,11 @@ class Engine(cst.CSTTransformer):
         found = [key for key in wanted if key not in self._met]
         found += [f"a statement for line {line}" for line in self._inserted]
         return [*found, *(f"a mark for line {line}" for line in self._todos)]
+
+    @property
+    def beside(self) -> bool:
+        """Whether statements wait for a place beside what was rewritten last."""
+        return bool(self._before or self._following)
 
     # --- the walk --------------------------------------------------------------------------
 
@@ -197,7 +207,8 @@ class Engine(cst.CSTTransformer):
         outcome = FORMS[type(site)](updated, site, self._context(original, frame))
         if not isinstance(outcome, Rewrite):
             return updated
-        self.rules[site.rule] += 1
+        if site.rule:
+            self.rules[site.rule] += 1
         if isinstance(site, ModuleCall | Bind) and site.name is not None:
             self.rules["LN701"] += 1
         self.imports |= outcome.imports
@@ -247,7 +258,27 @@ class Engine(cst.CSTTransformer):
             parameters=self._parameters,
             consumed=self._consumed.get(place, frozenset()),
             taken=self.taken,
+            repeated=self._repeated,
         )
+
+    def _repeated(self, mark: str) -> cst.BaseExpression:
+        """An expression of this file as it has been rewritten, for a second place.
+
+        It is rewritten anew: where it stands, it may come later, or be gone.
+        """
+        if mark not in self._copies:
+            node = self._parsed.expression(mark)
+            again = Engine(self._source, self._parsed, self._facts)
+            made = node.visit(again)
+            if again.beside or not isinstance(made, cst.BaseExpression):
+                message = f"`{code(node)}` stands in two places and needs statements beside it"
+                raise BrokenPromise(message)
+            self.imports |= again.imports
+            text = code(made)
+            if "\n" in text or "\r" in text:
+                made = expression(ast.unparse(ast.parse(f"({text}\n)", mode="eval")))
+            self._copies[mark] = made
+        return self._copies[mark]
 
     def _is_made_anew(self, node: cst.CSTNode) -> bool:
         """Whether a node around becomes another expression, of parts that are one line each."""
@@ -369,7 +400,9 @@ def _stands_alone_in(parent: cst.CSTNode) -> bool:
             return not star
         case cst.Assign() | cst.AnnAssign() | cst.AugAssign() | cst.Return() | cst.Expr():
             return True
-        case cst.If() | cst.While() | cst.Element() | cst.DictElement() | cst.Lambda():
+        case (
+            cst.If() | cst.While() | cst.Element() | cst.DictElement() | cst.Lambda() | cst.Param()
+        ):
             return True
     return False
 

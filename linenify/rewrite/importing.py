@@ -13,6 +13,7 @@ from linenify.rewrite.engine import Engine
 from linenify.rules.base import LINEN
 from linenify.syntax.blocks import is_tombstone, settled, tombstone
 from linenify.syntax.build import code
+from linenify.syntax.exports import without_listed
 from linenify.syntax.imports import NewAlias, read_names, replaced_line, with_imports
 from linenify.syntax.order import imports_come_late, read_too_early
 
@@ -28,10 +29,16 @@ def settle_imports(
     wanted |= _needed_earlier(module, source, engine.bound)
     # New imports first: they stand with their relatives, also with those that go.
     module = with_imports(module, wanted) if wanted else module
-    if not engine.import_nodes:
-        return module
-    tree = ast.parse(module.code)
-    visitor = _ImportLines(engine.import_nodes, read_names(source.tree), read_names(tree))
+    if engine.import_nodes:
+        module = _with_import_lines(module, source, facts, engine)
+    return without_listed(module, facts.unlisted) if facts.unlisted else module
+
+
+def _with_import_lines(
+    module: cst.Module, source: Source, facts: FileFacts, engine: Engine
+) -> cst.Module:
+    after = read_names(ast.parse(module.code)) | facts.kept
+    visitor = _ImportLines(engine.import_nodes, read_names(source.tree), after)
     if engine.nested_imports:
         return module.visit(visitor)
     body = visitor.lines(module.body)

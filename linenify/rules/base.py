@@ -96,6 +96,24 @@ class Spelling:
         return cst.Module(body=[]).code_for_node(self.node)
 
 
+class Holes(dict[str, cst.BaseExpression]):
+    """What the marks of a template stand for."""
+
+    def __init__(
+        self,
+        known: Mapping[str, cst.BaseExpression],
+        repeated: Callable[[str], cst.BaseExpression],
+    ) -> None:
+        super().__init__(known)
+        self._repeated = repeated
+
+    def __missing__(self, mark: str) -> cst.BaseExpression:
+        return self._repeated(mark)
+
+    def __or__(self, more: Mapping[str, cst.BaseExpression]) -> Holes:  # type: ignore[override]
+        return Holes({**self, **more}, self._repeated)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a rule may ask about the place of its node.
@@ -116,6 +134,7 @@ class Context:
         parameters: parameters handed up, by the place of their `def`.
         consumed: parameters of this method that become fields of this class.
         taken: names that the file binds to something other than an import.
+        repeated: an expression elsewhere in the file as it has been rewritten, by its mark.
     """
 
     original: cst.CSTNode
@@ -133,6 +152,11 @@ class Context:
     parameters: Mapping[tuple[int, int], Mapping[str, TakenParameter]] = field(default_factory=dict)
     consumed: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
+    repeated: Callable[[str], cst.BaseExpression] = field(default=expression)
+
+    def holes(self, known: Mapping[str, cst.BaseExpression]) -> Holes:
+        """What fills the marks of a template; `known`, or an expression elsewhere."""
+        return Holes(known, self.repeated)
 
     def spell(self, path: str) -> Spelling:
         """Names a dotted path in this file."""

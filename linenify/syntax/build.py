@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 _EMPTY = cst.Module(body=[])
-_HOLE = re.compile(r"\{(\d+(?:_\d+|_index)?|func|owner|linen|jnp|node|result|value)\}")
+_HOLE = re.compile(r"\{(\d+(?:_\d+|_index)?|func|owner|linen|jnp|node(?:_\d+){0,4}|result|value)\}")
 _MARK = "linenify_hole_"
 
 # What can be a callee or the owner of an attribute without parentheses.
@@ -146,8 +146,12 @@ class _Filler(cst.CSTTransformer):
                 return updated.with_changes(value=filled)
             case cst.Subscript(slice=[element]) if (index := self._index(element)) is not None:
                 return updated.with_changes(slice=index.slice)
-            case cst.Assign(value=value) if (filled := self._hole(value)) is not None:
+            case cst.Assign(value=value) | cst.Return(value=value) if (
+                value is not None and (filled := self._hole(value)) is not None
+            ):
                 return updated.with_changes(value=standing_alone(filled))
+            case cst.DictElement(value=value) if (filled := self._hole(value)) is not None:
+                return updated.with_changes(value=filled)
         hole = self._hole(original)
         return updated if hole is None else atomic(hole)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -46,6 +46,24 @@ class Placed:
     module: cst.Module
     text: str
     ranges: dict[cst.CSTNode, CodeRange]
+    _expressions: dict[tuple[int, ...], cst.BaseExpression] = field(default_factory=dict)
+
+    def expression(self, mark: str) -> cst.BaseExpression:
+        """The expression that a mark names: `node_` and the ends of its extent.
+
+        The stdlib tree counts the parentheses of a tuple as a part of it, and no others.
+        """
+        if not self._expressions:
+            for node, place in self.ranges.items():
+                if not isinstance(node, cst.BaseExpression):
+                    continue
+                start, end = place.start, place.end
+                if isinstance(node, cst.Tuple | cst.GeneratorExp) and node.lpar:
+                    start = self.ranges[node.lpar[-1]].start
+                    end = self.ranges[node.rpar[0]].end
+                key = (start.line, start.column, end.line, end.column)
+                self._expressions.setdefault(key, node)
+        return self._expressions[tuple(int(part) for part in mark.split("_")[1:])]
 
     def span(self, node: cst.CSTNode) -> Span:
         """The extent of `node`, without surrounding whitespace and parentheses."""

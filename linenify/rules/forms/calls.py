@@ -8,7 +8,7 @@ from dataclasses import replace
 import libcst as cst
 
 from linenify.facts.sites import Added, Argument, Bind, Given, ModuleCall, Reordered, Reshaped
-from linenify.rules.base import Context, Rewrite
+from linenify.rules.base import Context, Holes, Rewrite
 from linenify.syntax.build import (
     argument_value,
     atomic,
@@ -36,7 +36,7 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
         func, more = parts.callee(call.func, site.callee)
         if site.wrap is not None:
             around, needed = context.spelt(site.wrap)
-            func, more = from_template(around, {"func": func}), more | needed
+            func, more = from_template(around, context.holes({"func": func})), more | needed
         bare = call.with_changes(func=func, lpar=[], rpar=[])
         node = with_arguments(bare, parts.aligned(listing, func))
         if any(isinstance(each, Added) for each in site.call):
@@ -71,7 +71,7 @@ def split_call(call: cst.Call, site: ModuleCall, context: Context) -> Rewrite:
     if site.wrap is not None:
         around, more = context.spelt(site.wrap)
         imports |= more
-        instance = from_template(around, {"func": instance})
+        instance = from_template(around, context.holes({"func": instance}))
     outer = cst.Call(func=instance)
     node = with_arguments(outer, given)
     if site.name is not None or any(isinstance(each, Added) for each in site.call):
@@ -90,7 +90,7 @@ def _placed(
     children: tuple[tuple[str, cst.BaseExpression], ...] = (),
 ) -> Rewrite:
     """A finished call, with what goes around it and before it."""
-    holes = {**_holes(call, context), "result": node}
+    holes = _holes(call, context) | {"result": node}
     before, more = statements(site.before, holes, context)
     imports |= more
     if site.after is None:
@@ -111,7 +111,7 @@ def statements(
     for template in templates:
         text, more = context.spelt(template)
         imports |= more
-        made.append(statement_from_template(text, holes))
+        made.append(statement_from_template(text, context.holes(holes)))
     return tuple(made), imports
 
 
@@ -346,14 +346,16 @@ def _with_keyword(arg: cst.Arg, keyword: str | None) -> cst.Arg:
     )
 
 
-def _holes(call: cst.Call, context: Context) -> Mapping[str, cst.BaseExpression]:
+def _holes(call: cst.Call, context: Context) -> Holes:
     order = argument_order(call.args)
-    holes = {str(i): argument_value(call.args[place]) for i, place in enumerate(order)}
+    holes = context.holes(
+        {str(i): argument_value(call.args[place]) for i, place in enumerate(order)}
+    )
     for place, value in list(holes.items()):
         if isinstance(value, cst.Subscript):  # what stands between its brackets
             holes[f"{place}_index"] = value
         if isinstance(value, cst.Tuple):
-            holes |= {f"{place}_{i}": each.value for i, each in enumerate(value.elements)}
+            holes.update({f"{place}_{i}": each.value for i, each in enumerate(value.elements)})
     holes["func"] = call.func
     holes["owner"] = call.func.value if isinstance(call.func, cst.Attribute) else call.func
     holes["linen"] = expression(context.linen)

@@ -16,8 +16,8 @@ from linenify.facts.sites import (
     TextSite,
     Wrapped,
 )
-from linenify.rules.base import Context, Rewrite, Spelling
-from linenify.syntax.build import code, expression, from_template, with_parentheses_of
+from linenify.rules.base import Context, Holes, Rewrite, Spelling
+from linenify.syntax.build import atomic, code, expression, from_template, with_parentheses_of
 
 
 def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
@@ -44,11 +44,17 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
     """
     template, imports = context.spelt(site.template)
-    holes: dict[str, cst.BaseExpression] = {"node": node.with_changes(lpar=[], rpar=[])}
+    made = from_template(template, _holes_of(node, context))
+    if not node.lpar and not context.alone:
+        made = atomic(made)
+    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
+
+
+def _holes_of(node: cst.Name | cst.Attribute, context: Context) -> Holes:
+    holes = context.holes({"node": node.with_changes(lpar=[], rpar=[])})
     if isinstance(node, cst.Attribute):
         holes["owner"] = node.value
-    made = from_template(template, holes)
-    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
+    return holes
 
 
 def change_attribute(
