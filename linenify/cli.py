@@ -17,11 +17,12 @@ import threading
 import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from linenify.errors import Breach, ExitCode, LinenifyError, UsageError
+from linenify.guessing import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +40,27 @@ ELSEWHERE = {
     "undo": ("linenify.cli_undo", "Take the last --write of a project back."),
     "verify": ("linenify.cli_verify", "Run both sides and compare what they compute."),
     "remap": ("linenify.cli_remap", "Carry a legacy checkpoint over to the migrated model."),
+}
+
+
+HELP = """Migrate pre-Linen Flax code (flax.nn) to flax.linen.
+
+Shows what would change in the files under PATH as a diff; --write applies it.
+
+With - for PATH, reads one file from standard input and prints it migrated.
+
+\b
+Exit code:  0  done
+            1  --check: something would change or is refused
+            2  wrong usage, or a file could not be read or written
+            3  a bug in linenify
+"""
+
+# The options of the default command, as `--help` shows them.
+GROUPS = {
+    "What to do": ("write", "check"),
+    "How to migrate": ("strict", "exact", "keep_names"),
+    "How to report": ("style",),
 }
 
 
@@ -98,8 +120,16 @@ class Commands(click.Group):
         """Puts the default command in front of arguments that name none."""
         own = {*self.list_commands(ctx), "--help", "-h", "--version"}
         if args and args[0] not in own:
+            self._check_spelling(ctx, args[0])
             args = ["migrate", *args]
         return super().parse_args(ctx, args)
+
+    def _check_spelling(self, ctx: click.Context, word: str) -> None:
+        """Says so when a path that does not exist looks like a command."""
+        shown = [name for name in self.list_commands(ctx) if name != "migrate"]
+        guess = nearest(word, shown)
+        if guess and not Path(word).exists():
+            raise UsageError(f"{word} does not exist; did you mean the command `{guess}`?")
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; a reader that goes away ends the run quietly."""
@@ -123,12 +153,22 @@ class Commands(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Shows the options of the default command as the program's own."""
-        own = [each for each in self.get_params(ctx) if each.name in ("help", "version")]
-        options = [*(each for each in migrate.params if isinstance(each, click.Option)), *own]
-        records = [record for each in options if (record := each.get_help_record(ctx))]
-        with formatter.section("Options"):
-            formatter.write_dl(list(dict(records).items()))
+        """Shows the options of the default command as the program's own, by what they are for."""
+        options = [each for each in migrate.params if isinstance(each, click.Option)]
+        grouped = {name for names in GROUPS.values() for name in names}
+        every = [
+            *options,
+            *(each for each in self.get_params(ctx) if isinstance(each, click.Option)),
+        ]
+        rest = [each for each in every if each.name not in grouped]
+        groups: list[tuple[str, list[click.Option]]] = [
+            (heading, [each for each in options if each.name in names])
+            for heading, names in GROUPS.items()
+        ]
+        for heading, members in (*groups, ("Other options", rest)):
+            records = [each.get_help_record(ctx) for each in members]
+            with formatter.section(heading):
+                formatter.write_dl([record for record in records if record])
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -148,6 +188,33 @@ class Commands(click.Group):
         formatter.write_usage(ctx.command_path, "COMMAND ...", prefix="       ")
 
 
+class GivenPath(click.Path):
+    """A path; the empty text, which a shell makes of an unset variable, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses the empty text, which would mean the current folder."""
+        if value == "":
+            self.fail("a path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Unnamed(click.Context):
+    """The context of the default command: a user does not know its name."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path if self.parent else super().command_path
+
+
+class _Default(click.Command):
+    """The command that is run when none is named."""
+
+    context_class = _Unnamed
+
+
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
@@ -157,25 +224,16 @@ def _installed(module: str) -> bool:
 
 @click.command(
     cls=Commands,
+    help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="linenify", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Migrate pre-Linen Flax code (flax.nn) to flax.linen.
-
-    Shows what would change in the files under PATH as a diff; --write applies it.
-    PATH - reads one file from standard input and prints it migrated.
-
-    \b
-    Exit code:  0  done
-                1  --check: something would change or is refused
-                2  wrong usage, or a file could not be read or written
-                3  a bug in linenify
-    """
+    """Migrates the files under each PATH, unless a command is named."""
 
 
-@cli.command(hidden=True)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@cli.command(cls=_Default, hidden=True)
+@click.argument("paths", nargs=-1, required=True, type=GivenPath())
 @click.option("--write", is_flag=True, help="Change the files instead of showing a diff.")
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would change or is refused.")
 @click.option(
@@ -243,7 +301,7 @@ def rules() -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=GivenPath())
 def facts(paths: tuple[Path, ...]) -> ExitCode:
     """Print what linenify understands of the files under PATH."""
     from linenify.facts.collect import collect, describe
@@ -342,6 +400,8 @@ def _report(run: Run, style: str, *, check: bool) -> None:
             _print_diffs(run)
     if style == "text":
         _print_findings(text.findings(run))
+    if not run.looked_at:
+        click.echo(f"linenify: {text.nothing_found(run)}", err=True)
     click.echo(text.summary(run), err=True)
 
 

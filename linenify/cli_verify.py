@@ -23,7 +23,21 @@ if TYPE_CHECKING:
 LEGACY_VERSIONS = ("0.1.0", "0.2.2", "0.3.0", "0.3.3", "0.3.6")
 
 
-@click.command()
+HELP = """Run the legacy and the migrated program, and compare what they compute.
+
+Without --module or --entry, looks under each PATH for what can be run:
+case.toml files, [tool.linenify.verify] in pyproject.toml, calls of
+init_by_shape, and comments `# linenify: verify --input ...` on classes.
+
+\b
+Exit code:  0  equal
+            1  different, or a side did not run
+            2  wrong usage, or nothing to run
+            3  a bug in linenify
+"""
+
+
+@click.command(help=HELP)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--module", metavar="FILE:CLASS", help="Verify this module class only.")
 @click.option("--entry", metavar="FILE:FUNCTION", help="Run this function as a whole program.")
@@ -76,18 +90,7 @@ LEGACY_VERSIONS = ("0.1.0", "0.2.2", "0.3.0", "0.3.3", "0.3.6")
     help="Write a case.toml for what could not be found.",
 )
 def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
-    r"""Run the legacy and the migrated program, and compare what they compute.
-
-    Without --module or --entry, looks under each PATH for what can be run:
-    case.toml files, [tool.linenify.verify] in pyproject.toml, calls of
-    init_by_shape, and comments `# linenify: verify --input ...` on classes.
-
-    \b
-    Exit code:  0  equal
-                1  different, or a side did not run
-                2  wrong usage, or nothing to run
-                3  a bug in linenify
-    """
+    """Finds what can be run, runs it on both sides, reports."""
     from linenify.cli import settle
 
     given = _Options(**options)

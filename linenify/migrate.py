@@ -16,6 +16,8 @@ from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
+from linenify.residue import residue
+from linenify.residue.left import left
 from linenify.rewrite.promises import BrokenPromise
 from linenify.withheld import imports_of, spread
 
@@ -39,6 +41,7 @@ class _Attempt:
 def migrate(project: Project, progress: Callable[[Source], None] | None = None) -> Migration:
     """Migrates every file of `project`; calls `progress` after each file."""
     facts, failed = _collected(project)
+    facts = _with_left(facts, project)
     attempts: list[_Attempt] = []
     for source in project.sources:
         if source.name in failed:
@@ -49,9 +52,11 @@ def migrate(project: Project, progress: Callable[[Source], None] | None = None) 
             progress(source)
     attempts = _agreed(project, attempts)
     attempts = _settled(project, [_accounted(each) for each in attempts])
+    changes = tuple(each.change for each in attempts if each.change is not None)
+    found = [diagnostic for each in attempts for diagnostic in _diagnostics(each)]
     migration = Migration(
-        tuple(each.change for each in attempts if each.change is not None),
-        tuple(diagnostic for each in attempts for diagnostic in _diagnostics(each)),
+        changes,
+        (*found, *residue(project, changes, found)),
         tuple(reference for each in attempts for reference in _ledger(each)),
         project.unreadable,
         len(project.sources),
@@ -77,6 +82,21 @@ def _collected(project: Project) -> tuple[Mapping[str, FileFacts], dict[str, str
         if file.expressions or file.definitions or file.refusals:
             failed.setdefault(name, "facts could not be collected for the whole project")
     return files, failed
+
+
+def _with_left(facts: Mapping[str, FileFacts], project: Project) -> Mapping[str, FileFacts]:
+    """Refuses legacy code that is left in files whose imports name Linen already."""
+    known = dict(facts)
+    for name, findings in left(project).items():
+        file = known.setdefault(name, FileFacts())
+        told = {finding.statement for finding in file.refusals}
+        done = {line for _, place in file.expressions for line in (place.line, place.end_line)}
+        file.refusals.extend(
+            f
+            for f in findings
+            if f.statement not in told and done.isdisjoint((f.span.line, f.span.end_line))
+        )
+    return known
 
 
 def _reason(problem: BaseException) -> str:
@@ -280,7 +300,15 @@ def _diagnostics(attempt: _Attempt) -> list[Diagnostic]:
 
 
 def _diagnostic(path: Path, finding: Finding, severity: Severity) -> Diagnostic:
-    return Diagnostic(finding.code, path, finding.span, finding.message, finding.remedy, severity)
+    return Diagnostic(
+        finding.code,
+        path,
+        finding.span,
+        finding.message,
+        finding.remedy,
+        severity,
+        finding.statement,
+    )
 
 
 def _ledger(attempt: _Attempt) -> list[Reference]:

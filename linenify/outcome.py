@@ -24,7 +24,18 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding at one place, under a permanent code."""
+    """One finding at one place, under a permanent code.
+
+    Attributes:
+        code: permanent; `linenify explain` has its page.
+        path: the file.
+        span: the place in it.
+        message: what was found.
+        remedy: what to do about it; may be empty.
+        severity: how much it asks of the reader.
+        line: the first line of the statement around the place.
+        is_open: whether a mark of an earlier run says so, and not this run.
+    """
 
     code: str
     path: Path
@@ -32,6 +43,8 @@ class Diagnostic:
     message: str
     remedy: str
     severity: Severity = Severity.REFUSAL
+    line: int = 0
+    is_open: bool = False
 
 
 class Fate(enum.StrEnum):
@@ -90,5 +103,15 @@ class Migration:
 
     @property
     def refused(self) -> int:
-        """Number of sites that need a hand."""
+        """Number of sites that need a hand, marks of earlier runs included."""
         return sum(d.severity is Severity.REFUSAL for d in self.diagnostics)
+
+    @property
+    def open(self) -> int:
+        """How many of them are marks that an earlier run left."""
+        return sum(d.is_open for d in self.diagnostics)
+
+    @property
+    def failed(self) -> int:
+        """Number of files that were lost to a bug of linenify."""
+        return sum(d.severity is Severity.ERROR for d in self.diagnostics)

@@ -157,7 +157,7 @@ def test_an_unreadable_file_is_in_every_format(folder, linenify, style):
     (folder / "broken.py").write_text("import flax\n(")
     code, out, _ = linenify("--format", style, ".")
     assert code == 2
-    assert "LN000" in out
+    assert "LN825" in out
     assert "broken.py" in out
 
 

@@ -61,3 +61,34 @@ def test_names_of_legacy_are_kept_when_the_configuration_says_so(tmp_path: Path)
     assert "nn.Embed(self.size, 4)(ids)" in plain
     assert "nn.Embed(self.size, 4, name='Embed_0')(ids)" in kept
     assert "nn.Dropout(0.5)(" in kept  # has no parameters: legacy gave it no name
+
+
+BOTH = """\
+from flax import nn
+
+
+class Net(nn.Module):
+
+  def apply(self, x, width=4, depth=2):{first}
+    return nn.Dense(x, width * depth)
+
+  @nn.module_method
+  def head(self, x,
+           width=8):{second}
+    return nn.Dense(x, width, name='head')
+"""
+
+
+def test_a_comment_speaks_of_the_argument_that_it_stands_behind(tmp_path: Path) -> None:
+    text = BOTH.replace("width=8", "wide=8").replace("Dense(x, width, name", "Dense(x, wide, name")
+    after = migrated(tmp_path, text.format(first="  # linenify: input", second=""))
+    assert "  width: int = 4\n" in after
+    assert "def __call__(self, x, depth=2):" in after
+
+
+def test_what_the_user_decides_is_not_outvoted_by_defaults_that_differ(tmp_path: Path) -> None:
+    text = BOTH.format(first="", second="  # linenify: field").replace("width=8", "width=4")
+    assert "  width: int = 4\n" in migrated(tmp_path, text)
+    text = BOTH.format(first="", second="  # linenify: field")
+    (tmp_path / "net.py").write_text(text)
+    assert "LN292" in {each.code for each in migrate(load([tmp_path])).diagnostics}

@@ -45,13 +45,38 @@ def read_msgpack(path: Path) -> Tree:
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
+        _check_start(file.read(8))
         reader = _Reader(file, path, size)
         tree = reader.value((), 0)
+        if reader.at != size and not isinstance(tree, dict):
+            raise CheckpointError(NO_CHECKPOINT)
         if reader.at != size:
             raise CheckpointError(
                 f"{size - reader.at} bytes follow the end of the checkpoint", offset=reader.at
             )
     return tree
+
+
+NO_CHECKPOINT = "this is not a checkpoint of legacy Flax (msgpack), and no .npz or .safetensors"
+_OTHERS = {
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\x89HDF": "HDF5",
+    b"\x1f\x8b": "compressed by gzip",
+}
+
+
+def _check_start(head: bytes) -> None:
+    """Names other formats by how they begin.
+
+    Raises:
+        CheckpointError: the file is in one of them.
+    """
+    looks_like = next((name for start, name in _OTHERS.items() if head.startswith(start)), "")
+    if looks_like:
+        raise CheckpointError(f"{NO_CHECKPOINT}: it is {looks_like}")
 
 
 class _Reader:

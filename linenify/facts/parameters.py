@@ -30,6 +30,7 @@ from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_nam
 # Evidence is weighed from strong to weak: what a value is where it is passed,
 # what its default says, what the body does with it, what it flows into.
 
+_CONFIGURED = "configured"
 _COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
 _MAPPINGS = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "FrozenDict"})
@@ -147,6 +148,10 @@ class Decisions:
                     by_class[owner.node, name].append(function)
         for (_, name), group in by_class.items():
             votes = [roles[f, name] for f in group if (f, name) in roles]
+            said = [vote for vote in votes if vote[1] == _CONFIGURED]
+            if said:
+                roles.update(((f, name), said[0]) for f in group)
+                continue
             differs = _defaults_differ(group, name)
             if len(group) < 2 or not (votes or differs):
                 continue
@@ -167,8 +172,11 @@ class Decisions:
         parameter = next((a for a in all_arguments(function.args) if a.arg == name), None)
         if parameter is None:
             return None
-        lines = self.flow.code[function].source.text.splitlines()
-        said = _COMMENT.search(lines[(parameter.end_lineno or parameter.lineno) - 1])
+        line = parameter.end_lineno or parameter.lineno
+        behind = (a for a in all_arguments(function.args) if a.lineno == line)
+        if any(a.col_offset > parameter.col_offset for a in behind):
+            return None  # the comment stands behind another one
+        said = _COMMENT.search(self.flow.code[function].source.text.splitlines()[line - 1])
         return said[1] if said else None
 
     def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
@@ -200,7 +208,7 @@ class Decisions:
     def _direct(self, function: FunctionNode, name: str) -> tuple[Role, str] | None:
         override = self._override(function, name)
         if override is not None:
-            return Role(override), "configured"
+            return Role(override), _CONFIGURED
         actuals = self.actuals.get((function, name), [])
         evidence = self.flow.evidence.get((function, name), set())
         default = defaults_by_name(function.args).get(name)

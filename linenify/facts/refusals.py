@@ -323,4 +323,40 @@ NOTICES = _table(
         "The file works with one that linenify could not migrate, and was left as it was.",
         "report the other file; both are migrated together",
     ),
+    (
+        "LN823",
+        "name-in-text",
+        "A string or docstring names something of legacy Flax.",
+        "change it by hand where it matters",
+    ),
+    (
+        "LN824",
+        "no-python",
+        "A notebook or configuration names something that is migrated.",
+        "linenify changes Python only; change it by hand",
+    ),
+)
+
+OPEN = _table(
+    (
+        "LN826",
+        "open-mark",
+        "A mark `TODO(linenify)` without a code still stands in a file.",
+        "migrate the code below it, then delete the mark",
+    ),
+)
+
+ERRORS = _table(
+    (
+        "LN000",
+        "file-withheld",
+        "linenify failed on a file, or broke a promise about it: the file stays as it was.",
+        "please report the file; migrate it by hand, or leave it out with `exclude`",
+    ),
+    (
+        "LN825",
+        "file-unreadable",
+        "A file cannot be read as Python: the file stays as it was.",
+        "make it valid Python 3 in UTF-8, or leave it out with `exclude`",
+    ),
 )

@@ -7,20 +7,24 @@ import gc
 import io
 import os
 import re
+import sys
 import tokenize
-import tomllib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from linenify.errors import UsageError
 from linenify.project.context import candidates, related
+from linenify.project.overrides import check_overrides
 from linenify.project.relevance import Outline, outline, relevant
-from linenify.project.source import Project, Source, Unreadable
-from linenify.project.walk import python_files
+from linenify.project.settings import Options, settings
+from linenify.project.source import Document, Project, Source, Unreadable
+from linenify.project.walk import OTHERS, project_files
 
 BOM = b"\xef\xbb\xbf"
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # how a text begins that Python does not read
 
 # A folder with one of these is the top of a project: names count from there.
 _TOP_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -40,30 +44,43 @@ def load(paths: Iterable[Path | str], *, context: bool = False) -> Project:
             works with them.
 
     Raises:
-        UsageError: a path is missing or not Python, or `pyproject.toml` is broken.
+        UsageError: a path is missing or not Python, or the configuration says
+            what linenify does not know.
     """
     given = [Path(path) for path in paths]
     for path in given:
         _check_usable(path)
     root = common_root(given)
-    options = _options(root)
+    table = settings(root)
     top = top_of(root)
     files: dict[str, Path] = {}
-    for path in _files(given, _patterns(options)):
+    unlisted: list[Unreadable] = []
+    for path in _files(given, table.exclude, unlisted):
         files.setdefault(os.path.realpath(path), path)
+    python = sorted(path for path in files.values() if path in given or not _is_other(path))
+    others = sorted(set(files.values()) - set(python))
     whole = any(path.is_dir() and top.is_relative_to(path.resolve()) for path in given)
-    beside = candidates(files, top, _patterns(options)) if context and not whole else []
+    beside = candidates(files, top, table.exclude) if context and not whole else []
     with _collector_paused():
-        return _load_files(sorted(files.values()), top, options, beside)
+        project = _load_files(python, top, table.options, beside)
+    project = replace(
+        project,
+        unreadable=tuple(sorted((*project.unreadable, *unlisted), key=_place)),
+        documents=tuple(each for path in others if (each := _document(path)) is not None),
+    )
+    check_overrides(project, table, whole=_covers(given, table.file))
+    return project
 
 
 def load_text(raw: bytes, path: Path) -> Project:
     """Makes a project of one file whose bytes are already here, whatever is in it."""
     source = parse(raw, path, path.stem)
-    options = _options(Path.cwd())
+    table = settings(Path.cwd())
     if isinstance(source, Unreadable):
-        return Project((), (source,), options=options)
-    return Project((source,), options=options)
+        return Project((), (source,), options=table.options)
+    project = Project((source,), options=table.options)
+    check_overrides(project, table, whole=False)
+    return project
 
 
 def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
@@ -91,7 +108,7 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
         tree = _tree(text)
     except SyntaxError as problem:
         return Unreadable(
-            path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem)
+            path, problem.lineno or 1, problem.offset or 1, f"{problem.msg}", _remedy(problem, text)
         )
     except (RecursionError, MemoryError):
         message = "an expression is nested too deeply to parse"
@@ -104,7 +121,7 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
 def _load_files(
     files: Sequence[Path],
     top: Path,
-    options: tuple[tuple[str, object], ...],
+    options: Options,
     beside: Sequence[Path] = (),
 ) -> Project:
     unreadable: list[Unreadable] = []
@@ -112,6 +129,8 @@ def _load_files(
     outlines = {}
     for path in files:
         raw = _read(path)
+        if not isinstance(raw, Unreadable) and raw.startswith(_WIDE):
+            raw = Unreadable(path, 1, 1, "the file is UTF-16", "save the file as UTF-8")
         if isinstance(raw, Unreadable):
             unreadable.append(raw)
             continue
@@ -121,6 +140,7 @@ def _load_files(
             texts[path] = raw
     others = _related(outlines, beside, top)
     kept = relevant(outlines | {str(path): each for path, each in others.items()})
+    kept |= {path for path, each in outlines.items() if each.marked}
     sources: list[Source] = []
     for path in sorted({*files, *others}):
         if str(path) not in kept:
@@ -134,7 +154,7 @@ def _load_files(
             unreadable.append(source)
     skipped = len(outlines.keys() - kept)
     broken = tuple(sorted(unreadable, key=_place))
-    return Project(tuple(sources), broken, skipped, options, frozenset(others))
+    return Project(tuple(sources), broken, skipped, options, context=frozenset(others))
 
 
 def _related(
@@ -209,10 +229,26 @@ def _encoding(raw: bytes) -> str:
         return "utf-8"  # and decoding will say which byte is wrong
 
 
-def _remedy(problem: SyntaxError) -> str:
-    if "print" in (problem.msg or "") or "exec" in (problem.msg or ""):
+_PYTHON_2 = re.compile(
+    r"Missing parentheses in call to '(?:print|exec)'|multiple exception types"
+    r"|leading zeros in decimal|`.*`$"
+)
+_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+_MAGIC = re.compile(r"^\s*[%!]\s*\w", re.MULTILINE)
+
+
+def _remedy(problem: SyntaxError, text: str) -> str:
+    line = (problem.text or "").strip()
+    if _PYTHON_2.search(problem.msg or ""):
         return "this is Python 2; convert it to Python 3 first"
-    return "make the file valid Python 3 and run linenify again"
+    if "null bytes" in (problem.msg or ""):
+        return "is this a Python file? if not, name it in `exclude` of [tool.linenify]"
+    if _CONFLICT.search(text):
+        return "resolve the merge conflict in it first"
+    if _MAGIC.match(line):
+        return "remove what only a notebook understands: lines that begin with % or !"
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"make the file valid Python (linenify runs on {running}) and run linenify again"
 
 
 def _place(unreadable: Unreadable) -> tuple[Path, int, int]:
@@ -224,7 +260,11 @@ def _place(unreadable: Unreadable) -> tuple[Path, int, int]:
 
 def _check_usable(path: Path) -> None:
     if not path.exists():
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to {path.readlink()}, which does not exist")
         raise UsageError(f"{path} does not exist")
+    if not path.is_dir() and not path.is_file():
+        raise UsageError(f"{path} is neither a file nor a folder; `-` reads standard input")
     if path.suffix == ".ipynb":
         raise UsageError(
             f"{path} is a notebook, which linenify cannot migrate yet; "
@@ -232,12 +272,49 @@ def _check_usable(path: Path) -> None:
         )
 
 
-def _files(given: Iterable[Path], exclude: Sequence[str]) -> Iterator[Path]:
+def _files(
+    given: Iterable[Path], exclude: Sequence[str], unlisted: list[Unreadable]
+) -> Iterator[Path]:
+    def report(folder: Path, problem: OSError) -> None:
+        reason = (problem.strerror or str(problem)).lower()
+        message = f"the folder was skipped, it cannot be listed: {reason}"
+        remedy = "make it readable, or name it in `exclude` of [tool.linenify]"
+        unlisted.append(Unreadable(folder, 1, 1, message, remedy))
+
     for path in given:
         if path.is_dir():
-            yield from python_files(path, exclude)
+            yield from project_files(path, exclude, unlisted=report)
         else:
             yield path
+
+
+def _is_other(path: Path) -> bool:
+    return path.name.endswith(OTHERS)
+
+
+_LARGEST = 8 << 20  # bytes; what is larger holds data, not names of classes
+_SPEAKS = re.compile(rb"\bflax\b")
+
+
+def _document(path: Path) -> Document | None:
+    """A notebook or configuration that names Flax, or binds arguments for gin."""
+    try:
+        if path.stat().st_size > _LARGEST and path.suffix != ".ipynb":
+            return None
+        raw = path.read_bytes()
+    except OSError:
+        return None  # not ours to migrate, and nothing is known of it
+    if path.suffix != ".gin" and not _SPEAKS.search(raw):
+        return None
+    return Document(path, raw.decode("utf-8", errors="replace"))
+
+
+def _covers(given: Iterable[Path], file: Path | None) -> bool:
+    """Whether all that the table speaks of lies under what was given."""
+    if file is None:
+        return False
+    folder = file.parent.resolve()
+    return any(path.is_dir() and folder.is_relative_to(path.resolve()) for path in given)
 
 
 def common_root(given: Sequence[Path]) -> Path:
@@ -255,43 +332,3 @@ def top_of(root: Path) -> Path:
     )
     outside = (folder for folder in (root, *root.parents) if not (folder / "__init__.py").exists())
     return next(marked, None) or next(outside, root)
-
-
-# The table of linenify in pyproject.toml
-
-
-def _options(root: Path) -> tuple[tuple[str, object], ...]:
-    """Reads `[tool.linenify]` from the nearest `pyproject.toml` that has one."""
-    for folder in (root, *root.parents):
-        file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            table = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-            raise UsageError(f"{file} is not valid TOML: {problem}") from problem
-        tool = table.get("tool", {})
-        if isinstance(tool, dict) and isinstance(tool.get("linenify"), dict):
-            return _frozen_items(tool["linenify"])
-    return ()
-
-
-def _patterns(options: tuple[tuple[str, object], ...]) -> tuple[str, ...]:
-    patterns = dict(options).get("exclude", ())
-    if not isinstance(patterns, tuple) or not all(isinstance(each, str) for each in patterns):
-        raise UsageError("`exclude` in [tool.linenify] must be a list of patterns")
-    return patterns
-
-
-def _frozen_items(table: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
-    return tuple((key, _frozen(table[key])) for key in sorted(table))
-
-
-def _frozen(value: object) -> object:
-    match value:
-        case dict():
-            return _frozen_items(value)
-        case list():
-            return tuple(_frozen(each) for each in value)
-        case _:
-            return value

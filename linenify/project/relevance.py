@@ -19,6 +19,8 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+MARK = b"TODO(linenify)"
+
 _FLAX = re.compile(rb"\bflax\b")
 _JAX = re.compile(rb"\bjax\b")
 
@@ -46,6 +48,7 @@ class Outline:
         is_package: whether it is an `__init__.py`.
         names_flax: whether the word stands in it.
         names_jax: the same for jax.
+        marked: whether an earlier run may have left a mark in it.
         absolute: dotted names it may import; some may not exist.
         relative: the same for relative imports, already made absolute.
     """
@@ -56,6 +59,7 @@ class Outline:
     names_jax: bool
     absolute: frozenset[str]
     relative: frozenset[str]
+    marked: bool = False
 
 
 def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
@@ -78,7 +82,13 @@ def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
             absolute.update(_prefixes(origin), (f"{origin}.{member}" for member in members))
     names_flax, names_jax = (word.search(raw) is not None for word in (_FLAX, _JAX))
     return Outline(
-        name, is_package, names_flax, names_jax, frozenset(absolute), frozenset(relative)
+        name,
+        is_package,
+        names_flax,
+        names_jax,
+        frozenset(absolute),
+        frozenset(relative),
+        MARK in raw,
     )
 
 

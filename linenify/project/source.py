@@ -59,6 +59,14 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A file that is no Python and may name what is migrated: a notebook, a configuration."""
+
+    path: Path
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """All files of one run that can matter, sorted by path."""
 
@@ -66,6 +74,7 @@ class Project:
     unreadable: tuple[Unreadable, ...] = ()
     skipped: int = 0  # files that a text filter proved irrelevant, never parsed
     options: tuple[tuple[str, object], ...] = ()  # `[tool.linenify]` of pyproject.toml
+    documents: tuple[Document, ...] = ()  # never changed, only read
     context: frozenset[Path] = frozenset()  # sources that were not given: read, never changed
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,27 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages"})
+PYTHON = (".py",)
+OTHERS = (".ipynb", ".gin", ".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")  # may name classes
+
+Unlisted = Callable[[Path, OSError], object]
 
 
 def python_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
     """Yields every `.py` file under `folder` that is not ignored, in sorted order.
+
+    See `project_files`.
+    """
+    yield from project_files(folder, exclude, PYTHON)
+
+
+def project_files(
+    folder: Path,
+    exclude: Sequence[str] = (),
+    endings: tuple[str, ...] = PYTHON + OTHERS,
+    unlisted: Unlisted = lambda _folder, _problem: None,
+) -> Iterator[Path]:
+    """Yields every file under `folder` that is not ignored, in sorted order.
 
     Hidden folders, virtual environments and caches are left out, and so is
     what a `.gitignore` names: those in the folder, those below it, and those
@@ -25,13 +42,15 @@ def python_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
     Args:
         folder: where to start; always entered, even when it is ignored itself.
         exclude: more patterns in the syntax of `.gitignore`, relative to `folder`.
+        endings: how the names of the wanted files end.
+        unlisted: is told of each folder that may not be listed.
     """
     above = tuple(_ignores_above(folder))
     if _ignored(folder, is_folder=True, ignores=above):
         above = ()
     if exclude:
         above = (*above, Ignore.of(folder, exclude))
-    yield from _walk(folder, above)
+    yield from _walk(folder, above, endings, unlisted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +74,23 @@ class Ignore:
         return self.spec.check_file(absolute[len(self.base) :].replace(os.sep, "/")).include
 
 
-def _walk(folder: Path, ignores: tuple[Ignore, ...]) -> Iterator[Path]:
+def _walk(
+    folder: Path, ignores: tuple[Ignore, ...], endings: tuple[str, ...], unlisted: Unlisted
+) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return  # a folder that may not be listed holds nothing we may change
+    except OSError as problem:
+        unlisted(folder, problem)
+        return
     if any(entry.name == ".gitignore" for entry in entries):
         ignores = (*ignores, *_read_ignore(folder))
     for entry in entries:
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             if not _skipped(path) and not _ignored(path, is_folder=True, ignores=ignores):
-                yield from _walk(path, ignores)
+                yield from _walk(path, ignores, endings, unlisted)
         elif (
-            entry.name.endswith(".py")
+            entry.name.endswith(endings)
             and entry.is_file(follow_symlinks=False)
             and not _ignored(path, is_folder=False, ignores=ignores)
         ):

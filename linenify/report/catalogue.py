@@ -41,6 +41,34 @@ class Entry(Protocol):
     def examples(self) -> Sequence[tuple[str, str | None]]:
         """Code before and after; None where it is left alone."""
 
+    @property
+    def by_hand(self) -> Worked | None:
+        """What an expert makes of it, where linenify does not decide."""
+
+
+class Worked(Protocol):
+    """A program at which a code is reported, and what takes its place."""
+
+    @property
+    def before(self) -> str:
+        """The program as it was."""
+
+    @property
+    def after(self) -> str:
+        """The program as an expert writes it."""
+
+    @property
+    def option(self) -> str:
+        """The option without which the code is not reported."""
+
+    @property
+    def file(self) -> str:
+        """What the file is called."""
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Other files of the same project."""
+
 
 def catalogue() -> Mapping[str, Entry]:
     """Loads every rule, refusal and notice, by code."""
@@ -78,9 +106,19 @@ def page(entry: Entry) -> str:
     """Renders everything there is to say about one rule."""
     parts = [f"{entry.code} {entry.name} ({entry.kind})", entry.doc.strip() or entry.summary]
     parts += [_example(before, after) for before, after in entry.examples]
+    if entry.by_hand is not None:
+        parts += _by_hand(entry.by_hand)
     if entry.remedy:
         parts.append(f"What to do: {entry.remedy}")
     return "\n\n".join(parts)
+
+
+def _by_hand(worked: Worked) -> Iterator[str]:
+    with_option = f" (with --{worked.option})" if worked.option else ""
+    yield f"Before{with_option}:\n\n{_indented(worked.before)}"
+    yield f"By hand:\n\n{_indented(worked.after)}"
+    for name, text in worked.beside.items():
+        yield f"Where {name} is:\n\n{_indented(text)}"
 
 
 def near(code: str, known: Collection[str]) -> tuple[str, ...]:

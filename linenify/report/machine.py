@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from linenify.outcome import Change, Diagnostic, Reference, Severity
 from linenify.project.source import Span, Unreadable
@@ -20,7 +21,7 @@ JSON_VERSION = 1
 
 _SARIF_LEVELS = {Severity.REFUSAL: "warning", Severity.NOTICE: "note", Severity.ERROR: "error"}
 _GITHUB_LEVELS = {Severity.REFUSAL: "warning", Severity.NOTICE: "notice", Severity.ERROR: "error"}
-UNREADABLE_CODE = "LN000"
+UNREADABLE_CODE = "LN825"
 
 
 def as_json(run: Run) -> str:
@@ -45,6 +46,8 @@ def json_document(run: Run) -> dict[str, Any]:
             "changed": run.changed,
             "migrated": migration.migrated,
             "refused": migration.refused,
+            "open": migration.open,
+            "failed": migration.failed,
             "notices": run.notices,
             "unreadable": len(migration.unreadable),
             "unwritten": len(run.unwritten),
@@ -71,7 +74,6 @@ def as_sarif(run: Run, summaries: Mapping[str, str]) -> str:
     findings = sorted(run.migration.diagnostics, key=by_place)
     broken = run.migration.unreadable
     codes = sorted({each.code for each in findings} | ({UNREADABLE_CODE} if broken else set()))
-    described = {UNREADABLE_CODE: "A file cannot be read as Python.", **summaries}
     results = [
         _sarif_result(each.code, _SARIF_LEVELS[each.severity], each.message, each.remedy)
         | _sarif_place(each.path, _region(each.span))
@@ -85,7 +87,7 @@ def as_sarif(run: Run, summaries: Mapping[str, str]) -> str:
         "name": "linenify",
         "version": version("linenify"),
         "rules": [
-            {"id": code, "shortDescription": {"text": described.get(code, code)}} for code in codes
+            {"id": code, "shortDescription": {"text": summaries.get(code, code)}} for code in codes
         ],
     }
     document = {
@@ -136,6 +138,7 @@ def _diagnostic(each: Diagnostic) -> dict[str, Any]:
         "message": each.message,
         "remedy": each.remedy,
         "severity": each.severity.value,
+        "open": each.is_open,
     }
 
 
@@ -152,6 +155,7 @@ def _reference(each: Reference) -> dict[str, Any]:
 
 def _unreadable(each: Unreadable) -> dict[str, Any]:
     return {
+        "code": UNREADABLE_CODE,
         "path": str(each.path),
         "line": each.line,
         "column": each.column,
@@ -168,7 +172,7 @@ def _sarif_result(code: str, level: str, message: str, remedy: str) -> dict[str,
 
 
 def _sarif_place(path: Path, region: Mapping[str, int]) -> dict[str, Any]:
-    uri = path.as_uri() if path.is_absolute() else path.as_posix()
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     location = {"artifactLocation": {"uri": uri}, "region": dict(region)}
     return {"locations": [{"physicalLocation": location}]}
 

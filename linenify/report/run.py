@@ -36,6 +36,12 @@ class Run:
         return sum(d.severity is Severity.NOTICE for d in self.migration.diagnostics)
 
     @property
+    def looked_at(self) -> int:
+        """Number of Python files that were met, relevant or not."""
+        unreadable = {each.path for each in self.migration.unreadable}
+        return self.migration.files + self.project.skipped + len(unreadable)
+
+    @property
     def changed(self) -> int:
         """Number of files that were changed, or would be: all, or none."""
         return 0 if self.unwritten else len(self.migration.changes)
@@ -46,8 +52,10 @@ class Run:
         return bool(self.migration.changes or self.migration.refused or self.held_back)
 
     def exit_code(self, *, check: bool) -> ExitCode:
-        """How the run ends; input that could not be used outweighs the rest."""
-        if self.migration.unreadable or self.unwritten:
+        """How the run ends: a bug of ours outweighs bad input, and that the rest."""
+        if self.migration.failed:
+            return ExitCode.BUG
+        if self.migration.unreadable or self.unwritten or not self.looked_at:
             return ExitCode.UNUSABLE
         return ExitCode.PENDING if check and self.pending else ExitCode.DONE
 

@@ -25,6 +25,17 @@ def findings(run: Run) -> Iterator[str]:
         yield f"{path}: held back by --strict: it, or a file it works with, has a refusal"
 
 
+def nothing_found(run: Run) -> str:
+    """Says why there was nothing to look at, and what else was met."""
+    notebooks = sum(each.path.suffix == ".ipynb" for each in run.project.documents)
+    hint = "name a folder or file with code; what .gitignore or `exclude` names is left out"
+    if notebooks:
+        hint = (
+            f"{_count(notebooks, 'notebook')} met, which linenify cannot migrate yet; export first"
+        )
+    return f"no Python file was found; {hint}"
+
+
 def finding(diagnostic: Diagnostic) -> str:
     """Renders one diagnostic: where, what, and what to do next."""
     remedy = f"; {diagnostic.remedy}" if diagnostic.remedy else ""
@@ -37,20 +48,23 @@ def summary(run: Run) -> str:
     """Counts what happened in one line."""
     migration = run.migration
     verb = "migrated" if run.wrote else "would change"
+    sites = "migrated" if run.wrote else "would be migrated"
     parts = [
         f"{_count(run.changed, 'file')} {verb}",
-        f"{_count(migration.migrated, 'site')} migrated",
+        f"{_count(migration.migrated, 'site')} {sites}",
         f"{migration.refused} refused",
     ]
+    if migration.open:
+        parts[-1] += f" ({migration.open} marked by an earlier run)"
     optional = (
+        (migration.failed, f"{migration.failed} lost to a bug of linenify"),
         (run.notices, _count(run.notices, "notice")),
         (len(migration.unreadable), f"{len(migration.unreadable)} unreadable"),
         (len(run.unwritten), f"{len(run.unwritten)} not written"),
         (len(run.held_back), f"{len(run.held_back)} held back"),
     )
     parts += [text for number, text in optional if number]
-    looked_at = _count(migration.files + run.project.skipped, "file")
-    return f"{', '.join(parts)} ({looked_at} looked at)"
+    return f"{', '.join(parts)} ({_count(run.looked_at, 'file')} looked at)"
 
 
 def pending(migration: Migration) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.facts.refusals import NOTICES, REFUSALS
+from linenify.facts.refusals import ERRORS, NOTICES, OPEN, REFUSALS
 from linenify.rules import (
     apply_gradient,
     apply_method,
@@ -58,6 +58,7 @@ from linenify.rules import (
     two_argument_initializer,
 )
 from linenify.rules.base import Rule
+from linenify.rules.by_hand import BY_HAND
 
 RULES: tuple[Rule, ...] = (
     legacy_import.RULE,
@@ -115,10 +116,17 @@ RULES: tuple[Rule, ...] = (
 
 def _entries() -> dict[str, Rule]:
     entries = {rule.code: rule for rule in RULES}
-    for kind, table in (("refusal", REFUSALS), ("notice", NOTICES)):
+    for kind, table in (
+        ("refusal", REFUSALS | OPEN),
+        ("notice", NOTICES),
+        ("error", ERRORS),
+    ):
         for code, entry in table.items():
-            doc = getattr(entry, "doc", "") or entry.summary
-            entries[code] = Rule(code, entry.name, doc, kind=kind, remedy=entry.remedy)
+            shown = BY_HAND.get(code)  # a test sees to it that each has one
+            doc = f"{entry.summary}\n\n{shown.why}" if shown else entry.summary
+            entries[code] = Rule(
+                code, entry.name, doc, kind=kind, remedy=entry.remedy, by_hand=shown
+            )
     return dict(sorted(entries.items()))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import libcst as cst
 
 from linenify.facts.sites import Site
+from linenify.rules.by_hand.page import ByHand
 from linenify.syntax.build import expression
 
 LINEN = "flax.linen"
@@ -31,6 +32,7 @@ class Rule:
         kind: `rule`, `refusal` or `notice`.
         remedy: what the reader should do, where linenify cannot.
         option: the option without which it does nothing, such as `keep-names`.
+        by_hand: what an expert writes where linenify does not decide.
     """
 
     code: str
@@ -41,6 +43,7 @@ class Rule:
     kind: str = "rule"
     remedy: str = ""
     option: str = ""
+    by_hand: ByHand | None = None
 
     @property
     def summary(self) -> str:

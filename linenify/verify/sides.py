@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import flax.core
 import jax
 
+from linenify.guessing import hint
 from linenify.verify.case import CaseError, Run
 from linenify.verify.creation import Creation, watched_legacy, watched_linen
 from linenify.verify.inputs import Inputs
@@ -268,6 +269,11 @@ def _check(
         inspect.Signature(parameters).bind(*given.inputs, **named)
     except TypeError as error:
         name = ".".join(filter(None, [run.module, run.method or "apply"]))
+        open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        unknown = [] if open_ended else [each for each in named if each not in signature]
+        if unknown:
+            tail = hint(unknown[0], signature)
+            raise CaseError(f"{name} takes no `{unknown[0]}`; {tail}") from error
         takes = ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
         raise CaseError(
             f"{name} takes ({takes}): {error}; give arrays as inputs (--input), other values "

@@ -91,6 +91,8 @@ def place_of(definition: str, path: Path) -> Place:
         UsageError: there is no such file, or no such name in it.
     """
     left, _, name = definition.rpartition(":")
+    if not left and name.endswith(".py") and (bare := _file(name, path)) is not None:
+        raise UsageError(_without_a_name(definition, bare))
     if not left and path.is_dir():
         left, _, name = definition.rpartition(".")
     file = _file(left, path)
@@ -105,13 +107,26 @@ def place_of(definition: str, path: Path) -> Place:
     return Place(tree, str(root.relative_to(tree)), str(file.relative_to(root)), name)
 
 
-def _check_defined(name: str, file: Path) -> None:
-    """Complains about a name that the file cannot hold, and says which ones are like it."""
+def _without_a_name(definition: str, file: Path) -> str:
+    """What is missing where only a file is named, and what it holds."""
+    tree = _parsed(file)
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    held = [f"{definition}:{name}" for name in classes or functions]
+    said = " or ".join(held[:6]) or "it defines no class and no function"
+    return f"{definition} is a file; name what is in it: {said}"
+
+
+def _parsed(file: Path) -> ast.Module:
     try:
-        tree = ast.parse(file.read_bytes())
+        return ast.parse(file.read_bytes())
     except (SyntaxError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from error
-    names = set(_bound(tree))
+
+
+def _check_defined(name: str, file: Path) -> None:
+    """Complains about a name that the file cannot hold, and says which ones are like it."""
+    names = set(_bound(_parsed(file)))
     if name in names or "*" in names or name.startswith("="):
         return
     close = difflib.get_close_matches(name, sorted(names), n=3)

@@ -126,23 +126,24 @@ def test_notebooks_are_wrong_usage_with_a_way_out(tree):
 
 def test_options_are_a_sorted_frozen_table(tree):
     config = (
-        "[tool.linenify]\nkeep = true\ninputs = ['train']\n[tool.linenify.fields]\nb = 1\na = 2\n"
+        "[tool.linenify]\nkeep-names = true\nexclude = ['old/']\n"
+        "[tool.linenify.roles]\n'N.apply.b' = 'field'\n'N.apply.a' = 'input'\n"
     )
     project = load([tree({"pyproject.toml": config, "pkg/a.py": LEGACY}) / "pkg"])
     assert project.options == (
-        ("fields", (("a", 2), ("b", 1))),
-        ("inputs", ("train",)),
-        ("keep", True),
+        ("exclude", ("old/",)),
+        ("keep-names", True),
+        ("roles", (("N.apply.a", "input"), ("N.apply.b", "field"))),
     )
 
 
 def test_the_nearest_table_wins(tree):
     files = {
-        "pyproject.toml": "[tool.linenify]\nfrom = 'outer'\n",
+        "pyproject.toml": "[tool.linenify]\nexclude = ['outer']\n",
         "pkg/pyproject.toml": "[tool.other]\nx = 1\n",
         "pkg/a.py": LEGACY,
     }
-    assert load([tree(files) / "pkg"]).options == (("from", "outer"),)
+    assert load([tree(files) / "pkg"]).options == (("exclude", ("outer",)),)
 
 
 def test_broken_pyproject_is_wrong_usage(tree):

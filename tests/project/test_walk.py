@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from linenify.project.walk import python_files
+from linenify.project.walk import project_files, python_files
 
 
 @pytest.fixture
@@ -99,3 +100,27 @@ def test_links_to_files_are_left_to_their_own_place(found, tmp_path):
 def test_a_folder_that_may_not_be_listed(found, tmp_path):
     (tmp_path / "secret").mkdir(mode=0)
     assert found({"a.py": ""}) == ["a.py"]
+
+
+def test_a_folder_that_may_not_be_listed_is_told_of(tmp_path, monkeypatch):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "a.py").touch()
+    listed = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    told = []
+    files = project_files(tmp_path, unlisted=lambda folder, _: told.append(folder))
+    assert [path.name for path in files] == ["a.py"]
+    assert told == [tmp_path / "secret"]
+
+
+def test_notebooks_and_configurations_are_met_beside_python(tmp_path):
+    for name in ("a.py", "b.ipynb", "c.gin", "d.yaml", "e.md"):
+        (tmp_path / name).touch()
+    assert [path.suffix for path in project_files(tmp_path)] == [".py", ".ipynb", ".gin", ".yaml"]
+    assert [path.name for path in python_files(tmp_path)] == ["a.py"]

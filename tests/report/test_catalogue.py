@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linenify.report import catalogue
+from linenify.rules.by_hand.page import ByHand
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +20,7 @@ class Rule:
     kind: str = "rule"
     remedy: str = ""
     examples: tuple[tuple[str, str | None], ...] = ()
+    by_hand: ByHand | None = None
 
 
 ENTRIES = {
@@ -54,6 +56,12 @@ def test_page_shows_examples_and_remedy():
         "After:\n\n    import flax.linen as nn\n\n"
         "Left alone:\n\n    x\n\nWhat to do: Spell it out."
     )
+
+
+def test_page_shows_what_an_expert_writes():
+    shown = Rule("LN390", "x", by_hand=ByHand("", "old()\n", "new()\n", option="exact"))
+    page = catalogue.page(shown)
+    assert page.endswith("Before (with --exact):\n\n    old()\n\nBy hand:\n\n    new()")
 
 
 def test_near_codes():

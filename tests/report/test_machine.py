@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from linenify.outcome import Migration
@@ -30,6 +31,7 @@ def test_json_carries_everything(run):
                 "message": "ids are clamped",
                 "remedy": "",
                 "severity": "notice",
+                "open": False,
             },
             {
                 "code": "LN310",
@@ -41,6 +43,7 @@ def test_json_carries_everything(run):
                 "message": "`M` is unknown, 100%",
                 "remedy": "say\nwhat: it is",
                 "severity": "refusal",
+                "open": False,
             },
         ],
         "summary": {
@@ -48,6 +51,8 @@ def test_json_carries_everything(run):
             "changed": 0,
             "migrated": 3,
             "refused": 1,
+            "open": 0,
+            "failed": 0,
             "notices": 1,
             "unreadable": 1,
             "unwritten": 1,
@@ -74,6 +79,7 @@ def test_json_carries_everything(run):
         ],
         "unreadable": [
             {
+                "code": "LN825",
                 "path": "broken.py",
                 "line": 3,
                 "column": 7,
@@ -119,14 +125,14 @@ def test_sarif_names_tool_rules_and_places(run):
     driver = only["tool"]["driver"]
     assert driver["name"] == "linenify"
     assert {rule["id"]: rule["shortDescription"]["text"] for rule in driver["rules"]} == {
-        "LN000": "A file cannot be read as Python.",
         "LN310": "A module class is unknown.",
         "LN501": "LN501",
+        "LN825": "LN825",
     }
     assert [(each["ruleId"], each["level"]) for each in only["results"]] == [
         ("LN501", "note"),
         ("LN310", "warning"),
-        ("LN000", "error"),
+        ("LN825", "error"),
     ]
     place = only["results"][1]["locations"][0]["physicalLocation"]
     assert place == {
@@ -139,5 +145,13 @@ def test_github_annotations_escape_what_github_reads_as_syntax(run):
     assert list(machine.as_github(run)) == [
         "::notice file=a.py,line=2,endLine=2,col=9,title=LN501::ids are clamped",
         "::warning file=b.py,line=4,endLine=6,col=1,title=LN310::`M` is unknown, 100%25; say%0Awhat: it is",  # noqa: E501
-        "::error file=broken.py,line=3,col=7,title=LN000::invalid syntax; make it valid",
+        "::error file=broken.py,line=3,col=7,title=LN825::invalid syntax; make it valid",
     ]
+
+
+def test_sarif_spells_paths_as_uris(run):
+    spaced = replace(run.migration.diagnostics[0], path=Path("my nets/a b.py"))
+    migration = replace(run.migration, diagnostics=(spaced,), unreadable=())
+    document = json.loads(machine.as_sarif(replace(run, migration=migration), {}))
+    place = document["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "my%20nets/a%20b.py"

@@ -25,8 +25,8 @@ def test_findings_say_where_what_and_what_to_do(run):
 
 def test_summary_counts_everything_once(run):
     assert text.summary(replace(run, unwritten=())) == (
-        "1 file would change, 3 sites migrated, 1 refused, 1 notice, 1 unreadable, 1 held back "
-        "(7 files looked at)"
+        "1 file would change, 3 sites would be migrated, 1 refused, 1 notice, 1 unreadable, "
+        "1 held back (8 files looked at)"
     )
 
 

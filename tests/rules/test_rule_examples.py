@@ -24,5 +24,5 @@ def test_an_entry_is_complete(rule):
     assert rule.name == rule.name.lower()
     assert " " not in rule.name
     assert rule.summary.endswith(".")
-    assert rule.kind in {"rule", "refusal", "notice"}
+    assert rule.kind in {"rule", "refusal", "notice", "error"}
     assert rule.kind == "rule" or rule.remedy
