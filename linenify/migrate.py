@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from linenify import between
+from linenify import between, second_look
 from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
 from linenify.facts.refusals import NOTICES
@@ -36,6 +36,7 @@ class _Attempt:
     change: Change | None = None
     broken: str | None = None
     waits: Path | None = None  # the withheld file that it works with
+    told: tuple[Finding, ...] = ()  # what a second look found
 
 
 def migrate(project: Project, progress: Callable[[Source], None] | None = None) -> Migration:
@@ -160,6 +161,7 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
 
 # --- all files together ----------------------------------------------------------------------
 
+_LOOKS = 3  # second looks that may add marks
 _ROUNDS = 5  # names travel through a few files at most
 
 
@@ -194,7 +196,9 @@ def _trees(attempts: list[_Attempt]) -> dict[str, ast.Module]:
 def _settled(project: Project, attempts: list[_Attempt]) -> list[_Attempt]:
     """Withholds files that a second run would change again, and those that they work with."""
     imports: Mapping[Path, frozenset[Path]] | None = None
+    looks = 0
     while any(each.change for each in attempts):
+        looks += 1
         if any(each.broken for each in attempts):
             imports = imports or imports_of(project)
             attempts = _without_companions(attempts, imports)
@@ -203,15 +207,10 @@ def _settled(project: Project, attempts: list[_Attempt]) -> list[_Attempt]:
             imports = imports or imports_of(project)
             changed = {each.source.path for each in attempts if each.change is not None}
             refused = spread(refused, changed, imports)
-        broken = _changed_again(project, attempts, refused)
-        if not broken:
+        found = _changed_again(project, attempts, refused, marking=looks <= _LOOKS)
+        if not found:
             break
-        attempts = [
-            _Attempt(each.source, each.facts, broken=broken[each.source.name])
-            if each.source.name in broken
-            else each
-            for each in attempts
-        ]
+        attempts = [found.get(each.source.name, each) for each in attempts]
     return attempts
 
 
@@ -243,25 +242,49 @@ def _crosses(change: Change) -> bool:
 
 
 def _changed_again(
-    project: Project, attempts: list[_Attempt], held: Collection[Path]
-) -> dict[str, str]:
-    """The files that a second run would change, `held` ones left as they were."""
+    project: Project, attempts: list[_Attempt], held: Collection[Path], *, marking: bool
+) -> dict[str, _Attempt]:
+    """The files that a second run would change, `held` ones left as they were.
+
+    With `marking`, they get marks there, if marks can stop it; they are withheld otherwise.
+    """
     after = tuple(each.source if each.source.path in held else _after(each) for each in attempts)
     facts, failed = _collected(replace(project, sources=after))
-    broken: dict[str, str] = {}
+    found: dict[str, _Attempt] = {}
     for attempt, source in zip(attempts, after, strict=True):
         if attempt.change is None or source.path in held:
             continue
-        if source.name in failed:
-            broken[source.name] = failed[source.name]
-            continue
-        second = _attempt(source, facts.get(source.name, FileFacts()))
-        if second.broken is not None:
-            broken[source.name] = second.broken
-        elif second.change is not None:
-            difference = _difference(second.change)
-            broken[source.name] = f"a second run would change the file again: {difference}"
-    return broken
+        broken = failed.get(source.name)
+        if broken is None:
+            second = _attempt(source, facts.get(source.name, FileFacts()))
+            broken = second.broken
+            if second.change is not None:
+                marked = _with_marks(attempt, source, second.facts, second.change)
+                if marking and marked is not None:
+                    found[source.name] = marked
+                    continue
+                difference = _difference(second.change)
+                broken = f"a second run would change the file again: {difference}"
+        if broken is not None:
+            found[source.name] = _Attempt(attempt.source, attempt.facts, broken=broken)
+    return found
+
+
+def _with_marks(
+    attempt: _Attempt, after: Source, again: FileFacts, change: Change
+) -> _Attempt | None:
+    """An attempt whose text carries marks where a second run would do something."""
+    from linenify.rewrite import rewrite
+    from linenify.rewrite.marks import waiting_todos
+
+    found = second_look.marks(after, again, change)
+    if found is None or attempt.change is None:
+        return None
+    text = rewrite(after, found).text
+    waiting = [f for todos in waiting_todos(after.text, found).values() for f in todos]
+    told = [second_look.at_home(attempt.source, after, finding) for finding in waiting]
+    made = replace(attempt.change, after=text)
+    return replace(attempt, change=made, told=(*attempt.told, *told)) if told else None
 
 
 def _after(attempt: _Attempt) -> Source:
@@ -284,7 +307,7 @@ def _diagnostics(attempt: _Attempt) -> list[Diagnostic]:
     found = [
         _diagnostic(path, finding, severity)
         for findings, severity in (
-            (attempt.facts.refusals, Severity.REFUSAL),
+            ([*attempt.facts.refusals, *attempt.told], Severity.REFUSAL),
             (attempt.facts.notices, Severity.NOTICE),
         )
         for finding in findings

@@ -28,3 +28,16 @@ def test_a_marked_statement_gets_no_second_mark(mark: str) -> None:
     before = before if mark else before.replace("  " + mark + "  return", "  return")
     after = migrated(before)
     assert after.count("TODO(linenify)") == 1
+
+
+def test_a_class_that_was_refused_stays_down_to_what_is_defined_in_it() -> None:
+    before = (
+        "import functools\nfrom flax import nn\n\n\n"
+        "def traced(f):\n  return functools.wraps(f)(f)\n\n\n"
+        "@traced\n@nn.module\ndef outer(x, width):\n\n  @nn.module\n  def inner(x):\n"
+        "    return nn.Dense(x, 3)\n\n  return inner(x)\n"
+    )
+    once = migrated(before)
+    assert "TODO(linenify): LN291" in once
+    assert "def inner(x):" in once
+    assert migrated(once) == once

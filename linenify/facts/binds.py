@@ -12,6 +12,7 @@ from linenify.facts import (
 from linenify.facts.arguments import (
     Filled,
     Unclear,
+    as_given,
     splat_keys,
     text,
 )
@@ -19,13 +20,15 @@ from linenify.facts.catalogue import Slot
 from linenify.facts.kinds import (
     Bound,
     Class,
+    External,
     Function,
     Module,
     ModuleApi,
+    Partial,
     Value,
     modules,
 )
-from linenify.facts.layers import check_migrated, layer_of, widen_initializers
+from linenify.facts.layers import check_migrated, is_absent, layer_of, widen_initializers
 from linenify.facts.members import (
     called_in_sight,
     called_locally,
@@ -45,7 +48,7 @@ from linenify.facts.sites import (
     Given,
     Reordered,
 )
-from linenify.facts.splats import layer_splat_keys
+from linenify.facts.splats import given_by_splats, layer_splat_keys
 from linenify.project.source import Source
 
 
@@ -69,6 +72,12 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
     function = plan.flow.function_of(module)
     layer = layer_of(plan, module) if function is None else None
     given = {k.arg for k in call.keywords}
+    handed_on = {
+        name
+        for index, keyword in enumerate(call.keywords)
+        if keyword.arg is None
+        for name in passed_on(plan, call, Filled(index, None, keyword.value, False, "**")) or ()
+    }
     extras: list[str] = []
     for index, keyword in enumerate(call.keywords):
         entry = Filled(index, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
@@ -84,10 +93,14 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
         for name, value in layer.required:
             if name in given or (instance and _passed_later(plan, call, name)):
                 continue
+            if given_by_splats(plan, call.keywords, name) or name in handed_on:
+                continue
             arguments.append(Added(name, value))
     if layer is not None:
         for trigger, name, value in layer.required_with:
-            if trigger in given and name not in given and not _passed_later(plan, call, name):
+            asked = trigger in given or given_by_splats(plan, call.keywords, trigger)
+            known = name in given or given_by_splats(plan, call.keywords, name)
+            if asked and not known and not _passed_later(plan, call, name):
                 arguments.append(Added(name, value))
         if layer.derived and instance:
             arguments = recurrent.shared_features(plan, call, module, layer, arguments)
@@ -150,6 +163,10 @@ def _bound_argument(
         argument = layer.argument(entry.name)
         if argument is None:
             raise Unclear("LN390", f"`{entry.name}=` is not an argument of {layer.name}")
+        if argument.slot is Slot.SPECIAL and argument.role == "statistics":
+            if not is_absent(plan, entry.node):
+                raise Unclear("LN491", f"`{entry.name}=` has no counterpart in Linen")
+            return []
         if argument.slot is Slot.SPECIAL:
             return attention.bound(plan, call, layer, entry.name, entry.index, entry.node)
         if argument.slot is Slot.INPUT:
@@ -225,12 +242,18 @@ def emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
         return
     if len(call.args) > 1:
         raise Unclear("LN393", "functools.partial binds positional arguments of a module class")
-    module = found[0]
-    bind = _bind(plan, call, module, "partial")
+    binds = {_bind(plan, call, module, "partial") for module in found}
+    if len(binds) != 1:
+        raise Unclear("LN390", f"`{text(call.args[0])}` may be classes with different arguments")
+    (bind,) = binds
     arguments: list[Argument] = [Given(0)]
     for argument in bind.arguments:
         if isinstance(argument, Given):
             arguments.append(Given(argument.index + 1, argument.keyword))
         else:
             arguments.append(argument)
+    value = plan.flow.values.get(call.args[0], frozenset())
+    others = any(isinstance(a, Function | Bound | Class | External | Partial) for a in value)
+    if others and tuple(arguments) != as_given(call):
+        raise Unclear("LN392", f"`{text(call.args[0])}` may be a module class or a plain function")
     plan.at(source, call, Reordered(tuple(arguments), "LN302"))

@@ -34,8 +34,10 @@ from linenify.facts.externals import LEGACY, MODULE_API
 from linenify.facts.instances import promote_partials
 from linenify.facts.kinds import (
     Api,
+    Array,
     Atom,
     Class,
+    Container,
     External,
     Legacy,
     Model,
@@ -246,17 +248,31 @@ def _order(atom: Atom) -> tuple[str, str]:
 
 def _check_unmixed(call: ast.Call, callee: Value) -> None:
     """What needs a rewrite of its own must not share its call with anything else."""
-    rest = [a for a in callee if not isinstance(a, Parameter | Static)]
+    rest = [
+        a
+        for a in callee
+        if not isinstance(a, Parameter | Static)
+        and not (isinstance(a, Api) and isinstance(a.receiver, Array | Container))
+    ]
     special = [a for a in rest if _is_special(a)]
-    kinds = {(type(a), getattr(a, "name", "") or getattr(a, "path", "")) for a in rest}
+    kinds = {_kind(a) for a in rest}
     if special and len(kinds) > 1:
         raise Unclear("LN392", f"`{text(call.func)}` may be one of several legacy functions")
+
+
+def _kind(atom: Atom) -> tuple[object, ...]:
+    """What two callees share that are rewritten in the same way."""
+    receiver = getattr(atom, "receiver", None)
+    of = (type(receiver), getattr(receiver, "type", "")) if receiver is not None else ()
+    return type(atom), getattr(atom, "name", "") or getattr(atom, "path", ""), *of
 
 
 def _is_special(atom: Atom) -> bool:
     match atom:
         case SelfApi() | SuperMethod():
             return True
+        case Api(receiver=Legacy(type="Collection" | "Outputs"), name=name):
+            return name in {"as_dict", "mutate"}
         case ModuleApi(name=name):
             return name in MODULE_API
         case External(path=path) if path.startswith(LEGACY + "."):

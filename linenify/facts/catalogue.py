@@ -32,7 +32,7 @@ class Argument:
 
     `role` says what a value passed here must be: ``array``, ``static``,
     ``initializer``, ``flag`` (a boolean like ``train``), ``module``, ``key``,
-    ``collection``, ``tree`` or ``any``.
+    ``collection`` (a cache), ``statistics`` (a Collection), ``tree`` or ``any``.
     """
 
     name: str
@@ -323,7 +323,7 @@ _BATCH_NORM = Layer(
     home="normalization",
     arguments=(
         _input("x"),
-        _special("batch_stats", "None", role="collection"),
+        _special("batch_stats", "None", role="statistics"),
         replace(_field("use_running_average", "bool", "False", role="flag"), linen_default="None"),
         _field("axis", "Any", "-1"),
         _field("momentum", "float", "0.99"),

@@ -118,14 +118,18 @@ def _function_plan(plan: Plan, function: ast.FunctionDef) -> ClassPlan:
 
 def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassPlan) -> None:
     inherited = set(result.order)
+    unread: set[str] = set()  # fields that only methods have which do not read them
     for method in result.methods:
         for name, decision in plan.decisions[method].items():
             if decision.role is not Role.FIELD:
                 continue
-            if name in result.own:
-                result.own[name] = _merge(result, result.own[name], decision)
-            else:
+            if name not in result.own or name in unread:
                 result.own[name] = decision
+            elif mentions.reads(plan, method, name):
+                result.own[name] = _merge(result, result.own[name], decision)
+            unread.discard(name)
+            if result.own[name] is decision and not mentions.reads(plan, method, name):
+                unread.add(name)
         extra = forwarded(plan, method, result)
         if extra is None:
             # Whatever else happens to it: the dict itself is a field.
@@ -138,6 +142,7 @@ def _add_fields(plan: Plan, node: ast.ClassDef | ast.FunctionDef, result: ClassP
             result.forwarded[method] = list(extra)
             result.own.update({n: as_forwarded(d) for n, d in extra.items()})
     taken = set(result.own)
+    result.given = set(taken)
     for name, decision in list(result.own.items()):
         wanted = ["decode", "decoding"] if decision.is_cache else [name]
         found = next((n for n in wanted if _is_free(plan, node, n, own=name)), None)
@@ -275,9 +280,6 @@ def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
     fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
-    for name in sorted(fields):
-        if mentions.changes(plan, method, name) and not _is_variadic(method, name):
-            return f"LN290 `{method.name}` changes its caller's `{name}` in place"
     variadic = method.args.vararg.arg if method.args.vararg is not None else None
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
@@ -300,7 +302,3 @@ def _spreads(call: ast.Call, name: str) -> bool:
         isinstance(a, ast.Starred) and isinstance(a.value, ast.Name) and a.value.id == name
         for a in call.args
     )
-
-
-def _is_variadic(function: ast.FunctionDef, name: str) -> bool:
-    return function.args.kwarg is not None and function.args.kwarg.arg == name

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
+from linenify.facts.frozen import conversions
 from linenify.facts.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
@@ -22,6 +23,7 @@ from linenify.facts.plan import Plan
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
 from linenify.facts.standins import emit_stand_ins
+from linenify.facts.thawing import emit as emit_thawed
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
@@ -62,13 +64,15 @@ def collect(project: Project) -> Facts:
     plan = Plan(project, flow, decisions)
     plan_classes(plan)
     refuse_classes(plan)
-    emit_definitions(plan)
+    thawed = conversions(plan)
+    emit_definitions(plan, thawed)
     flag_strangers(plan)
     flag_subclasses(plan)
     emit_decorated(plan)
     emit_calls(plan)
     emit_partial_members(plan)
     emit_values(plan)
+    emit_thawed(plan, thawed)
     flag_seams(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))

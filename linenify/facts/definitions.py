@@ -10,8 +10,8 @@ from linenify.facts import counters, mentions
 from linenify.facts.attributes import emit_attributes
 from linenify.facts.classplans import needs_keywords
 from linenify.facts.forwarding import keeps_kwargs, to_super, uses
-from linenify.facts.kinds import Container, External, modules
-from linenify.facts.parameters import Decision, Role
+from linenify.facts.kinds import External, modules
+from linenify.facts.parameters import Role
 from linenify.facts.plan import ClassPlan, Plan
 from linenify.facts.sites import (
     ClassVariable,
@@ -26,11 +26,12 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
+from linenify.facts.thawing import Conversions
 from linenify.project.source import Source
 
 
-def emit_definitions(plan: Plan) -> None:
-    """Turns class plans into sites."""
+def emit_definitions(plan: Plan, thawed: Conversions) -> None:
+    """Turns class plans into sites; `thawed`: where a field is made again what it was."""
     for definition, class_plan in plan.classes.items():
         source = _source(plan, definition)
         if class_plan.refused is not None:
@@ -38,12 +39,12 @@ def emit_definitions(plan: Plan) -> None:
             plan.refuse(source, definition, code, why)
             continue
         if isinstance(definition, ast.ClassDef):
-            _emit_class(plan, source, definition, class_plan)
+            _emit_class(plan, source, definition, class_plan, thawed)
         else:
             fields = _fields(plan, source, class_plan)
-            method = _method_site(plan, definition, class_plan, "__call__")
+            method = _method_site(plan, definition, class_plan, "__call__", thawed)
             plan.define(source, definition, FunctionModuleSite(fields, method))
-            _emit_reads(plan, source, definition, class_plan)
+            _emit_reads(plan, source, definition, class_plan, thawed)
 
 
 def freeze_refused(plan: Plan) -> None:
@@ -114,7 +115,9 @@ def _source(plan: Plan, definition: ast.ClassDef | ast.FunctionDef) -> Source:
     return plan.flow.code[definition].source
 
 
-def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: ClassPlan) -> None:
+def _emit_class(
+    plan: Plan, source: Source, node: ast.ClassDef, class_plan: ClassPlan, thawed: Conversions
+) -> None:
     fields = _fields(plan, source, class_plan)
     keyword_only = needs_keywords(plan, node)
     plan.define(source, node, ModuleClassSite(fields, keyword_only))
@@ -128,8 +131,8 @@ def _emit_class(plan: Plan, source: Source, node: ast.ClassDef, class_plan: Clas
                 _emit_param_override(plan, source, statement)
     for method in class_plan.methods:
         name = "__call__" if method.name == "apply" else method.name
-        plan.define(source, method, _method_site(plan, method, class_plan, name))
-        _emit_reads(plan, source, method, class_plan)
+        plan.define(source, method, _method_site(plan, method, class_plan, name, thawed))
+        _emit_reads(plan, source, method, class_plan, thawed)
     emit_attributes(plan, source, class_plan)
 
 
@@ -180,7 +183,11 @@ def _fields(plan: Plan, source: Source, class_plan: ClassPlan) -> tuple[Field, .
 
 
 def _method_site(
-    plan: Plan, method: ast.FunctionDef, class_plan: ClassPlan, name: str
+    plan: Plan,
+    method: ast.FunctionDef,
+    class_plan: ClassPlan,
+    name: str,
+    thawed: Conversions,
 ) -> MethodSite:
     removed = [n for n, d in plan.decisions[method].items() if d.role is Role.FIELD]
     kwargs = method.args.kwarg
@@ -203,7 +210,7 @@ def _method_site(
         removed=tuple(removed),
         compact=True,
         locals=tuple(
-            (n, class_plan.renamed.get(n, n), mentions.changes(plan, method, n))
+            (n, class_plan.renamed.get(n, n), thawed.start(method, n))
             for n in [*removed, *([class_plan.open[method]] if method in class_plan.open else [])]
             if mentions.is_local(plan, method, n)
         ),
@@ -213,7 +220,11 @@ def _method_site(
 
 
 def _emit_reads(
-    plan: Plan, source: Source, function: ast.FunctionDef, class_plan: ClassPlan
+    plan: Plan,
+    source: Source,
+    function: ast.FunctionDef,
+    class_plan: ClassPlan,
+    thawed: Conversions,
 ) -> None:
     receiver = mentions.receiver_name(plan, function)
     texts: dict[ast.JoinedStr, dict[str, str]] = {}
@@ -250,10 +261,11 @@ def _emit_reads(
                 plan.refuse(source, plan.statement(node), "LN490", why)
                 continue
             text = plan.in_text(node)
+            wrap = thawed.reads.get(node)
             if text is not None:
-                texts.setdefault(text, {})[name] = f"{receiver}.{field}"
+                read = f"{receiver}.{field}"
+                texts.setdefault(text, {})[name] = (wrap or "{node}").replace("{node}", read)
                 continue
-            wrap = "list" if _needs_list(plan, node, decision) else None
             plan.at(source, node, FieldRead(receiver, field, wrap))
     for text, names in texts.items():
         plan.at(source, text, FieldsInText(tuple(sorted(names.items()))))
@@ -275,18 +287,3 @@ def _emit_deletion(plan: Plan, source: Source, function: ast.FunctionDef, node: 
         ast.unparse(t) for t in targets if not (isinstance(t, ast.Name) and t.id in fields)
     )
     plan.files[source.name].statements[statement.lineno] = StatementSite("LN202", keep)
-
-
-def _needs_list(plan: Plan, node: ast.Name, decision: Decision) -> bool:
-    value = plan.flow.values.get(node, frozenset())
-    may_be_list = isinstance(decision.default, ast.List) or any(
-        isinstance(a, Container) and a.type == "list" for a in value
-    )
-    if not may_be_list:
-        return False
-    match plan.parents[node]:
-        case ast.BinOp(op=ast.Add()) | ast.Compare():
-            return True
-        case ast.Attribute(attr=name):
-            return name == "copy"
-    return False

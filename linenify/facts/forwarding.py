@@ -153,7 +153,7 @@ def _fields_of(plan: Plan, module: Module) -> dict[str, Decision]:
         assert isinstance(module.definition, str)
         layer = catalogue.layer(module.definition)
         assert layer is not None
-        return {a.name: _of_layer(a) for a in layer.arguments if _constant_field(a)}
+        return {a.name: _of_layer(layer, a) for a in layer.arguments if _constant_field(a)}
     fields = {n: d for n, d in plan.decisions[function].items() if d.role is Role.FIELD}
     target = plan.classes.get(module.definition) if not isinstance(module.definition, str) else None
     if target is not None:
@@ -173,8 +173,10 @@ def _constant_field(argument: catalogue.Argument) -> bool:
     return True
 
 
-def _of_layer(argument: catalogue.Argument) -> Decision:
+def _of_layer(layer: catalogue.Layer, argument: catalogue.Argument) -> Decision:
     default = argument.linen_default or argument.default
+    if any(argument.linen == keyword for keyword, _ in layer.required):
+        default = argument.default  # without a value Linen refuses to run
     node = ast.parse(default, mode="eval").body if default is not None else None
     kind = "Callable" if argument.type.startswith("Callable") else argument.type
     if default == "None" and kind != "Any":

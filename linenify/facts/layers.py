@@ -22,6 +22,8 @@ from linenify.facts.catalogue import Slot
 from linenify.facts.kinds import (
     Function,
     Module,
+    Parameter,
+    Static,
     Value,
 )
 from linenify.facts.members import name_at, passed_on, receiver_of
@@ -34,6 +36,7 @@ from linenify.facts.sites import (
     ModuleCall,
     ParameterSite,
 )
+from linenify.project.scopes import defaults_by_name
 from linenify.project.source import Source
 
 
@@ -97,6 +100,7 @@ def layer_split(
             passed = passed_on(plan, call, entry)
             if passed is not None:
                 names = [n for n in passed if n not in given | module.bound]
+                given |= set(names)
                 for name in names:
                     known = layer.argument(name)
                     if known is not None and known.linen is not None:
@@ -185,7 +189,7 @@ def _required(
     added: list[Argument] = []
     if module.origin is None:
         for keyword, value in layer.required:
-            if keyword in given:
+            if keyword in given or splats.given_by_splats(plan, call.keywords, keyword):
                 continue
             if names.is_spelt(plan, call.func):
                 added.append(Added(keyword, value))
@@ -194,6 +198,9 @@ def _required(
                 plan.wrapped.add(layer.name)
     for trigger, keyword, value in layer.required_with:
         asked = trigger in given or trigger in module.bound
+        asked = asked or splats.given_by_splats(plan, call.keywords, trigger)
+        if asked and splats.given_by_splats(plan, call.keywords, keyword):
+            continue
         if asked and keyword not in given and keyword not in module.bound:
             added.append(Added(keyword, value))
     return added
@@ -214,6 +221,27 @@ def _exact(
             # Without parameters Linen keeps half precision; legacy gave float32.
             return [Added("dtype", "{jnp}.float32")]
     return []
+
+
+def is_absent(plan: Plan, node: ast.expr) -> bool:
+    """Whether an argument is None, whoever calls: written so, or a parameter that nobody fills."""
+    if isinstance(node, ast.Constant):
+        return node.value is None
+    value = plan.flow.values.get(node, frozenset())
+    for atom in value | plan.flow.origins.of(value):
+        match atom:
+            case Static(type="None"):
+                continue
+            case Parameter(function=function, name=name, part="", mixed=False):
+                default = defaults_by_name(function.args).get(name)
+                given = plan.decisions.actuals.get((function, name), [])
+                if not (isinstance(default, ast.Constant) and default.value is None):
+                    return False
+                if function not in plan.decisions.of or not all(a.value for a in given):
+                    return False
+            case _:
+                return False
+    return bool(value)
 
 
 def check_initializers(plan: Plan, call: ast.Call, module: Module) -> None:

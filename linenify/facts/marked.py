@@ -8,6 +8,8 @@ from linenify.facts.plan import Plan
 from linenify.facts.sites import FileFacts, ImportSite, Renamed
 from linenify.syntax.todos import LINES, TODO, marked
 
+_WHOLE = frozenset({"LN290", "LN291", "LN292", "LN293", "LN294", "LN295", "LN296", "LN298"})
+
 
 def leave_marked(plan: Plan) -> None:
     """Takes back what would be rewritten in a statement under a `TODO(linenify)`."""
@@ -17,10 +19,31 @@ def leave_marked(plan: Plan) -> None:
         lines = LINES.split(source.text)
         facts = plan.files[source.name]
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.stmt) and not isinstance(node, ast.ClassDef):
-                codes = marked(lines, node.lineno)
-                if codes:
-                    _leave(facts, node, codes[0])
+            if not isinstance(node, ast.stmt):
+                continue
+            codes = marked(lines, node.lineno)
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and _WHOLE.intersection(codes):
+                _leave_whole(facts, node, codes[0])
+            elif codes and not isinstance(node, ast.ClassDef):
+                _leave(facts, node, codes[0])
+
+
+def _leave_whole(facts: FileFacts, node: ast.ClassDef | ast.FunctionDef, code: str) -> None:
+    """Leaves a class that was not migrated, down to its last call."""
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    last = node.end_lineno or node.lineno
+    for key in [key for key in facts.expressions if first <= key[1].line <= last]:
+        del facts.expressions[key]
+    for place in [place for place in facts.definitions if first <= place[1] <= last]:
+        del facts.definitions[place]
+    for table in (facts.statements, facts.comments, facts.inserted):
+        for line in [line for line in table if first <= line <= last]:
+            del table[line]
+    for findings in (facts.refusals, facts.notices):
+        findings[:] = [
+            f for f in findings if not first <= f.statement <= last or f.statement == node.lineno
+        ]
+    facts.frozen.append((first, last, code))
 
 
 def _leave(facts: FileFacts, node: ast.stmt, code: str) -> None:

@@ -24,6 +24,7 @@ from linenify.facts.kinds import (
 from linenify.facts.layers import (
     check_initializers,
     check_migrated,
+    is_absent,
     layer_of,
     layer_split,
     notices_of,
@@ -33,6 +34,7 @@ from linenify.facts.members import member_split, own_method, runnable, same_fiel
 from linenify.facts.parameters import Role
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered
+from linenify.facts.supercalls import reached
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -114,16 +116,14 @@ def split(plan: Plan, source: Source, call: ast.Call, module: Module) -> ModuleC
     if isinstance(module.definition, str) or plan.flow.function_of(module) is None:
         layer = layer_of(plan, module)
         filled = fill(plan, call, module)
-        special = {
-            f.name
-            for f in filled
-            if f.name is not None and slot_of(layer, f.name, module) is Slot.SPECIAL
-        }
+        specials = [f for f in filled if f.name and slot_of(layer, f.name, module) is Slot.SPECIAL]
+        special = {f.name for f in specials if f.name}
         if layer.name in attention.LAYERS and module.method == "apply":
             return attention.split(plan, source, call, module, layer, filled)
-        if special:
-            raise Unclear("LN491", f"`{min(special)}=` has no counterpart in Linen")
-        return layer_split(plan, call, module, layer, filled)
+        for entry in specials:
+            if not is_absent(plan, entry.node):
+                raise Unclear("LN491", f"`{entry.name}=` has no counterpart in Linen")
+        return layer_split(plan, call, module, layer, filled, frozenset(special))
     if module.receiver == "self":
         return own_method(plan, call, module)
     return member_split(plan, call, module)
@@ -134,17 +134,28 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
     if name != "apply":
         selfcalls.emit_super(plan, source, call, name)
         return
-    found = plan.flow.hierarchy.find_after(owner, "apply")
-    if found is None:
+    if plan.flow.hierarchy.find_after(owner, "apply") is None:
         raise Unclear("LN295", "`super().apply` reaches a built-in layer")
-    base, function = found
+    sites = {_to_base(plan, call, owner, base) for base in reached(plan.flow, owner, "apply")}
+    if len(sites) != 1:
+        raise Unclear("LN295", "`super().apply` may reach bases with different arguments")
+    plan.at(source, call, Reordered(sites.pop(), "LN206", "__call__"))
+
+
+def _to_base(
+    plan: Plan, call: ast.Call, owner: ast.ClassDef, function: ast.FunctionDef
+) -> tuple[Argument, ...]:
+    """The arguments that are left of `super().apply(...)`, where it runs one method of a base."""
+    info = plan.flow.code[function].owner
+    assert info is not None
+    base = info.node
     class_plan = plan.classes.get(base)
     if class_plan is None or class_plan.refused is not None:
         raise Unclear("LN398", f"the base class `{base.name}` was not migrated")
-    module = Module(base)
     arguments: list[Argument] = []
-    filled = fill(plan, call, module)
+    filled = fill(plan, call, Module(base))
     code = plan.code(call)
+    handed_on = False
     for entry in filled:
         own_kwargs = (
             entry.splat == "**"
@@ -159,6 +170,7 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
             assert isinstance(code.node, ast.FunctionDef)
             if code.node in plan.classes[owner].open:
                 raise Unclear("LN295", "`super().apply` is called with an open-ended splat")
+            handed_on = True
             if keeps_kwargs(plan, code.node):
                 arguments.append(Given(entry.index))
             continue
@@ -170,8 +182,9 @@ def emit_super(plan: Plan, source: Source, call: ast.Call, owner: ast.ClassDef, 
         elif not same_field(plan, entry):
             raise Unclear("LN295", f"`super().apply` gets `{entry.name}` different from the field")
     given = {f.name for f in filled}
-    own = plan.classes[owner]
-    for name_, decision in plan.decisions[function].items():
-        if decision.role is Role.FIELD and name_ not in given and name_ in own.own:
-            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name_}`")
-    plan.at(source, call, Reordered(tuple(arguments), "LN206", "__call__"))
+    below = [owner, *plan.flow.hierarchy.descendants(owner)]
+    taken = {n for each in below if each in plan.classes for n in plan.classes[each].given}
+    for name, decision in plan.decisions[function].items():
+        if decision.role is Role.FIELD and name not in given and name in taken and not handed_on:
+            raise Unclear("LN295", f"`super().apply` relies on the base's default of `{name}`")
+    return tuple(arguments)

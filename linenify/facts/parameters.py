@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
+from linenify.facts.annotations import is_dtype, spelling, type_of
 from linenify.facts.binding import Actual
 from linenify.facts.interpret import Interpreter
 from linenify.facts.kinds import (
@@ -25,6 +26,7 @@ from linenify.facts.kinds import (
     Value,
 )
 from linenify.facts.origins import Slot
+from linenify.facts.supercalls import left_to_defaults
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
@@ -33,7 +35,6 @@ from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_nam
 _CONFIGURED = "configured"
 _COMMENT = re.compile(r"#\s*linenify:\s*(input|field)\b")
 _ARRAY_TYPES = ("ndarray", "Array", "PRNGKey", "Tensor", "DeviceArray")
-_MAPPINGS = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "FrozenDict"})
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "str", "Callable", "Sequence", "Dtype", "dtype"})
 
 
@@ -72,6 +73,7 @@ class Decisions:
             function = flow.function_of(module)
             if function is not None:
                 self.actuals[function, actual.parameter].append(actual)
+        self._left = left_to_defaults(flow)
         self._given: dict[Slot, set[Slot]] = defaultdict(set)  # by what is handed on whole
         for slot, passed in self.actuals.items():
             for actual in passed:
@@ -152,12 +154,12 @@ class Decisions:
             if said:
                 roles.update(((f, name), said[0]) for f in group)
                 continue
-            differs = _defaults_differ(group, name)
+            differs = _defaults_differ([f for f in group if self._reads(f, name)], name)
             if len(group) < 2 or not (votes or differs):
                 continue
-            if differs and not any(v[1].startswith("a ") for v in votes):
-                votes = [(Role.INPUT, "methods give it different defaults")]
             handle = [v for v in votes if v[1].startswith("a ")]
+            if differs and not handle:
+                votes = [(Role.INPUT, "methods give it different defaults")]
             inputs = [v for v in votes if v[0] is Role.INPUT]
             chosen = (handle or inputs or votes)[0]
             for function in group:
@@ -213,11 +215,13 @@ class Decisions:
         evidence = self.flow.evidence.get((function, name), set())
         default = defaults_by_name(function.args).get(name)
         annotation = self._annotation(function, name)
-        spelt = _spelling(annotation)
+        spelt = spelling(annotation)
         if (function, name) in self.caches:
             return Role.FIELD, "a legacy handle is passed"
         if any(a.how == "super" and not self._hands_on(a, name) for a in actuals):
             return Role.INPUT, "a subclass passes another value"
+        if (function, name) in self._left:
+            return Role.INPUT, "a subclass leaves it to the default"
         if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
             return Role.FIELD, "a module is passed"
         as_array = ("array", "whole") in evidence and ("initializer", "whole") not in evidence
@@ -276,14 +280,22 @@ class Decisions:
 
     def _is_rebound(self, parameter: Parameter) -> bool:
         """Whether a function gives its parameter another value on the way."""
-        home = self.flow.code[parameter.function].scope
-        return any(
-            isinstance(mention, ast.Name)
-            and mention.id == parameter.name
-            and not isinstance(mention.ctx, ast.Load)
-            and scope.lookup(mention.id) is home
+        mentions = self._mentions(parameter.function, parameter.name)
+        return any(not isinstance(mention.ctx, ast.Load) for mention in mentions)
+
+    def _reads(self, function: FunctionNode, name: str) -> bool:
+        """Whether a function does anything with a parameter but delete it."""
+        return any(isinstance(m.ctx, ast.Load) for m in self._mentions(function, name))
+
+    def _mentions(self, function: FunctionNode, name: str) -> list[ast.Name]:
+        home = self.flow.code[function].scope
+        return [
+            mention
             for mention, scope in self.flow.scopes[home.source.name].mentions
-        )
+            if isinstance(mention, ast.Name)
+            and mention.id == name
+            and scope.lookup(mention.id) is home
+        ]
 
     def _by_flow(
         self,
@@ -347,7 +359,7 @@ class Decisions:
         evidence = self.flow.evidence.get((function, name), set())
         if isinstance(default, ast.Dict) or _is_none(default):
             return "Any"
-        known = _type_of(default)
+        known = type_of(default)
         if known is not None:
             if known == "int" and "float" in hints:
                 return "float"
@@ -392,7 +404,7 @@ class Decisions:
             match atom:
                 case External(path=path):
                     tail = path.rpartition(".")[2]
-                    return not tail[:1].isupper() and not _is_dtype(path)
+                    return not tail[:1].isupper() and not is_dtype(path)
                 case Function() | Module() | Static(type="initializer"):
                     return True
         return False
@@ -473,61 +485,3 @@ def _constant(node: ast.expr | None) -> bool:
 
 def _is_none(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _spelling(annotation: ast.expr | None) -> set[str]:
-    if annotation is None:
-        return set()
-    if isinstance(annotation, ast.Constant):
-        try:
-            annotation = ast.parse(str(annotation.value), mode="eval").body
-        except SyntaxError:
-            return set()
-    words = _words(annotation)
-    if "Callable" in words:
-        return {"Callable"}
-    return words
-
-
-def _type_of(default: ast.expr | None) -> str | None:
-    match default:
-        case ast.Constant(value=bool()):
-            return "bool"
-        case ast.Constant(value=int()):
-            return "int"
-        case ast.Constant(value=float()):
-            return "float"
-        case ast.Constant(value=str()):
-            return "str"
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _type_of(operand)
-        case ast.Tuple(elts=elements) | ast.List(elts=elements) if elements:
-            kinds = {_type_of(e) for e in elements}
-            if kinds == {"int"}:
-                return "Sequence[int]"
-            return "Any"
-        case ast.Lambda():
-            return "Callable"
-        case ast.BinOp(left=left, op=op, right=right):
-            kinds = {_type_of(left), _type_of(right)}
-            if kinds == {"int"} and not isinstance(op, ast.Div):
-                return "int"
-            if kinds <= {"int", "float"}:
-                return "float"
-    return None
-
-
-def _words(annotation: ast.expr) -> set[str]:
-    """The names in an annotation that tell of the values: not the keys of a mapping."""
-    match annotation:
-        case ast.Subscript(value=owner, slice=ast.Tuple(elts=[_, inside])) if (
-            ast.unparse(owner).rpartition(".")[2] in _MAPPINGS
-        ):
-            return _words(inside)
-    return set(re.findall(r"\w+", ast.unparse(annotation)))
-
-
-def _is_dtype(path: str) -> bool:
-    from linenify.facts import arrays
-
-    return arrays.constant(path) == "dtype"

@@ -89,15 +89,30 @@ def home(plan: Plan, place: ast.AST) -> ast.AST:
 
 
 def in_block(plan: Plan, statement: ast.stmt) -> bool:
-    """Whether a statement has its line to itself, so that others can stand around it."""
+    """Whether other statements can take the place of one.
+
+    It has its line to itself, or is the only one of its line that is replaced.
+    """
+    beside = _on_its_line(plan, statement)
+    if len(beside) < 2:
+        return bool(beside)
+    source = plan.source(statement)
+    column = plan.span(source, statement).column
+    return plan.files[source.name].shared.setdefault(statement.lineno, column) == column
+
+
+def _on_its_line(plan: Plan, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements of a block that share a line; nothing where the line is not theirs alone."""
     source = plan.source(statement)
     line = source.text.splitlines()[statement.lineno - 1]
-    column = plan.span(source, statement).column
     parent = plan.parents.get(statement)
     blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
     siblings = [s for block in blocks if isinstance(block, list) for s in block]
-    alone = sum(getattr(s, "lineno", 0) == statement.lineno for s in siblings) == 1
-    return alone and not line[:column].strip()
+    beside = [s for s in siblings if isinstance(s, ast.stmt) and s.lineno == statement.lineno]
+    first = min((plan.span(source, s).column for s in beside), default=0)
+    if line[:first].strip() or any(hasattr(s, "body") for s in beside if len(beside) > 1):
+        return []
+    return beside
 
 
 def can_go_before(plan: Plan, node: ast.expr) -> bool:
@@ -129,7 +144,7 @@ def can_go_before(plan: Plan, node: ast.expr) -> bool:
             case ast.Compare(ops=[_, _, *_]):
                 return False
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Return() | ast.Expr():
-                return in_block(plan, ancestor)
+                return len(_on_its_line(plan, ancestor)) == 1
             case ast.stmt():
                 return False
     return False

@@ -29,6 +29,7 @@ class ClassPlan:
     Attributes:
         order: its Linen fields in dataclass order, inherited ones first.
         own: the fields that it declares itself.
+        given: the fields that its own signatures give, those included that a base declares.
         defaulted: fields that may be left out.
         renamed: parameter -> field where the two differ.
         refused: why it stays as it is; None when it is migrated.
@@ -37,6 +38,7 @@ class ClassPlan:
     node: ast.ClassDef | ast.FunctionDef
     order: list[str] = field(default_factory=list)
     own: dict[str, Decision] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
     defaulted: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
     refused: str | None = None

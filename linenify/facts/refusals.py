@@ -51,6 +51,18 @@ REFUSALS = _table(
         "rewrite the code that uses it against the current API, and drop the stand-in",
     ),
     (
+        "LN281",
+        "list-as-field",
+        "A list that is a hyper-parameter is a tuple as a field, and this place can tell.",
+        "pass a tuple everywhere and ask for one here, or write `list(self.x)` where it is one",
+    ),
+    (
+        "LN282",
+        "dict-as-field",
+        "A dict that is a hyper-parameter is a FrozenDict as a field, and this place can tell.",
+        "write `dict(self.x)` or `core.unfreeze(self.x)` where a plain dict is needed",
+    ),
+    (
         "LN290",
         "class-not-migrated",
         "A module class has a form that cannot be moved safely.",
@@ -298,6 +310,12 @@ NOTICES = _table(
         "batch-dims-initialised-alike",
         "Legacy DenseGeneral initialises every slice of batch_dims alike; Linen draws them anew.",
         "nothing to do unless equal initial values of the slices are wanted",
+    ),
+    (
+        "LN815",
+        "grown-default",
+        "A list or dict that a method changes in place was shared by all its calls.",
+        "nothing to do unless one call relied on what another one had left there",
     ),
     (
         "LN805",

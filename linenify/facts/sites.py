@@ -170,7 +170,7 @@ class FieldRead:
 
     receiver: str
     field: str
-    wrap: str | None = None  # e.g. "list" where a list is needed and a tuple arrives
+    wrap: str | None = None  # e.g. "list({node})" where a list is needed and a tuple arrives
     rule: str = "LN202"
 
 
@@ -215,7 +215,7 @@ class MethodSite:
         removed: parameters that became fields.
         compact: whether it gets `@nn.compact`.
         locals: hyper-parameters that the body assigns to, the fields they start from,
-            and whether the field is a dict that it changes in place.
+            and what is put around those that it changes in place: `dict({node})`.
         attributes: names of `self.<name>` that become local variables here.
         extra: parameters added, filled by the callers from those variables.
     """
@@ -224,7 +224,7 @@ class MethodSite:
     receiver: str
     removed: tuple[str, ...]
     compact: bool
-    locals: tuple[tuple[str, str, bool], ...] = ()
+    locals: tuple[tuple[str, str, str], ...] = ()
     extra: tuple[str, ...] = ()
     removed_kwargs: bool = False
     rule: str = "LN201"
@@ -280,6 +280,13 @@ class ParamOverride:
     """
 
     rule: str = "LN203"
+
+
+@dataclass(frozen=True, slots=True)
+class AsTuple:
+    """A list display that is written as a tuple: `[4, 3]` becomes `(4, 3)`."""
+
+    rule: str = "LN209"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +360,7 @@ Site = (
     | Curried
     | ParamOverride
     | ClassVariable
+    | AsTuple
     | ImportSite
     | StatementSite
 )
@@ -380,6 +388,7 @@ class FileFacts:
     expressions: dict[tuple[str, Span], Site] = field(default_factory=dict)
     definitions: dict[tuple[str, int, int], Site] = field(default_factory=dict)
     statements: dict[int, StatementSite] = field(default_factory=dict)
+    shared: dict[int, int] = field(default_factory=dict)  # column of the one meant on a line
     refusals: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     linen: str = "nn"  # how this file names flax.linen, after the rewrite

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from linenify.facts import catalogue
-from linenify.facts.arguments import Filled, Unclear, text
+from linenify.facts.arguments import Filled, Unclear, splat_keys, text
 from linenify.facts.kinds import Container
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Argument, DictKeys, Given, Reordered
@@ -26,6 +27,39 @@ def layer_splat_keys(plan: Plan, layer: catalogue.Layer, entry: Filled, keys: se
     if renames:
         rename_keys(plan, entry.node, renames)
     return Given(entry.index)
+
+
+def given_by_splats(plan: Plan, keywords: Iterable[ast.keyword], asked: str) -> bool:
+    """Whether a `**splat` gives a keyword.
+
+    Raises:
+        Unclear: it gives it at some times only.
+    """
+    for keyword in keywords:
+        if keyword.arg is not None:
+            continue
+        keys = splat_keys(plan, keyword.value)
+        if keys is not None and asked in keys:
+            if _always(plan, keyword.value, asked):
+                return True
+            raise Unclear("LN390", f"`**{text(keyword.value)}` may carry `{asked}` or not")
+    return False
+
+
+def _always(plan: Plan, node: ast.expr, asked: str) -> bool:
+    """Whether every dict that `node` may be spells a key out where it is made."""
+    value = plan.flow.values.get(node, frozenset())
+    made = [a.node for a in value if isinstance(a, Container)]
+    return bool(made) and all(_spells(each, asked) for each in made)
+
+
+def _spells(made: ast.AST, asked: str) -> bool:
+    match made:
+        case ast.Dict(keys=keys):
+            return any(isinstance(k, ast.Constant) and k.value == asked for k in keys)
+        case ast.Call(keywords=keywords):
+            return any(k.arg == asked for k in keywords)
+    return False
 
 
 def rename_keys(plan: Plan, node: ast.expr, renames: dict[str, str]) -> None:

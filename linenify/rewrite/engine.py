@@ -301,6 +301,8 @@ class Engine(cst.CSTTransformer):
         assert isinstance(original, cst.SimpleStatementLine)
         assert isinstance(updated, cst.SimpleStatementLine)
         lines = self._in_its_place(original, updated)
+        if len(original.body) > 1 and lines:
+            return updated.with_changes(body=self._beside_others(original, updated, lines))
         if lines:
             first, *self._following = lines
             return updated.with_changes(body=first.body)  # the comment behind stays here
@@ -317,17 +319,45 @@ class Engine(cst.CSTTransformer):
         """The statements that an assignment becomes."""
         line = self._parsed.span(original.body[0]).line
         site = self._facts.statements.get(line)
-        match updated.body:
-            case [cst.Assign(value=value) | cst.Expr(value=value) | cst.Return(value=value)] if (
+        index = self._meant_on(line, original)
+        match updated.body[index] if index is not None else None:
+            case cst.Assign(value=value) | cst.Expr(value=value) | cst.Return(value=value) if (
                 value is not None and site is not None and site.lines
             ):
                 self._met.add(line)
                 self.rules[site.rule] += 1
-                context = self._context(original.body[0], None)
+                context = self._context(original.body[index or 0], None)
                 made, imports = statements(site.lines, {"value": value}, context)
                 self.imports |= imports
                 return made
         return []
+
+    def _meant_on(self, line: int, original: cst.SimpleStatementLine) -> int | None:
+        """The place of the statement that others replace, among those of its line."""
+        if len(original.body) == 1:
+            return 0
+        columns = [self._parsed.span(each).column for each in original.body]
+        column = self._facts.shared.get(line)
+        return columns.index(column) if column in columns else None
+
+    def _beside_others(
+        self,
+        original: cst.SimpleStatementLine,
+        updated: cst.SimpleStatementLine,
+        lines: Sequence[_Line],
+    ) -> list[cst.BaseSmallStatement]:
+        """Several statements in the place of one on a line."""
+        index = self._meant_on(self._parsed.span(original.body[0]).line, original) or 0
+        made = [
+            each
+            for line in lines
+            if isinstance(line, cst.SimpleStatementLine)
+            for each in line.body
+        ]
+        body = [*updated.body[:index], *made, *updated.body[index + 1 :]]
+        separated = cst.Semicolon(whitespace_after=cst.SimpleWhitespace(" "))
+        kept = [each.with_changes(semicolon=separated) for each in body[:-1]]
+        return [*kept, body[-1].with_changes(semicolon=updated.body[-1].semicolon)]
 
     def _suite(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         assert isinstance(original, cst.SimpleStatementSuite)

@@ -180,3 +180,15 @@ def _is_number(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.Imaginary) or (
         isinstance(node, cst.Float) and not code(node).endswith(".")
     )
+
+
+def tuple_of(written: cst.List) -> cst.Tuple:
+    """A list display as a tuple, in its place."""
+    every = list(written.elements)
+    if len(every) == 1 and not isinstance(every[0].comma, cst.Comma):
+        every[0] = every[0].with_changes(comma=cst.Comma())
+    return cst.Tuple(
+        every,
+        lpar=[*written.lpar, cst.LeftParen(written.lbracket.whitespace_after)],
+        rpar=[cst.RightParen(written.rbracket.whitespace_before), *written.rpar],
+    )

@@ -45,7 +45,17 @@ TYPES = {
     "Sequence[int]",
     "Sequence[Any]",
 }
-ROLES = {"array", "static", "initializer", "flag", "module", "key", "collection", "tree"}
+ROLES = {
+    "array",
+    "static",
+    "initializer",
+    "flag",
+    "module",
+    "key",
+    "collection",
+    "statistics",
+    "tree",
+}
 KINDS = {"same", "renamed", "special", "toplevel", "gone"}
 VALUES = {"function", "class", "decorator", "context", "property", "initializer", "static"}
 RETURNS = {

@@ -468,6 +468,52 @@ def test_configuration_has_the_last_word():
     assert roles(text, **options) == "x n | y"
 
 
+@pytest.mark.parametrize("role", ["field", "input"])
+def test_a_comment_decides_where_methods_differ_in_their_defaults(role):
+    text = f"""
+    class A(nn.Module):
+        def apply(self,
+                  x,
+                  n=4):  # linenify: {role}
+            return nn.Dense(x, n)
+
+        @nn.module_method
+        def encode(self, x, n=8):
+            return nn.Dense(x, n)
+    """
+    assert {facts_of(text).arguments(f"A.{m}")["n"][0] for m in ("apply", "encode")} == {role}
+
+
+def test_a_handle_of_statistics_is_no_cache():
+    text = module("x, stats=None", "return nn.BatchNorm(x, batch_stats=stats)")
+    assert facts_of(text).arguments("A.apply")["stats"][2] != "a legacy handle is passed"
+
+
+LEFT_OUT = {
+    "same_default": ("n=1", "super().apply(x)", "x n |"),
+    "other_default": ("n=2", "super().apply(x)", "x n |"),
+    "handed_on": ("n=1", "super().apply(x, n)", "x | n:int"),
+    "handed_on_by_keyword": ("n=1", "super().apply(x, n=n)", "x | n:int"),
+    "in_a_starred_dict": ("**more", "super().apply(x, **more)", "x | n:int"),
+    "named_beside_a_starred_dict": ("n=1, **more", "super().apply(x, **more)", "x n |"),
+    "not_an_argument_at_all": ("", "super().apply(x)", "x | n:int"),
+}
+
+
+@pytest.mark.parametrize(("signature", "call", "expected"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_what_a_subclass_leaves_to_the_default_of_its_base(signature, call, expected):
+    text = f"""
+    class A(nn.Module):
+        def apply(self, x, n=1):
+            return nn.Dense(x, n)
+
+    class B(A):
+        def apply(self, x, {signature}):
+            return {call}
+    """
+    assert roles(text) == expected
+
+
 def test_reasons_are_given():
     found = facts_of(module("x, n", "return nn.Dense(x, n)")).arguments("A.apply")
     assert found["x"][2] == "used as an array"

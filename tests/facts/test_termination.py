@@ -37,14 +37,14 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
 def test_inference_ends(text):
-    start = time.perf_counter()
+    start = time.process_time()
     world = facts_of("import lib\n" + text)
     assert world.silent() == []
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_large_tables_take_no_time():
     rows = "\n".join(f"    ({i}, {{'a': [{i}, {i + 1}], 'b': ({i},)}})," for i in range(2000))
-    start = time.perf_counter()
+    start = time.process_time()
     facts_of(f"TABLE = [\n{rows}\n]\nfor a, b in TABLE:\n    print(a, b['a'][0])\n")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

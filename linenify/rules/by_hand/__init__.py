@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.rules.by_hand import arrays, calls, classes, notices, training, values
+from linenify.rules.by_hand import arrays, calls, classes, files, notices, training, values
 from linenify.rules.by_hand.page import ByHand
 
 BY_HAND: Mapping[str, ByHand] = {
@@ -14,4 +14,5 @@ BY_HAND: Mapping[str, ByHand] = {
     **training.PAGES,
     **notices.PAGES,
     **values.PAGES,
+    **files.PAGES,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from linenify.facts.sites import (
+    AsTuple,
     AttributeSite,
     Bind,
     ClassVariable,
@@ -35,6 +36,7 @@ from linenify.rules.forms.names import (
     change_attribute,
     change_text,
     class_variable,
+    list_as_tuple,
     read_field,
     read_fields_in_text,
     rename,
@@ -58,6 +60,7 @@ FORMS: Mapping[type[object], Rewriter] = {
     Curried: curry,
     ParamOverride: reorder_override,
     Wrapped: wrap,
+    AsTuple: list_as_tuple,
     DictKeys: rename_keys,
     ClassVariable: class_variable,
     AttributeSite: change_attribute,

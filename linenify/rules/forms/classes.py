@@ -12,7 +12,7 @@ from linenify.facts.sites import Field, FunctionModuleSite, MethodSite, ModuleCl
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.rules.forms.signatures import shortened
 from linenify.syntax.blocks import is_docstring
-from linenify.syntax.build import code, expression, standing_alone
+from linenify.syntax.build import code, expression, from_template, standing_alone, tuple_of
 from linenify.syntax.comments import comments_of, is_blank, own_line, split_blanks
 
 BLANK = cst.EmptyLine(indent=False)
@@ -67,8 +67,8 @@ def module_method(function: cst.FunctionDef, site: MethodSite, context: Context)
     """Turns `apply` and module methods into methods of a Linen module."""
     signature = shortened(function, site, context)
     node, imports = _decorated(signature.function, site, context)
-    node = node.with_changes(body=_with_locals(node.body, site))
-    return Rewrite(node, imports, parameters=signature.taken)
+    node = node.with_changes(body=_with_locals(node.body, site, context))
+    return Rewrite(node, imports | _needed(site, context), parameters=signature.taken)
 
 
 def function_to_class(
@@ -84,7 +84,7 @@ def function_to_class(
     if docstring is not None:
         body = body.with_changes(body=_first_unspaced(rest) or [_pass_line()])
     method = signature.function.with_changes(
-        body=_with_locals(body, site.method),
+        body=_with_locals(body, site.method, context),
         decorators=[_compact(context)] if site.method.compact else [],
         leading_lines=[],
         lines_after_decorators=[],
@@ -110,7 +110,8 @@ def function_to_class(
         leading_lines=[*function.leading_lines, *above],
         lines_after_decorators=function.lines_after_decorators,
     )
-    return Rewrite(made, imports | module.imports)
+    imports |= module.imports | _needed(site.method, context)
+    return Rewrite(made, imports)
 
 
 # --- fields ----------------------------------------------------------------------------------
@@ -169,8 +170,8 @@ def _frozen(
 ) -> tuple[cst.BaseExpression, frozenset[str]]:
     """A default that a dataclass accepts: mutable ones are made anew each time."""
     match default:
-        case cst.List(elements=elements):
-            return _tuple_of(default, elements), frozenset()
+        case cst.List():
+            return tuple_of(default), frozenset()
         case cst.Name(value=name) if name in context.mutable:
             return _made_anew(default, context)
         case cst.Dict() | cst.Set() | cst.DictComp() | cst.SetComp() | cst.ListComp():
@@ -192,17 +193,6 @@ def _made_anew(
         equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
     )
     return cst.Call(field.node, [factory]), field.imports
-
-
-def _tuple_of(written: cst.List, elements: Sequence[cst.BaseElement]) -> cst.Tuple:
-    every = list(elements)
-    if len(every) == 1 and not isinstance(every[0].comma, cst.Comma):
-        every[0] = every[0].with_changes(comma=cst.Comma())
-    return cst.Tuple(
-        every,
-        lpar=[*written.lpar, cst.LeftParen(written.lbracket.whitespace_after)],
-        rpar=[cst.RightParen(written.rbracket.whitespace_before), *written.rpar],
-    )
 
 
 # --- bodies ----------------------------------------------------------------------------------
@@ -333,7 +323,7 @@ def _parted(
     return None, list(statements)
 
 
-def _with_locals(body: cst.BaseSuite, site: MethodSite) -> cst.BaseSuite:
+def _with_locals(body: cst.BaseSuite, site: MethodSite, context: Context) -> cst.BaseSuite:
     if not site.locals:
         return body
     block = _block(body)
@@ -343,7 +333,7 @@ def _with_locals(body: cst.BaseSuite, site: MethodSite) -> cst.BaseSuite:
             [
                 cst.Assign(
                     [cst.AssignTarget(cst.Name(name))],
-                    _copied(cst.Attribute(cst.Name(site.receiver), cst.Name(field)), copy),
+                    _copied(cst.Attribute(cst.Name(site.receiver), cst.Name(field)), copy, context),
                 )
             ]
         )
@@ -357,8 +347,15 @@ def _with_locals(body: cst.BaseSuite, site: MethodSite) -> cst.BaseSuite:
     return block.with_changes(body=[*head, *lines, *rest])
 
 
-def _copied(value: cst.BaseExpression, copy: bool) -> cst.BaseExpression:
-    return cst.Call(cst.Name("dict"), [cst.Arg(value)]) if copy else value
+def _copied(value: cst.BaseExpression, template: str, context: Context) -> cst.BaseExpression:
+    if not template:
+        return value
+    return from_template(context.spelt(template)[0], {"node": value})
+
+
+def _needed(site: MethodSite, context: Context) -> frozenset[str]:
+    """What the file has to import for what is put around fields."""
+    return frozenset().union(*(context.spelt(copy)[1] for _, _, copy in site.locals))
 
 
 def _first_unspaced(statements: Sequence[Statement]) -> list[Statement]:

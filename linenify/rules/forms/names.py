@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from linenify.facts.sites import (
+    AsTuple,
     AttributeSite,
     ClassVariable,
     DictKeys,
@@ -17,7 +18,14 @@ from linenify.facts.sites import (
     Wrapped,
 )
 from linenify.rules.base import Context, Holes, Rewrite, Spelling
-from linenify.syntax.build import atomic, code, expression, from_template, with_parentheses_of
+from linenify.syntax.build import (
+    atomic,
+    code,
+    expression,
+    from_template,
+    tuple_of,
+    with_parentheses_of,
+)
 
 
 def rename(node: cst.Name | cst.Attribute, site: Renamed, context: Context) -> Rewrite:
@@ -38,7 +46,16 @@ def _beside(node: cst.Name | cst.Attribute, target: str, context: Context) -> Sp
     return None
 
 
-def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rewrite:
+def list_as_tuple(node: cst.List, site: AsTuple, context: Context) -> Rewrite:
+    """Writes a list as the tuple that a field holds.
+
+    [4, 3]  ->  (4, 3)
+    """
+    del site, context
+    return Rewrite(tuple_of(node))
+
+
+def wrap(node: cst.BaseExpression, site: Wrapped, context: Context) -> Rewrite:
     """Puts something around a name that is used as a value.
 
     norm = nn.GroupNorm  ->  norm = functools.partial(nn.GroupNorm, num_groups=32)
@@ -47,10 +64,13 @@ def wrap(node: cst.Name | cst.Attribute, site: Wrapped, context: Context) -> Rew
     made = from_template(template, _holes_of(node, context))
     if not node.lpar and not context.alone:
         made = atomic(made)
-    return Rewrite(with_parentheses_of(made, node), frozenset(site.imports) | imports)
+    bare = isinstance(node, cst.BooleanOperation | cst.BinaryOperation | cst.IfExp)
+    if not (bare and isinstance(made, cst.Call) and "\n" not in code(node)):
+        made = with_parentheses_of(made, node)
+    return Rewrite(made, frozenset(site.imports) | imports)
 
 
-def _holes_of(node: cst.Name | cst.Attribute, context: Context) -> Holes:
+def _holes_of(node: cst.BaseExpression, context: Context) -> Holes:
     holes = context.holes({"node": node.with_changes(lpar=[], rpar=[])})
     if isinstance(node, cst.Attribute):
         holes["owner"] = node.value
@@ -117,11 +137,12 @@ def read_field(node: cst.Name, site: FieldRead, context: Context) -> Rewrite:
 
     features  ->  self.features
     """
-    del context
     made: cst.BaseExpression = cst.Attribute(cst.Name(site.receiver), cst.Name(site.field))
-    if site.wrap is not None:
-        made = cst.Call(cst.Name(site.wrap), [cst.Arg(made)])
-    return Rewrite(with_parentheses_of(made, node))
+    if site.wrap is None:
+        return Rewrite(with_parentheses_of(made, node))
+    template, imports = context.spelt(site.wrap)
+    made = from_template(template, {"node": made})
+    return Rewrite(with_parentheses_of(made, node), imports)
 
 
 def read_fields_in_text(
