@@ -21,6 +21,7 @@ from linenify.facts import (
     reductions,
     runs,
     selfcalls,
+    stateful,
     toplevel,
     trainstates,
     transforms,
@@ -151,6 +152,9 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                     raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
                 found = [a.module for a in every]
                 toplevel.emit(plan, source, call, found, name)
+                return
+            case SelfApi(name="is_stateful"):
+                stateful.emit(plan, source, call)
                 return
             case SelfApi(name=name):
                 selfcalls.emit(plan, source, call, name)

@@ -20,6 +20,7 @@ from linenify.facts.parameters import Decisions
 from linenify.facts.paramnames import emit_param_names
 from linenify.facts.partialmembers import emit_partial_members
 from linenify.facts.plan import Plan
+from linenify.facts.secondruns import emit_second_runs
 from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
 from linenify.facts.standins import emit_stand_ins
@@ -71,6 +72,7 @@ def collect(project: Project) -> Facts:
     emit_decorated(plan)
     emit_calls(plan)
     emit_partial_members(plan)
+    emit_second_runs(plan)
     emit_values(plan)
     emit_thawed(plan, thawed)
     flag_seams(plan)

@@ -22,6 +22,9 @@ from linenify.facts.selfcalls import collection_of
 from linenify.project.scopes import FunctionNode
 
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
+# Marks beside the names of collections.
+_KEYS, _ASKS = "", "?"
+_LAYERS = {"batch_stats": "?batch_stats"}
 _DROPPING = frozenset({"MultiHeadDotProductAttention", "SelfAttention"})
 
 
@@ -32,23 +35,38 @@ class Effects:
     Attributes:
         collections: the variable collections of Linen that it keeps state in, sorted.
         keys: whether it may draw random keys.
+        layers: the collections among them that built-in layers keep, which go without as well.
+        asks: whether it asks if there is a state.
     """
 
     collections: tuple[str, ...] = ()
     keys: bool = False
+    layers: tuple[str, ...] = ()
+    asks: bool = False
+
+    def alone(self) -> tuple[str, ...]:
+        """The collections that a run without a state has to make for itself.
+
+        What asks whether there is a state does without; `BatchNorm` does not ask.
+        """
+        return self.layers if self.asks else self.collections
 
 
 def effects(plan: Plan, module: Module) -> Effects:
     """The effects of one run of `module`, whatever its flags."""
     found: set[str] = set()
     _of_module(plan, module, found, set())
-    return Effects(tuple(sorted(found - {""})), "" in found)
+    names = sorted(found - {_KEYS, _ASKS, *_LAYERS.values()})
+    layers = sorted(name for name, mark in _LAYERS.items() if mark in found)
+    return Effects(tuple(names), _KEYS in found, tuple(layers), _ASKS in found)
 
 
 def joined(found: Sequence[Effects]) -> Effects:
     """The effects of any of several runs."""
     names = {name for each in found for name in each.collections}
-    return Effects(tuple(sorted(names)), any(each.keys for each in found))
+    layers = {name for each in found for name in each.layers}
+    keys, asks = any(each.keys for each in found), any(each.asks for each in found)
+    return Effects(tuple(sorted(names)), keys, tuple(sorted(layers)), asks)
 
 
 def runs_module(plan: Plan, call: ast.Call) -> bool:
@@ -89,15 +107,17 @@ def run_modules(callee: Value) -> list[Module]:
 
 
 def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNode]) -> None:
-    """Adds collections to `found`, and an empty name for random keys."""
+    """Adds collections to `found`, and marks for random keys and the like."""
     function = plan.flow.function_of(module)
     if function is not None:
         _of_function(plan, function, found, seen)
         return
-    if module.definition == "BatchNorm":
-        found.add("batch_stats")
+    definition = module.definition
+    layer = plan.flow.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+    if "BatchNorm" in {definition, layer}:
+        found |= {"batch_stats", _LAYERS["batch_stats"]}
     if module.definition in _DROPPING and "dropout_rate" in module.bound:
-        found.add("")
+        found.add(_KEYS)
 
 
 def _of_function(
@@ -112,13 +132,15 @@ def _of_function(
         for atom in plan.flow.values.get(node.func, frozenset()):
             match atom:
                 case External(path="flax.nn.dropout" | "flax.nn.make_rng"):
-                    found.add("")
+                    found.add(_KEYS)
+                case SelfApi(name="is_stateful") | External(path="flax.nn.base.is_stateful"):
+                    found.add(_ASKS)
                 case SelfApi(name="state"):
                     found.add(collection_of(plan, node))
                 case Module():
                     _of_module(plan, atom, found, seen)
                     if atom.definition in _DROPPING and _drops(node):
-                        found.add("")
+                        found.add(_KEYS)
                 case Function(node=inner) | Bound(node=inner):
                     _of_function(plan, inner, found, seen)
 

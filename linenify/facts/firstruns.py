@@ -45,15 +45,19 @@ def first_runs(plan: Plan) -> FirstRuns:
 
 
 class FirstRuns:
-    """The runs of module classes in a project, by what they run and by where they are."""
+    """The runs of module classes in a project, by what they run and by where they are.
+
+    Attributes:
+        calls: the calls of each function that JAX does not trace.
+        runs: the calls of what each `.shared` or `.partial` makes.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._calls: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
-        self._runs: dict[ast.Call, list[ast.Call]] = defaultdict(list)
+        self.calls: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
+        self.runs: dict[ast.Call, list[ast.Call]] = defaultdict(list)
         self._mentions: dict[FunctionNode, list[ast.expr]] = defaultdict(list)
-        self._given: set[FunctionNode] = set()  # to a transform
-        self._handed: set[FunctionNode] = set()  # to one that traces
+        self._handed: set[FunctionNode] = set()  # to a transform that traces
         self._reached: dict[FunctionNode, frozenset[FunctionNode]] = {}
         flow = plan.flow
         for call in flow.where:
@@ -62,16 +66,13 @@ class FirstRuns:
             for atom in callee:
                 match atom:
                     case Function(node=node) | Bound(node=node) if not self._is_traced(node):
-                        self._calls[node].append(call)
+                        self.calls[node].append(call)
                     case Module(origin=ast.Call() as origin):
-                        self._runs[origin].append(call)
-                    case External() | Partial() if path := transform_of(atom):
+                        self.runs[origin].append(call)
+                    case External() | Partial() if transform_of(atom) in TRACING:
                         arguments = [*call.args, *(k.value for k in call.keywords)]
                         values = [flow.values.get(a, frozenset()) for a in arguments]
-                        here = {f for value in values for a in value for f in _functions(a)}
-                        self._given |= here
-                        if path in TRACING:
-                            self._handed |= here
+                        self._handed |= {f for v in values for a in v for f in _functions(a)}
         for name, value in flow.values.items():
             if isinstance(name, ast.Name):
                 for atom in value:
@@ -112,11 +113,8 @@ class FirstRuns:
                     yield call
 
     def is_transformed(self, node: ast.AST) -> bool:
-        """Whether a place lies in a function that is itself given to a transform."""
-        return any(
-            function in self._given or any(map(transparent, decorators(self._plan, function)))
-            for function in self._around(node)
-        )
+        """Whether a place lies in a function that is itself traced by a transform."""
+        return any(f in self._handed or self._is_traced(f) for f in self._around(node))
 
     # --- what is new there -------------------------------------------------------------------
 
@@ -142,7 +140,7 @@ class FirstRuns:
             return False
         return any(
             self._is_before(run, transform, _DEPTH)
-            for run in self._runs[origin]
+            for run in self.runs[origin]
             if any(
                 m.origin is origin and m.method == module.method
                 for m in modules(self._plan.flow.values.get(run.func, frozenset()))
@@ -169,9 +167,9 @@ class FirstRuns:
                 _place(node) < _place(anchor) and self._is_certain(node, anchor, code.node)
                 for anchor in anchors
             )
-        if any(self._is_before(c, place, depth - 1) for c in self._calls[code.node]):
+        if any(self._is_before(c, place, depth - 1) for c in self.calls[code.node]):
             return True
-        callers = self._calls[around[-1]] if around else []
+        callers = self.calls[around[-1]] if around else []
         return bool(callers) and all(self._is_before(node, c, depth - 1) for c in callers)
 
     def _around(self, node: ast.AST) -> Iterator[FunctionNode]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts import attentionfunctions, caches, catalogue, runs, selfcalls, transforms
+from linenify.facts import (
+    attentionfunctions,
+    caches,
+    catalogue,
+    runs,
+    selfcalls,
+    stateful,
+    transforms,
+)
 from linenify.facts.arguments import Unclear, in_module_code, text
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reshaped
@@ -25,8 +33,10 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
             _emit_dropout(plan, source, call, entry)
         case "make_rng" if not in_module_code(plan, call):
             _emit_key(plan, source, call)
-        case "make_rng" | "is_stochastic" | "is_stateful":
+        case "make_rng" | "is_stochastic":
             selfcalls.emit_random(plan, source, call, entry.name)
+        case "is_stateful":
+            stateful.emit(plan, source, call)
         case "dot_product_attention":
             attentionfunctions.emit_function(plan, source, call, entry)
         case "make_padding_mask" | "_make_causal_mask":

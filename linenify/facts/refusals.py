@@ -129,16 +129,16 @@ REFUSALS = _table(
         "ask the class itself (`.func` of a partial), or make an instance",
     ),
     (
-        "LN385",
-        "linen-call-does-not-fit",
-        "A call in Linen form does not fit what its legacy class becomes.",
-        "compare it with the migrated class, and give it the fields and inputs that are there",
+        "LN382",
+        "state-not-seen",
+        "A module that keeps no state asks whether there is one.",
+        "give it an argument that says so",
     ),
     (
-        "LN386",
-        "legacy-use-of-linen-class",
-        "A class that is in Linen already is used, or derived from, in legacy form.",
-        "write it in Linen form by hand, or take the legacy file of the class back first",
+        "LN383",
+        "state-asked-too-late",
+        "A module asks for a state after BatchNorm, which makes one in runs that have none.",
+        "ask before, and keep the answer in a variable",
     ),
     (
         "LN390",
@@ -193,6 +193,18 @@ REFUSALS = _table(
         "call-of-unmigrated-class",
         "The callee is a module class that was not migrated.",
         "migrate the class first, then split this call",
+    ),
+    (
+        "LN385",
+        "linen-call-does-not-fit",
+        "A call in Linen form does not fit what its legacy class becomes.",
+        "compare it with the migrated class, and give it the fields and inputs that are there",
+    ),
+    (
+        "LN386",
+        "legacy-use-of-linen-class",
+        "A class that is in Linen already is used, or derived from, in legacy form.",
+        "write it in Linen form by hand, or take the legacy file of the class back first",
     ),
     (
         "LN490",
@@ -282,6 +294,12 @@ NOTICES = _table(
         "nothing to do when the loss ignores masked positions",
     ),
     (
+        "LN822",
+        "files-not-given",
+        "A file works with files that were not given, and would change together with it.",
+        "give them as well, or the program is in two worlds until they follow",
+    ),
+    (
         "LN804",
         "unknown-callable-left",
         "A callable argument of unknown origin is called with one array and left as it is.",
@@ -324,10 +342,16 @@ NOTICES = _table(
         "nothing to do unless the program relied on the wrong axis",
     ),
     (
-        "LN822",
-        "files-not-given",
-        "A file works with files that were not given, and would change together with it.",
-        "give them as well, or the program is in two worlds until they follow",
+        "LN817",
+        "initialised-without-state",
+        "`is_stateful` says yes in every initialisation of Linen; legacy said no without a state.",
+        "nothing to do where both branches make the same params",
+    ),
+    (
+        "LN818",
+        "statistics-of-a-second-run",
+        "Legacy updated running statistics when a shared module ran again while initialising.",
+        "nothing to do where the statistics are trained before they are used",
     ),
     (
         "LN810",

@@ -67,7 +67,8 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
         extra.append(Added("rngs", "rngs"))
     decoding = training.caches.decoding(source, call)
     outputs = training.captures.of(source, call)
-    names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    kept = touched.collections if state is not None or around.state is not None else touched.alone()
+    names = [*(kept if mutable else ()), *([CACHE] if decoding is not None else ())]
     if outputs is not None:
         if names:
             raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
@@ -134,7 +135,7 @@ def _state(plan: Plan, source: Source, around: Around, touched: Effects) -> tupl
     """The text of the state that a run reads, and whether it gives a new one."""
     if around.state is None:
         # Legacy normalised by the batch alone where there was no state.
-        return None, bool(touched.collections)
+        return None, bool(touched.alone())
     given = around.state.argument is not None
     written = opened_with(plan, source, around.state) if given else None
     return written, around.state.mutable

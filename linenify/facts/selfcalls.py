@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from linenify.facts import narrow
 from linenify.facts.arguments import Unclear, fill_plain, in_module_code, text
-from linenify.facts.kinds import Bound, External, SelfApi
+from linenify.facts.kinds import Bound, External, Parameter, Static
 from linenify.facts.plan import Plan
 from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped
 from linenify.project.source import Source
@@ -24,8 +24,6 @@ def emit(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
             plan.at(source, call, Reshaped("{owner}.get_variable('params', {0})", "LN203"))
         case "state":
             _emit_state(plan, source, call)
-        case "is_stateful":
-            plan.at(source, call, Reshaped(_stateful(plan, call, "{owner}"), "LN402"))
         case "get_state":
             raise Unclear("LN491", "`get_state()` hands out the whole collection")
 
@@ -84,7 +82,7 @@ def _emit_param(plan: Plan, source: Source, call: ast.Call) -> None:
 
 def _emit_state(plan: Plan, source: Source, call: ast.Call) -> None:
     places = _bound(call, ("name", "shape", "initializer", "collection"))
-    if "collection" in places:
+    if "collection" in places and not _is_none(plan, argument(call, places["collection"])):
         raise Unclear("LN491", "`self.state` names a Collection of its own")
     collection = collection_of(plan, call)
     if "initializer" not in places:
@@ -102,26 +100,11 @@ def _emit_state(plan: Plan, source: Source, call: ast.Call) -> None:
     plan.at(source, call, Reshaped(template, "LN401"))
 
 
-def _stateful(plan: Plan, call: ast.Call, receiver: str) -> str:
-    """The test for a surrounding state, which legacy passed for reading states, too."""
-    collection, name = "batch_stats", None
-    code = plan.code(call)
-    if code is not None and code.owner is not None:
-        for method in code.owner.methods.values():
-            for node in ast.walk(method):
-                if isinstance(node, ast.Call) and _is_state(plan, node) and name is None:
-                    collection = collection_of(plan, node)
-                    first = node.args[0] if node.args else None
-                    name = first.value if isinstance(first, ast.Constant) else None
-    test = f"{receiver}.is_mutable_collection('{collection}')"
-    if isinstance(name, str):
-        return f"{test} or {receiver}.has_variable('{collection}', '{name}')"
-    return test
-
-
-def _is_state(plan: Plan, call: ast.Call) -> bool:
-    callee = plan.flow.values.get(call.func, frozenset())
-    return any(isinstance(a, SelfApi) and a.name == "state" for a in callee)
+def _is_none(plan: Plan, node: ast.expr) -> bool:
+    """Whether a Collection is an argument that nobody gives: None, then."""
+    value = plan.flow.values.get(node, frozenset())
+    given = [a for a in value if not isinstance(a, Parameter)]
+    return bool(given) and all(isinstance(a, Static) and a.type == "None" for a in given)
 
 
 def collection_of(plan: Plan, call: ast.Call) -> str:
@@ -191,7 +174,7 @@ def _statistical(
 
 
 def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
-    """`nn.make_rng()`, `nn.is_stochastic()` and `is_stateful()` inside modules."""
+    """`nn.make_rng()` and `nn.is_stochastic()` inside modules."""
     receiver = reachable_receiver(plan, call)
     if receiver is None:
         if name == "make_rng" and _through_callers(plan, call):
@@ -204,8 +187,6 @@ def emit_random(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
             plan.at(source, call, Reshaped(f"{receiver}.make_rng('dropout')", "LN502"))
         case "is_stochastic":
             plan.at(source, call, Reshaped(f"{receiver}.has_rng('dropout')", "LN503"))
-        case "is_stateful":
-            plan.at(source, call, Reshaped(_stateful(plan, call, receiver), "LN402"))
 
 
 def _through_callers(plan: Plan, call: ast.Call) -> bool:

@@ -61,6 +61,8 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
         parts = None if made else construct
         _emit_apply(plan, source, call, parts, inputs, around, touched, key)
         return
+    if around.state is None and touched.asks:
+        plan.notice(source, call, "LN817")
     given: Argument = Given(0)
     if key is not None:
         given = Added(None, "{'params': {0}, 'dropout': %s}" % key)
@@ -139,8 +141,9 @@ def _emit_apply(
     extra: list[Argument] = []
     if key is not None:
         extra.append(Added("rngs", "{'dropout': %s}" % key))
-    mutable = bool(touched.collections) if state is None else state.mutable
-    names = [*(touched.collections if mutable else ()), *([CACHE] if decoding is not None else ())]
+    kept = touched.alone() if state is None else touched.collections
+    mutable = bool(kept) if state is None else state.mutable
+    names = [*(kept if mutable else ()), *([CACHE] if decoding is not None else ())]
     outputs = plan.training.captures.of(source, call) if plan.training is not None else None
     if outputs is not None:
         if names:

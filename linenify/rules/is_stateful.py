@@ -1,4 +1,4 @@
-"""`is_stateful` asks whether the collection may be changed."""
+"""`is_stateful` asks whether the collection is there, or may be changed."""
 
 from __future__ import annotations
 

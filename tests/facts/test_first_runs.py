@@ -97,11 +97,11 @@ def test_two_scans_are_not_a_direct_call_for_each_other():
         "jax.lax.fori_loop(0, 3, lambda i, h: layer(h), xs)",
         "jax.lax.fori_loop(0, 3, lambda i, h: h + self.param('w', (3,), nn.initializers.ones), xs)",
         "functools.partial(jax.jit, static_argnums=())(layer)(xs)",
-        "jax.vmap(lambda x: jax.lax.scan(lambda c, y: (dense(c), y), x, None, 2)[0])(xs)",
+        "jax.jit(lambda x: jax.lax.scan(lambda c, y: (dense(c), y), x, None, 2)[0])(xs)",
     ],
 )
 def test_first_runs_in_a_transform_that_is_not_lifted_are_flagged(call):
-    assert world(f"return {call}").refusals() == ["LN394"]
+    assert set(world(f"return {call}").refusals()) == {"LN394"}
 
 
 @pytest.mark.parametrize(
