@@ -86,6 +86,12 @@ Exit code:  0  done
 @click.option(
     "--per-step", multiple=True, metavar="NAME", help="A hyper-parameter that each step sets."
 )
+@click.option(
+    "--bound-model/--plain-params",
+    "bound",
+    default=None,
+    help="Whether the program keeps its Model as a BoundModel; read off its text if not given.",
+)
 @click.option("--schedule", is_flag=True, help="The learning rate is an optax schedule.")
 @click.option("--tx", default="", metavar="FILE:NAME", help="The migrated optax transformation.")
 @click.option("--legacy", default="", metavar="FILE[:CLASS]", help="Confirm with legacy source.")
@@ -127,7 +133,7 @@ def remap(
     from linenify.checkpoint.options import requested
     from linenify.cli import settle
 
-    settle([traced.get("project") or Path()])
+    settle([Path(traced.get("project") or ".")])
     if destination is None and not dry_run:
         raise click.UsageError("name DST, or ask for --dry-run")
     if modules and map_file:

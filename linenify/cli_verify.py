@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,9 @@ Exit code:  0  equal
 @click.option(
     "--memory", default=0.0, type=click.FloatRange(0), metavar="GIB", help="Memory limit."
 )
+@click.option(
+    "--stub", "stubs", multiple=True, metavar="NAME", help="A package that is imported and missing."
+)
 @click.option("--bisect", is_flag=True, help="Find the rewrite that makes the difference.")
 @click.option("--no-cache", is_flag=True, help="Run again what was verified before.")
 @click.option(
@@ -93,6 +97,9 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
     """Finds what can be run, runs it on both sides, reports."""
     from linenify.cli import settle
 
+    needed = ("numpy", "jax", "flax", "optax")
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise UsageError(f"verify needs {', '.join(missing)}: pip install 'linenify[verify]'")
     given = _Options(**options)
     given.check(paths)
     settle(paths)
@@ -107,13 +114,18 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
     from linenify.verify.service import passed, verified
 
     migrate = partial(_migrate, keep_names=given.keep_names)
-    with _progress(len(targets)) as advance, verified(targets, migrate, settings, advance) as done:
+    with _live() as say, verified(targets, migrate, settings, say) as done:
+        say("")
         misused = [each for each in done if each.result.misused]
         if len(misused) == len(done):
             raise UsageError(
                 "; ".join(f"{each.target.name}: {each.result.message}" for each in misused)
             )
-        causes = _bisected(done, migrate, settings) if given.bisect else {}
+        causes: dict[str, str] = {}
+        if given.bisect:
+            say("looking for the rewrite that makes the difference")
+            causes = _bisected(done, migrate, settings)
+            say("")
         _report(done, causes, given)
         if misused:
             return ExitCode.UNUSABLE
@@ -141,6 +153,7 @@ class _Options:
     platform: str
     timeout: float
     memory: float
+    stubs: tuple[str, ...]
     bisect: bool
     no_cache: bool
     style: str
@@ -193,7 +206,7 @@ class _Options:
         if self.legacy_wheel:
             os.environ[OVERRIDE] = str(self.legacy_wheel.resolve())
         memory = int(self.memory * (1 << 30))
-        limits = Limits(self.timeout, memory, self.platform)
+        limits = Limits(self.timeout, memory, self.platform, stubs=self.stubs)
         return Settings(
             limits,
             self.legacy_flax or "",
@@ -299,13 +312,22 @@ def _report(done: Sequence[Verified], causes: dict[str, str], given: _Options) -
         draw(done, given.plot)
 
 
-def _progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
-    if not sys.stderr.isatty() or total < 2:
-        return nullcontext(lambda _: None)
-    return _bar(total)
-
-
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    with click.progressbar(length=total, label="cases", file=sys.stderr) as bar:
-        yield bar.update
+def _live() -> Iterator[Callable[[str], None]]:
+    """One line on a terminal that says what is being done; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("starting") as line:
+
+        def say(what: str) -> None:
+            if what:
+                line.update(escape(what))
+                line.start()
+            else:
+                line.stop()
+
+        yield say

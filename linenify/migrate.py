@@ -114,7 +114,8 @@ def _reason(problem: BaseException) -> str:
 
 
 def _attempt(source: Source, facts: FileFacts) -> _Attempt:
-    idle = not (facts.expressions or facts.definitions or facts.statements or facts.refusals)
+    sites = facts.expressions or facts.definitions or facts.statements
+    idle = not (sites or facts.refusals or facts.support)
     if idle and not facts.unlisted:
         return _Attempt(source, facts)
     from linenify.rewrite import rewrite  # brings in libcst
@@ -331,6 +332,7 @@ def _diagnostic(path: Path, finding: Finding, severity: Severity) -> Diagnostic:
         finding.remedy,
         severity,
         finding.statement,
+        because=finding.because,
     )
 
 

@@ -23,6 +23,21 @@ class Severity(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Because:
+    """The place that a finding stems from.
+
+    Attributes:
+        path: its file.
+        span: the place in it.
+        message: what it binds there.
+    """
+
+    path: Path
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding at one place, under a permanent code.
 
@@ -35,6 +50,7 @@ class Diagnostic:
         severity: how much it asks of the reader.
         line: the first line of the statement around the place.
         is_open: whether a mark of an earlier run says so, and not this run.
+        because: the place that it stems from, where that is another one.
     """
 
     code: str
@@ -45,6 +61,7 @@ class Diagnostic:
     severity: Severity = Severity.REFUSAL
     line: int = 0
     is_open: bool = False
+    because: Because | None = None
 
 
 class Fate(enum.StrEnum):

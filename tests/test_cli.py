@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from linenify.cli import main
+from linenify.cli import GROUPS, main
 
 LEGACY = """\
 from flax import nn
@@ -346,3 +346,85 @@ def test_a_partial_that_is_bound_again_to_its_name(folder, seed):
         check=True,
     )
     assert "+  net = functools.partial(net, dim=6)" in done.stdout
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        pytest.param(b"\xff\xfe" + LEGACY.encode("utf-16-le"), "UTF-16; save", id="utf16"),
+        pytest.param(LEGACY.encode() + b"x = '\0'\n", "is this a Python file", id="null"),
+        pytest.param(LEGACY.encode() + b"print 'x'\n", "this is Python 2", id="print"),
+        pytest.param(
+            LEGACY.encode() + b"try:\n  x\nexcept A, e:\n  y\n", "this is Python 2", id="except"
+        ),
+        pytest.param(b"<<<<<<< HEAD\n" + LEGACY.encode(), "resolve the merge conflict", id="merge"),
+        pytest.param(b"%matplotlib inline\n" + LEGACY.encode(), "notebook understands", id="magic"),
+        pytest.param(LEGACY.encode() + b"# \xe9\n", "latin-1", id="latin1"),
+        pytest.param(b"# coding: klingon\n" + LEGACY.encode(), "klingon", id="encoding"),
+        pytest.param(bytes(range(256)) + b"flax", "not valid utf-8", id="binary"),
+        pytest.param(LEGACY.encode() + b"x = (\n", "never closed", id="open"),
+        pytest.param(LEGACY.encode() + b"x = " + b"-" * 5000 + b"1", "too deeply", id="deep"),
+        pytest.param(LEGACY.encode() + b"if x:\n\ty\n        z\n", "tabs and spaces", id="tabs"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_a_way_out(folder, linenify, raw, said):
+    (folder / "a.py").write_bytes(raw)
+    code, _, err = linenify(".")
+    assert code == 2
+    assert err.startswith("a.py:")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("", "a path is empty", id="empty"),
+        pytest.param("gone.py", "gone.py is a link to nowhere.py, which does not", id="link"),
+        pytest.param("pipe.py", "neither a file nor a folder; `-` reads standard", id="fifo"),
+        pytest.param("a.ipynb", "nbconvert", id="notebook"),
+        pytest.param("verfy", "did you mean the command `verify`?", id="command"),
+        pytest.param("--wirte", "Did you mean '--write'?", id="option"),
+    ],
+)
+def test_a_path_that_is_none_is_named_with_a_way_out(folder, linenify, path, said):
+    (folder / "gone.py").symlink_to("nowhere.py")
+    os.mkfifo(folder / "pipe.py")
+    (folder / "a.ipynb").write_text("{}")
+    code, out, err = linenify(path)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "migrate" not in err.partition("export")[0].replace("cannot migrate", "")
+
+
+def test_a_folder_without_python_says_so(folder, linenify):
+    (folder / "a.ipynb").write_text("import flax")
+    code, _, err = linenify(".")
+    assert code == 2
+    assert "no Python file was found; 1 notebook met" in err
+
+
+def test_a_lost_file_ends_every_run_with_3(legacy, linenify, monkeypatch):
+    from linenify import migrate as module
+
+    def fail(*_):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(module, "_check", fail)
+    for options in ([], ["--check"], ["--write"], ["--format", "json"], ["--strict"]):
+        code, out, err = linenify(*options, ".")
+        assert code == 3
+        assert "LN000" in out + err
+    assert (legacy / "model.py").read_text() == LEGACY
+
+
+def test_help_shows_each_exit_code_on_a_line_of_its_own(linenify):
+    for command in ([], ["verify"], ["remap"]):
+        _, out, _ = linenify(*command, "--help")
+        assert "\\b" not in out
+        assert "3  a bug in linenify\n" in out
+    _, out, _ = linenify("--help")
+    assert all(f"{heading}:\n" in out for heading in GROUPS)
+    assert "linenify migrate" not in out

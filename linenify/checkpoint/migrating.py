@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from linenify.checkpoint.request import Request
 from linenify.errors import UsageError
+from linenify.project.walk import python_files
 
 if TYPE_CHECKING:
     from linenify.verify.target import Place
@@ -29,12 +31,14 @@ class Placed:
         legacy_project: the folder that imports of the legacy source start from.
         notes: what was done to it.
         files: what that depends on.
+        bound: whether the program, as it is now, keeps Models as objects.
     """
 
     request: Request
     legacy_project: str = ""
     notes: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    bound: bool = False
 
 
 @contextlib.contextmanager
@@ -45,7 +49,7 @@ def placed(request: Request) -> Iterator[Placed]:
     """
     place = _place(request)
     if place is None or _is_linen(place):
-        yield Placed(request, request.project)
+        yield Placed(request, request.project, bound=_keeps_objects(place))
         return
     with tempfile.TemporaryDirectory(prefix="linenify-remap-") as scratch:
         sides, refused = _sides(place, Path(scratch))
@@ -65,7 +69,23 @@ def placed(request: Request) -> Iterator[Placed]:
             str(old),
             [_told(request, place), *_refusals(place, refused)],
             sides.files,
+            _binds(sides.linen_text),
         )
+
+
+def _keeps_objects(place: Place | None) -> bool:
+    """Whether the migrated program that a module lies in makes BoundModels of its Models."""
+    if place is None:
+        return False
+    home = place.tree if place.tree.is_dir() else place.tree.parent
+    with contextlib.suppress(OSError):
+        return any(_binds(file.read_bytes()) for file in python_files(home))
+    return False
+
+
+def _binds(text: bytes) -> bool:
+    """Whether code calls `BoundModel(module, params)`."""
+    return re.search(rb"^[^#\n]*(?<!class )\bBoundModel\(", text, re.MULTILINE) is not None
 
 
 def _place(request: Request) -> Place | None:

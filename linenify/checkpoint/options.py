@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from linenify.checkpoint.request import Request
 from linenify.errors import UsageError
+from linenify.facts.optimizers import OPTIMIZERS, WRAPPERS
 
 _PART = re.compile(r"(?P<part>\w[\w/.-]*)=(?P<module>.+)", re.DOTALL)
 _OWNED = re.compile(r"(?P<part>\w[\w/.-]*):(?P<rest>.+)", re.DOTALL)
@@ -25,7 +27,8 @@ def requested(modules: Sequence[str], given: Mapping[str, Any]) -> Request:
         UsageError: an option is not of its form, or names no module.
     """
     common = Request(
-        optimizer=given["optimizer"],
+        optimizer=spelt_as_legacy(given["optimizer"]),
+        bound=given["bound"],
         tx=given["tx"],
         per_step=given["per_step"],
         schedule=given["schedule"],
@@ -69,6 +72,23 @@ def requested(modules: Sequence[str], given: Mapping[str, Any]) -> Request:
             legacy_flax=common.legacy_flax,
         )
     return replace(common, parts=parts)
+
+
+def spelt_as_legacy(optimizer: str) -> str:
+    """An optimizer as legacy wrote its name, whatever the case: `adam(beta1=0.8)` is `Adam`."""
+    names = {name.lower(): name for name in [*OPTIMIZERS, *WRAPPERS]}
+    try:
+        tree = ast.parse(optimizer.strip(), mode="eval")
+    except SyntaxError:
+        return optimizer  # what is wrong with it is said where it is read
+    changed = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id != names.get(node.id.lower(), node.id):
+            node.id, changed = names[node.id.lower()], True
+        elif isinstance(node, ast.Attribute):
+            name = names.get(node.attr.lower(), node.attr)
+            node.attr, changed = name, changed or name != node.attr
+    return ast.unparse(tree) if changed else optimizer
 
 
 def _by_part(texts: Sequence[str], parts: Mapping[str, Any], option: str) -> dict[str, list[str]]:

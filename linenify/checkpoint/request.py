@@ -26,6 +26,8 @@ class Request:
         legacy: the legacy source of the module class, to confirm the map with; may be empty.
         legacy_flax: the version that runs it.
         project: the folder that imports start from, where the file's own folder is not it.
+        bound: whether the program keeps its Model as one object, a `BoundModel`; None where
+            its text is to say so.
         parts: instead of `module`: several models that one optimizer trains, by their place
             in its target, such as `encoder`, `0` or `nets/encoder`.
         under: of a part: where its params are in those of the train state; `convert` fills it in.
@@ -45,6 +47,7 @@ class Request:
     legacy: str = ""
     legacy_flax: str = ""
     project: str = ""
+    bound: bool | None = None
     parts: Mapping[str, Request] = field(default_factory=dict)
     under: Sequence[str] = ()
     loose: Sequence[Any] = ()

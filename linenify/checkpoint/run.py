@@ -93,6 +93,8 @@ def prepared(
         guess = guessed_optimizer(tree, layout)
         notes.append(f"the slots are those of {guess}; --optimizer tells more about it")
         request = replace(request, optimizer=guess)
+    if layout.optimizer is None or layout.params != (*layout.optimizer[:-1], "target", "params"):
+        request = replace(request, bound=False)  # it did not train one Model
     if not wants_state:
         request = replace(request, optimizer="", tx="")
     return layout, kind, completed(request, tree, layout), notes
@@ -119,6 +121,12 @@ def concluded(
     """
     layout, renames = _matched(tree, layout, answer)
     told = [*notes, *answer.get("notes", ()), *renames.notes]
+    if answer.get("bound") and kind is Kind.TRAIN_STATE:
+        renames = _inside_an_object(renames)
+        told.append(
+            "the program keeps its Model as a BoundModel, so that params lie in `params/params`; "
+            "--plain-params if they do not"
+        )
     if "parts" not in answer:
         told.append(_confirmed(answer, renames))
     else:
@@ -138,6 +146,17 @@ def concluded(
     if differing:
         plan = replace(plan, backward={})
     return Conversion(plan, renames, layout, tuple(filter(None, told)), request.optimizer)
+
+
+def _inside_an_object(renames: Renames) -> Renames:
+    """The map for a train state whose params are a `BoundModel`, a struct around them."""
+    return replace(
+        renames,
+        rows=tuple(
+            replace(row, linen=("params", *row.linen)) if row.linen[0] == "params" else row
+            for row in renames.rows
+        ),
+    )
 
 
 def _negated(optimizer: str) -> bool:

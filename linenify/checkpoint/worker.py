@@ -65,7 +65,7 @@ def answered(request: Request) -> dict[str, Any]:
     """
     if not request.parts:
         scope, answer = _traced(request)
-        params = _params(scope, ())
+        params = _params(scope, ("params",) if answer["bound"] else ())
     else:
         params = {tuple(at): (tuple(shape), dtype) for at, shape, dtype in request.loose}
         answer = {"parts": {}, "notes": [], "files": []}
@@ -74,6 +74,7 @@ def answered(request: Request) -> dict[str, Any]:
             params |= _params(scope, tuple(part.under))
             for kind in ("notes", "files"):
                 answer[kind] += answer["parts"][name].pop(kind)
+            del answer["parts"][name]["bound"]  # parts are objects in any case
     if request.tx or request.optimizer:
         answer["opt_state"] = _opt_state(request, params)
     return answer
@@ -118,7 +119,8 @@ def _traced_from(request: Request) -> tuple[Scope, dict[str, Any]]:
                 raise CheckpointError(text) from error
             raise
         answer: dict[str, Any] = {"scope": to_json(scope)}
-        answer |= {"notes": place.notes, "files": place.files}
+        bound = place.bound if request.bound is None else request.bound
+        answer |= {"notes": place.notes, "files": place.files, "bound": bound}
         if here.legacy:
             answer |= _confirmed(place, asked=bool(request.legacy))
     return scope, answer

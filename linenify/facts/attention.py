@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from linenify.facts import catalogue
+from linenify.facts import catalogue, initializers
 from linenify.facts.arguments import Filled, Unclear, fill, splat_keys, text
 from linenify.facts.attentionmasks import (
     MASKS,
@@ -78,6 +78,7 @@ def split(
     if any(is_present(operands, name) for name in ("padding_mask", "key_padding_mask")):
         plan.notice(source, call, "LN803")
     construct = _construct(module, layer, filled, decode, splats)
+    construct = initializers.converted(plan, layer, filled, construct)
     arguments: list[Argument] = []
     for entry in filled:
         if entry.name == "inputs_q":

@@ -126,7 +126,7 @@ def actuals(
     names = flow.positional_names(module)
     for index, value in enumerate(positional):
         if index < len(node.args) and isinstance(node.args[index], ast.Starred):
-            exact = _spelt_out(flow, value) if index == len(positional) - 1 else None
+            exact = spelt_out(flow, value) if index == len(positional) - 1 else None
             if exact is not None:
                 for name, item in zip(names[index:], exact, strict=False):
                     actual(flow, callee, module, name, item, how, node)
@@ -154,7 +154,7 @@ def actuals(
                             actual(flow, callee, module, key, item, how, node)
 
 
-def _spelt_out(flow: Interpreter, value: Value) -> list[Value] | None:
+def spelt_out(flow: Interpreter, value: Value) -> list[Value] | None:
     """The elements of a tuple that the project makes in one place, in order."""
     match [*value]:
         case [Container(node=ast.Tuple(elts=elements) | ast.List(elts=elements) as node)]:

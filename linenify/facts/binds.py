@@ -7,6 +7,7 @@ import ast
 from linenify.facts import (
     attention,
     catalogue,
+    initializers,
     recurrent,
 )
 from linenify.facts.arguments import (
@@ -104,6 +105,11 @@ def _bind(plan: Plan, call: ast.Call, module: Module, operation: str) -> Bind:
                 arguments.append(Added(name, value))
         if layer.derived and instance:
             arguments = recurrent.shared_features(plan, call, module, layer, arguments)
+        entries = [
+            Filled(index, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
+            for index, keyword in enumerate(call.keywords)
+        ]
+        arguments = initializers.converted(plan, layer, entries, arguments)
         for keyword in call.keywords:
             argument = layer.argument(keyword.arg) if keyword.arg else None
             if argument is not None and argument.role == "initializer":
@@ -251,7 +257,7 @@ def emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
         if isinstance(argument, Given):
             arguments.append(Given(argument.index + 1, argument.keyword))
         else:
-            arguments.append(argument)
+            arguments.append(initializers.shifted(argument, 1))
     value = plan.flow.values.get(call.args[0], frozenset())
     others = any(isinstance(a, Function | Bound | Class | External | Partial) for a in value)
     if others and tuple(arguments) != as_given(call):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from linenify.facts import toplevel
 from linenify.facts.arguments import Unclear, repeated
+from linenify.facts.boundmethods import is_named
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
     Array,
@@ -84,7 +85,7 @@ class Callees:
         if features is None or not self._is_one(module):
             return None
         scope = self.plan.flow.where[place]
-        made = module.shared or module.origin in self.plan.promoted
+        made = module.shared or self.plan.is_instance(module)
         call = "" if made else f"({features})"
         found: list[tuple[tuple[bool, int, str], Callee]] = []
         for depth, (home, name, value) in enumerate(self._visible(scope)):
@@ -341,7 +342,7 @@ class Callees:
         """How the call that creates an optimizer can name the module of its target."""
         if created not in self._applied:
             self._applied[created] = None
-            if created in self._stacked():
+            if created in self._stacked() or not is_named(self.plan, created, "create"):
                 return None
             target = known(self.plan.flow.items.get((created, "target"), frozenset()))
             wanted = {m.module for m in models(target)}

@@ -11,6 +11,7 @@ from linenify.facts import (
     catalogue,
     firstruns,
     halfway,
+    jaxarguments,
     jaxcalls,
     keyhelpers,
     localmodels,
@@ -88,6 +89,7 @@ def emit_calls(plan: Plan) -> None:
             why = unclear.why + _was_bound(plan, call, callee)
             plan.refuse(scope.source, call, unclear.code, why)
             training.contexts.fail(call, unclear.why)
+            training.models.fail(call, callee, unclear.why)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
             why = f"linenify failed here: {type(problem).__name__}: {problem}"
@@ -96,6 +98,7 @@ def emit_calls(plan: Plan) -> None:
             plan.forget(scope.source, call)
             plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
             training.contexts.fail(call, "a run inside an f-string")
+            training.models.fail(call, callee, "a run inside an f-string")
     trainstates.check_parts(training)
     training.contexts.finish()
     training.caches.finish()
@@ -183,15 +186,18 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
                 raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
             case External(path=path):
-                _emit_external(plan, source, call, callee, path)
+                _emit_external(plan, source, call, path)
                 return
             case Partial() if kind := firstruns.transform_of(atom):
                 transforms.emit_bound(plan, call, kind)
                 return
+            case Partial(function=External()):
+                jaxarguments.emit(plan, source, call)
+                return
     _emit_unknown(plan, source, call, callee)
 
 
-def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function outside the project."""
     if path.endswith(".DynamicScale"):
         return  # the same class elsewhere: `names` spells it
@@ -204,7 +210,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif path == "functools.partial":
         _check_bound_module(plan, call)
         emit_functools(plan, source, call)
-        jaxcalls.emit_moved(plan, source, call, callee)
+        jaxarguments.emit(plan, source, call)
     elif path == "builtins.getattr" and _of_namespace(plan, call):
         raise Unclear("LN391", "a name of flax.nn is looked up at run time")
     elif path == "builtins.type" and _makes_class(plan, call):
@@ -212,7 +218,7 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, callee: Value, pa
     elif jaxcalls.is_gone(path) and spelt(plan, call.func) == path:
         jaxcalls.emit(plan, source, call, path)
     else:
-        _emit_kept(plan, source, call, callee, path)
+        _emit_kept(plan, source, call, path)
 
 
 def _check_bound_module(plan: Plan, call: ast.Call) -> None:
@@ -223,12 +229,12 @@ def _check_bound_module(plan: Plan, call: ast.Call) -> None:
         raise Unclear("LN394", f"`{text(call.args[0])}` is bound to a module class")
 
 
-def _emit_kept(plan: Plan, source: Source, call: ast.Call, callee: Value, path: str) -> None:
+def _emit_kept(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     """A call of a function that is still there, and may ask for something else today."""
     said = changed_behaviour(path)
     if said is not None:
         plan.notice(source, call, "LN808", said)
-    jaxcalls.emit_moved(plan, source, call, callee)
+    jaxarguments.emit(plan, source, call)
     reductions.emit(plan, source, call, path)
     narrow.check_cast(plan, source, call, path)
     if _may_be_module(plan, call, path):
@@ -338,7 +344,7 @@ def _promote(plan: Plan) -> None:
 
 def _normal(plan: Plan, module: Module) -> Module:
     """A promoted partial counts as an instance."""
-    if module.origin in plan.promoted and not module.shared:
+    if plan.is_instance(module) and not module.shared:
         return replace(module, shared=True)
     return module
 

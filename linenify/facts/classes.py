@@ -33,6 +33,12 @@ class ClassInfo:
     subclasses: list[ClassInfo] = field(default_factory=list)
 
 
+# They give a class nothing that could be taken for a Model.
+_EMPTY_BASES = frozenset(
+    {"builtins.object", "abc.ABC", "typing.NamedTuple", "typing.Protocol", "typing.Generic"}
+)
+
+
 def _makes_definitions(path: str) -> bool:
     package, _, name = path.rpartition(".")
     return package.startswith("flax.optim") and name not in _NO_DEFINITIONS
@@ -149,6 +155,21 @@ class Hierarchy:
     def is_mixed_in(self, node: ast.ClassDef) -> bool:
         """Whether a plain class is a base of a module class, and so runs as a part of one."""
         return not self.is_module(node) and any(map(self.is_module, self.descendants(node)))
+
+    def is_whole(self, node: ast.ClassDef) -> bool:
+        """Whether all that a class has stands in the project."""
+        for ancestor in self.mro(node):
+            if ancestor.keywords:
+                return False  # a metaclass
+            for base, value in zip(ancestor.bases, self.infos[ancestor].bases, strict=False):
+                whole = value and all(
+                    isinstance(atom, Class | Module)
+                    or (isinstance(atom, External) and atom.path in _EMPTY_BASES)
+                    for atom in value
+                )
+                if not whole and not isinstance(base, ast.Subscript):
+                    return False
+        return True
 
     def runs_in_module(self, node: ast.ClassDef) -> bool:
         """Whether the methods of a class run as parts of a module."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from linenify.facts import sharing
 from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
@@ -25,6 +27,7 @@ from linenify.facts.setup import plan_setup
 from linenify.facts.sites import FileFacts
 from linenify.facts.standins import emit_stand_ins
 from linenify.facts.thawing import emit as emit_thawed
+from linenify.facts.training import training_of
 from linenify.facts.transforms import emit_decorated
 from linenify.project.source import Project
 
@@ -62,15 +65,23 @@ def collect(project: Project) -> Facts:
     flow = Interpreter(project)
     flow.run()
     decisions = Decisions(flow, _overrides(project))
-    plan = Plan(project, flow, decisions)
-    plan_classes(plan)
-    refuse_classes(plan)
-    thawed = conversions(plan)
-    emit_definitions(plan, thawed)
-    flag_strangers(plan)
-    flag_subclasses(plan)
-    emit_decorated(plan)
-    emit_calls(plan)
+    settled: dict[ast.Call, tuple[str, bool]] = {}
+    while True:
+        plan = Plan(project, flow, decisions, settled)
+        plan_classes(plan)
+        refuse_classes(plan)
+        thawed = conversions(plan)
+        emit_definitions(plan, thawed)
+        flag_strangers(plan)
+        flag_subclasses(plan)
+        emit_decorated(plan)
+        emit_calls(plan)
+        # All or nothing: what a run needs that stays as it was is decided once more.
+        unsettled = training_of(plan).models.unsettled()
+        if not unsettled:
+            break
+        settled |= unsettled
+    sharing.settle(plan)
     emit_partial_members(plan)
     emit_second_runs(plan)
     emit_values(plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LEGACY = "flax.nn"
+MODEL = "flax.nn.Model"
 
 _HOMES = (
     ("flax.deprecated.nn", "flax.nn"),

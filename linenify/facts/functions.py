@@ -16,6 +16,7 @@ from linenify.facts.kinds import (
     Module,
     Parameter,
     Partial,
+    Static,
     Value,
     changed,
 )
@@ -38,19 +39,17 @@ def call_function(
     code.callers.add(flow.running)
     arguments = function.args
     names = [a.arg for a in [*arguments.posonlyargs, *arguments.args]][skip:]
-    rest = 0
-    for index, value in enumerate(positional):
-        if index < len(node.args) and isinstance(node.args[index], ast.Starred):
-            for name in names[index:]:
-                flow.hand(function, name, flow.iterate(value))
-            if arguments.vararg is not None:
-                flow.join(flow.items, (arguments.vararg, "*"), flow.iterate(value))
-            break
+    placed, anywhere = _placed(flow, node, positional)
+    for index, value in enumerate(placed):
         if index < len(names):
             flow.hand(function, names[index], value)
         elif arguments.vararg is not None:
-            flow.join(flow.items, (arguments.vararg, rest), value)
-            rest += 1
+            flow.join(flow.items, (arguments.vararg, index - len(names)), value)
+    if anywhere is not None:
+        for name in names[len(placed) :]:
+            flow.hand(function, name, anywhere)
+        if arguments.vararg is not None:
+            flow.join(flow.items, (arguments.vararg, "*"), anywhere)
     known = {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}
     for keyword, value in keywords:
         if keyword is None:
@@ -60,6 +59,37 @@ def call_function(
         elif arguments.kwarg is not None:
             flow.join(flow.items, (arguments, keyword), value)
     return flow.returns.get(function, NOTHING)
+
+
+def _placed(
+    flow: Interpreter, node: ast.Call, positional: list[Value]
+) -> tuple[list[Value], Value | None]:
+    """Arguments by place, as far as places are known, and what may stand behind them."""
+    placed: list[Value] = []
+    for index, value in enumerate(positional):
+        if index >= len(node.args) or not isinstance(node.args[index], ast.Starred):
+            placed.append(value)
+            continue
+        exact = binding.spelt_out(flow, value)
+        last = index == len(positional) - 1
+        if exact is None and last:
+            exact = _passed_on(flow, value)
+        if exact is None:
+            behind = positional[index + 1 :] if value else []
+            return placed, flow.iterate(value).union(*behind)
+        placed += exact
+    return placed, None
+
+
+def _passed_on(flow: Interpreter, value: Value) -> list[Value] | None:
+    """What `*args` of one function holds, by place."""
+    match [*value]:
+        case [Container(node=ast.arg() as taken, type="tuple")]:
+            flow.readers.read((id(flow.keys), taken))
+            places = [key for key in flow.keys[taken] if isinstance(key, int)]
+            if len(places) == len(flow.keys[taken]) == max(places, default=-1) + 1:
+                return [flow.items.get((taken, place), NOTHING) for place in range(len(places))]
+    return None
 
 
 def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
@@ -101,6 +131,6 @@ def functools_partial(
                 skip = int(isinstance(atom, Bound) and atom.drops_first)
                 call_function(flow, function, node, positional[1:], keywords, skip)
                 result.add(Partial(atom, len(positional) - 1, names))
-            case External() | Parameter():
+            case External() | Parameter() | Static(type="initializer"):
                 result.add(Partial(atom, len(positional) - 1, names))
     return frozenset(result)

@@ -106,6 +106,8 @@ def _elements(flow: Interpreter, value: Value) -> list[Value]:
 def _transformed(atom: Atom, kind: str, node: ast.Call) -> Transformed:
     # Twice transformed is hardly more than once, and `f = jit(f)` must end.
     if isinstance(atom, Transformed):
+        if kind == "pmap" and atom.transform not in GRADIENTS:
+            return Transformed(atom.function, kind)  # devices are what is asked for later
         if kind not in GRADIENTS or atom.transform in GRADIENTS:
             return atom
         atom = atom.function

@@ -36,7 +36,8 @@ def promote_partials(plan: Plan) -> None:
     run: set[ast.Call] = set()
     meetings: list[set[ast.Call | None]] = []
     for node, value in plan.flow.values.items():
-        here = modules(value)
+        # The module of a Model is an instance in any case.
+        here = [m for m in modules(value) if m.receiver != "model"]
         if not here or not isinstance(node, ast.expr):
             continue
         origins = {_origin(plan, m) for m in here}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -320,7 +321,8 @@ class Interpreter:
         """What a name may be where it is read."""
         home = scope.lookup(name)
         if home is None:
-            return frozenset({External(f"builtins.{name}")})
+            made = hasattr(builtins, name)  # else something like `globals()[...] = ...`
+            return frozenset({External(f"builtins.{name}")}) if made else NOTHING
         return self.env.get((home, name), NOTHING)
 
     def item(self, value: Value, key: Hashable) -> Value:

@@ -153,6 +153,9 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
         return None  # read in an inner function, whenever that runs
     if any(_owner(plan, store) is not home.node for store in bindings(plan).stores[home, node.id]):
         return None  # an inner function binds it as well, whenever that runs
+    if isinstance(home.node, ast.Lambda):
+        given = [a for a in all_arguments(home.node.args) if a.arg == node.id]
+        return [*map(Reaching, given)] or None
     found: list[Reaching] = []
     current: ast.AST = plan.statement(node)
     while current is not home.node:
@@ -165,6 +168,8 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
             if inside is None:
                 return None
             found += inside
+            if _surely(statement, node.id):
+                return found
         if isinstance(parent, ast.For | ast.AsyncFor | ast.While):
             inside = _inside(parent, node.id)
             if inside is None:
@@ -186,6 +191,22 @@ def reaching(plan: Plan, node: ast.Name) -> list[Reaching] | None:
         given = [a for a in all_arguments(home.node.args) if a.arg == node.id]
         return [*found, *map(Reaching, given)] or None
     return None  # an import, or nothing at all
+
+
+def assigned(plan: Plan, node: ast.Name) -> list[Reaching]:
+    """All that a name of an outer scope is ever set to; empty where that is not known."""
+    scope = bindings(plan).scope_of.get(node)
+    home = scope.lookup(node.id) if scope is not None else None
+    if home is None or home.kind != "module":
+        return []
+    found: list[Reaching] = []
+    for store in bindings(plan).stores.get((home, node.id), []):
+        match plan.parents.get(store):
+            case ast.Assign(targets=targets, value=value) if store in targets:
+                found.append(Reaching(value))
+            case _:
+                return []
+    return found
 
 
 def _owner(plan: Plan, node: ast.AST) -> ast.AST:
@@ -224,6 +245,14 @@ def _binding(statement: ast.stmt, name: str) -> list[Reaching] | None:
         case ast.Delete() if _stores(statement, name):
             return []
     return None
+
+
+def _surely(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement binds a name whichever way it goes."""
+    if isinstance(statement, ast.If):
+        blocks = (statement.body, statement.orelse)
+        return all(any(_surely(each, name) for each in block) for block in blocks)
+    return bool(_binding(statement, name))
 
 
 def _inside(statement: ast.AST, name: str) -> list[Reaching] | None:

@@ -1,18 +1,20 @@
-"""Calls of JAX and NumPy functions that are gone, or take other arguments today."""
+"""Calls of JAX and NumPy functions that are gone."""
 
 from __future__ import annotations
 
 import ast
 
-from linenify.facts.arguments import Unclear, as_given, text
+from linenify.facts.arguments import Unclear, text
+from linenify.facts.jaxarguments import listness
 from linenify.facts.jaxarrays import is_jax_array
-from linenify.facts.jaxforms import FORMS, INDEX, MOVED, ROWS, SHUFFLE, UPDATES, Form, Moved
-from linenify.facts.kinds import External, Parameter, Value
+from linenify.facts.jaxforms import FORMS, INDEX, ROWS, SHUFFLE, UPDATES, Form
 from linenify.facts.plan import Plan
 from linenify.facts.ranks import rank
-from linenify.facts.sites import Given, Reordered, Reshaped
-from linenify.facts.spelt import certain, spelt
+from linenify.facts.sites import Reshaped
+from linenify.facts.spelt import spelt
 from linenify.project.source import Source
+
+_MAKERS = {"list": "array", "maybe": "asarray"}
 
 
 def is_gone(path: str) -> bool:
@@ -41,8 +43,10 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if path.rpartition(".")[2] in UPDATES:
         known["x"] = _as_array(plan, arguments[places["x"]], known["x"])
         known["idx"] = _index(plan, arguments[places["idx"]], places["idx"])
-    elif "ar1" in known and isinstance(arguments[places["ar1"]], ast.List | ast.Tuple):
-        known["ar1"] = f"{{ns}}.array({known['ar1']})"
+    elif path.startswith("jax."):
+        for name in form.arrays:
+            maker = _MAKERS.get(listness(plan, arguments[places[name]]))
+            known[name] = f"{{jnp}}.{maker}({known[name]})" if maker else known[name]
     optional = [n for n in form.parameters[form.required :] if n in places]
     rest = "".join(f", {name}={known[name]}" for name in optional)
     template = form.call.replace("{...}", rest)
@@ -95,82 +99,3 @@ def _index(plan: Plan, node: ast.expr, place: int) -> str:
         case ast.List(elts=elements) if not any(isinstance(e, ast.Slice) for e in elements):
             return f"{{jnp}}.array({{{place}}})"
     return f"{{{place}}}"
-
-
-# --- functions that are still there -----------------------------------------------------------
-
-
-def emit_moved(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
-    """`jnp.clip(x, a_max=1)` is `jnp.clip(x, max=1)`; also inside `functools.partial`.
-
-    Raises:
-        Unclear: the callee may be something else, or an argument says what is gone.
-    """
-    function, given = called(plan, call)
-    paths = sorted(a.path for a in _members(plan, call, callee) if isinstance(a, External))
-    skip = 0 if function is call.func else 1
-    changed = [p for p in paths if p in MOVED and _is_changed(call, skip, MOVED[p])]
-    if not changed:
-        return
-    if certain(plan, function) != changed[0] or len(changed) > 1:
-        others = any(isinstance(a, Parameter) or a != External(changed[0]) for a in given)
-        why = "may be something else" if others else "is not known for sure"
-        raise Unclear(
-            "LN196",
-            f"`{text(function)}` may be `{changed[0]}`, which takes its arguments otherwise "
-            f"today, and {why}",
-        )
-    plan.at(source, call, Reordered(_arranged(call, skip, changed[0]), "LN111"))
-
-
-def called(plan: Plan, call: ast.Call) -> tuple[ast.expr, Value]:
-    """The function that a call hands its arguments to: of `partial(f, x)`, `f`."""
-    function = call.func
-    if certain(plan, function) == "functools.partial" and call.args:
-        function = call.args[0]
-    return function, plan.flow.values.get(function, frozenset())
-
-
-def _members(plan: Plan, call: ast.Call, callee: Value) -> Value:
-    function, given = called(plan, call)
-    return callee if function is call.func else given
-
-
-def _is_changed(call: ast.Call, skip: int, moved: Moved) -> bool:
-    if any(keyword.arg in moved.renamed for keyword in call.keywords):
-        return True
-    count = len(call.args) - skip
-    return count > moved.positional and not any(isinstance(a, ast.Starred) for a in call.args)
-
-
-def _arranged(call: ast.Call, skip: int, path: str) -> tuple[Given, ...]:
-    """The arguments of a call as they are given today."""
-    moved = MOVED[path]
-    first = [given for given in as_given(call) if given.index < skip + moved.positional]
-    first = [given for given in first if given.index < len(call.args)]
-    rest: list[Given] = []
-    for given in as_given(call)[len(first) :]:
-        place = given.index - skip
-        if given.keyword is not None:
-            name = given.keyword
-        elif given.index >= len(call.args):  # `**options`
-            rest.append(given)
-            continue
-        elif place < len(moved.parameters):
-            name = moved.parameters[place]
-        else:
-            raise Unclear("LN196", f"`{path}` takes fewer arguments today")
-        today = moved.renamed.get(name, name)
-        if today:
-            rest.append(Given(given.index, today))
-        elif today is not None:
-            first.insert(skip, Given(given.index))
-        elif not _says_nothing(call, given.index):
-            raise Unclear("LN196", f"`{name}=` of `{path}` is gone")
-    return (*first, *rest)
-
-
-def _says_nothing(call: ast.Call, index: int) -> bool:
-    """Whether an argument that is gone was the default anyway."""
-    node = [*call.args, *(k.value for k in call.keywords)][index]
-    return isinstance(node, ast.Constant) and node.value in {None, "quicksort", "stable"}

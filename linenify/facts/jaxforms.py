@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
+
+from linenify.facts.oldapi import changed_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Form:
             optional ones that are given; `{ns}` is the namespace that held the function.
         value: the function as a value, as a template.
         snippet: the support function that stands for it as a value, instead.
+        arrays: parameters that took lists for arrays.
     """
 
     parameters: tuple[str, ...]
@@ -28,6 +32,7 @@ class Form:
     call: str
     value: str = ""
     snippet: str = ""
+    arrays: tuple[str, ...] = ()
 
 
 def _update(name: str, method: str) -> Form:
@@ -43,9 +48,17 @@ _IN1D = Form(
     ("ar1", "ar2", "assume_unique", "invert"),
     2,
     "{ns}.isin({ns}.ravel({ar1}), {ar2}{...})",
-    "lambda ar1, ar2, **options: {ns}.isin({ns}.ravel(ar1), ar2, **options)",
+    "lambda ar1, ar2, assume_unique=False, invert=False: "
+    "{ns}.isin({ns}.ravel(ar1), ar2, assume_unique, invert)",
+    arrays=("ar1", "ar2"),
 )
-_MSORT = Form(("a",), 1, "{ns}.sort({a}, axis=0)", "{spell:functools.partial}({ns}.sort, axis=0)")
+_MSORT = Form(
+    ("a",),
+    1,
+    "{ns}.sort({a}, axis=0)",
+    "{spell:functools.partial}({ns}.sort, axis=0)",
+    arrays=("a",),
+)
 
 UPDATES: Mapping[str, str] = MappingProxyType(
     {
@@ -85,39 +98,62 @@ class Moved:
     """Arguments of a function that is still there, and are given otherwise today.
 
     Attributes:
-        parameters: those of the old function, in order.
-        positional: how many of them may still come by position.
-        renamed: old name -> new name; "" where only the position is left, None where
-            the argument is gone and said nothing.
+        places: place of an argument -> its keyword today; "" where it is gone.
+        keywords: old keyword -> today's, or the place that it has; "" where it is gone.
     """
 
-    parameters: tuple[str, ...]
-    positional: int
-    renamed: Mapping[str, str | None]
+    places: Mapping[int, str]
+    keywords: Mapping[str, str | int]
 
 
-def _moved(parameters: str, positional: int, **renamed: str | None) -> Moved:
-    return Moved(tuple(parameters.split()), positional, MappingProxyType(renamed))
-
-
-_QUANTILE = _moved(
-    "a q axis out overwrite_input method keepdims", 7, interpolation="method", out=None
-)
-_SORT = _moved("a axis kind order", 2, kind=None, order=None)
-_RESHAPE = _moved("a newshape order", 3, newshape="shape")
+_QUANTILE = Moved({}, {"interpolation": "method"})
+_SORT = Moved({2: "", 3: ""}, {"kind": "", "order": ""})
+_RESHAPE = Moved({}, {"newshape": "shape"})
+_LIKE = Moved({}, {"x": "a"})
 _QUANTILES = ("quantile", "percentile", "nanquantile", "nanpercentile")
 
-MOVED: Mapping[str, Moved] = MappingProxyType(
+# What the signatures alone do not say: which hints are right, and what means the same still.
+_KNOWN: Mapping[str, Moved] = MappingProxyType(
     {
-        "jax.numpy.pad": _moved("array pad_width mode constant_values", 3),
-        "jax.numpy.clip": _moved("a a_min a_max out", 3, a="", a_min="min", a_max="max", out=None),
+        "jax.jit": Moved({1: "static_argnums"}, {"fun": 0}),
+        "jax.numpy.pad": Moved({3: "constant_values"}, {}),
+        "jax.numpy.clip": Moved(
+            {3: ""}, {"a": 0, "arr": 0, "a_min": "min", "a_max": "max", "out": ""}
+        ),
         "jax.numpy.reshape": _RESHAPE,
         "numpy.reshape": _RESHAPE,
         "jax.numpy.sort": _SORT,
         "jax.numpy.argsort": _SORT,
-        "jax.numpy.array": _moved("object dtype copy order ndmin", 2),
-        "jax.lax.dot": _moved("lhs rhs precision preferred_element_type", 2),
+        "jax.numpy.array": Moved({2: "copy", 3: "order", 4: "ndmin"}, {}),
+        "jax.numpy.ones_like": _LIKE,
+        "jax.numpy.zeros_like": _LIKE,
+        "jax.numpy.empty_like": Moved({}, {"x": "prototype", "a": "prototype"}),
+        "jax.numpy.broadcast_to": Moved({}, {"arr": "array"}),
+        "jax.numpy.tile": Moved({}, {"a": "A"}),
+        "jax.numpy.isscalar": Moved({}, {"num": "element"}),
+        "jax.numpy.gradient": Moved({}, {"a": "f"}),
+        "jax.numpy.where": Moved({}, {"condition": 0, "x": 1, "y": 2}),
+        "jax.numpy.linalg.matrix_rank": Moved({}, {}),
+        "jax.numpy.linalg.pinv": Moved({}, {}),
+        "jax.tree_util.tree_reduce": Moved({}, {"f": "function"}),
+        "jax.tree.reduce": Moved({}, {"f": "function"}),
         **{f"jax.numpy.{name}": _QUANTILE for name in _QUANTILES},
         **{f"numpy.{name}": _QUANTILE for name in _QUANTILES},
     }
 )
+_BY_PLACE = (("x",), ("x1", "x2"), ("val",), ("a",), ("a", "b"))
+
+
+@cache
+def moved(path: str) -> Moved | None:
+    """How the arguments of a function are given today; None where nothing has changed."""
+    known = _KNOWN.get(path)
+    if known is not None:
+        return known if known.places or known.keywords else None
+    found = changed_parameters(path)
+    if found is None:
+        return None
+    for names in _BY_PLACE:
+        if set(found.keywords) == set(names) and not any(found.keywords.values()):
+            return Moved(found.places, {name: place for place, name in enumerate(names)})
+    return Moved(found.places, dict.fromkeys(found.keywords, ""))

@@ -32,8 +32,12 @@ def emit_values(plan: Plan) -> None:
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
                 value = [*plan.flow.values.get(node, ())]
                 path = value[0].path if len(value) == 1 and isinstance(value[0], External) else ""
-                if is_gone(path) and spelt(plan, node) == path and not _is_rewritten(plan, node):
+                if not is_gone(path) or _is_rewritten(plan, node):
+                    continue
+                if spelt(plan, node) == path:
                     _emit(plan, source, node, path)
+                elif FORMS[path].snippet:
+                    plan.dissolved.add(node)  # it has what was put where it comes from
 
 
 def _is_rewritten(plan: Plan, node: ast.expr) -> bool:
@@ -57,6 +61,7 @@ def _emit(plan: Plan, source: Source, node: ast.Name | ast.Attribute, path: str)
             require(plan, source, [form.snippet], "LN195", _aliases(source, path))
             if text(node) != form.snippet:
                 plan.at(source, node, Renamed(form.snippet, "LN110"))
+            plan.dissolved.add(node)
             return
     except Unclear as unclear:
         plan.refuse(source, node, unclear.code, unclear.why)

@@ -133,7 +133,8 @@ class Module:
         shared: whether calls reuse one set of parameters (one instance).
         named: whether a name is bound.
         origin: the innermost `.partial`/`.shared`/`functools.partial` call.
-        receiver: how it was reached when through an instance: "self" or "shared".
+        receiver: how it was reached when through an instance: "self", "shared" or, as the
+            module of a Model, "model".
     """
 
     definition: ast.ClassDef | ast.FunctionDef | str

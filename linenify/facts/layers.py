@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from linenify.facts import (
     catalogue,
+    initializers,
     names,
     recurrent,
     splats,
@@ -143,6 +144,7 @@ def layer_split(
             construct.append(Given(entry.index, argument.linen))
     if module.shared:
         return ModuleCall(None, tuple(inputs), rule="LN304")
+    construct = initializers.converted(plan, layer, filled, construct)
     construct.extend(_required(plan, call, layer, given, module))
     construct.extend(_exact(plan, layer, filled, module))
     if layer.derived:
@@ -260,6 +262,7 @@ def check_carry(plan: Plan, call: ast.Call) -> None:
     """Widens the `init_fn` of `Cell.initialize_carry(rng, batch_dims, size, init_fn)`."""
     named = (keyword.value for keyword in call.keywords if keyword.arg == "init_fn")
     for node in (*call.args[3:4], *named):
+        initializers.check_free(plan, node, "the cell")
         widen_initializers(plan, plan.flow.values.get(node, frozenset()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import arrays, binding, catalogue, higher, lookup, operators
+from linenify.facts import arrays, binding, catalogue, higher, initkinds, lookup, operators
 from linenify.facts.classes import ClassInfo
 from linenify.facts.externals import LEGACY, handed_back, transparent
 from linenify.facts.functions import functools_partial
@@ -285,7 +285,7 @@ def _call_legacy(
         case "collection":
             return frozenset({Legacy("Collection")})
         case "initializer":
-            return static("initializer")
+            return initkinds.made(flow, node, entry.name)
         case "static":
             return static()
     return ARRAY if entry.value == "initializer" else NOTHING

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from linenify.facts import arrays, catalogue
-from linenify.facts.externals import CACHE_API, MODULE_API, SELF_API
+from linenify.facts.externals import CACHE_API, MODEL, MODULE_API, SELF_API
 from linenify.facts.importing import external
 from linenify.facts.kinds import (
     ARRAY,
@@ -164,6 +164,8 @@ def classes_of(flow: Interpreter, atom: Atom) -> Value:
     match atom:
         case Self(owner=node):
             return frozenset(Module(n) for n in [node, *flow.hierarchy.descendants(node)])
+        case Model():
+            return frozenset({External(MODEL)})
     return NOTHING
 
 
@@ -196,7 +198,9 @@ def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
 def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) -> Value:
     """An attribute of a legacy Model."""
     if name == "module":
-        return frozenset({module})
+        return frozenset({changed(module, receiver="model")})
+    if name == "__class__":
+        return classes_of(flow, model)
     if name == "params":
         return frozenset({Params(module=module)})
     found = module_attribute(flow, module, name)

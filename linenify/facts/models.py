@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from linenify.facts.callees import Callees
 from linenify.facts.externals import transparent
 from linenify.facts.kinds import (
-    Api,
-    Bound,
+    Atom,
     Class,
     Container,
     External,
@@ -23,29 +22,14 @@ from linenify.facts.kinds import (
     Instance,
     Legacy,
     Module,
-    Partial,
     Self,
-    Transformed,
     Value,
-    known,
     models,
     rivals,
 )
-from linenify.facts.libraries import ITERATIONS
 from linenify.facts.plan import Plan
+from linenify.facts.seams import Seams, may_be_called, taken
 
-_TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
-_BUILTINS = frozenset(
-    f"builtins.{name}"
-    for name in (
-        *("len", "print", "isinstance", "type", "list", "tuple", "dict", "set", "zip", "map"),
-        *("enumerate", "filter", "sorted", "reversed", "iter", "next", "repr", "str", "id"),
-        *("hash", "sum", "min", "max", "any", "all", "range", "bool", "float", "int", "super"),
-    )
-)
-# What they give is no Model, whatever they are given.
-_CONSUMERS = ("flax.", "jax.tree", "jax.", "numpy.", "optax.", "time.", "os.", "logging.")
-_HANDS_OVER = frozenset({"functools.partial", "functools.reduce", "functools.wraps"})
 _PLAIN = frozenset({"params", "replace", "module"})
 
 
@@ -55,6 +39,9 @@ class Group:
 
     origins: set[ast.Call]
     why: str | None = None  # why they cannot be params
+    legacy: bool = False  # whether they stay as they were
+    runs: int = 0  # that have been rewritten
+    failed: str | None = None  # why one of them was not
 
     @property
     def as_params(self) -> bool:
@@ -68,6 +55,9 @@ class Models:
 
     plan: Plan
     callees: Callees
+    seams: Seams
+    at_large: bool = False  # whether an unknown value may be one of them
+    lost: list[ast.Call] = field(default_factory=list)  # calls of what may be one of them
     _groups: dict[ast.Call, Group] = field(default_factory=dict)
 
     def decide(self) -> None:
@@ -81,54 +71,73 @@ class Models:
             if group.as_params:
                 group.why = self._objection(node, value)
         self._object_to_strangers()
+        for origin, group in self._groups.items():
+            if origin in self.plan.settled:
+                group.why, group.legacy = self.plan.settled[origin]
+
+    # --- all or nothing ----------------------------------------------------------------
+
+    def ran(self, value: Value) -> None:
+        """A run of the Models in a value has been rewritten."""
+        group = self.group(value)
+        if group is not None:
+            group.runs += 1
+
+    def fail(self, call: ast.Call, value: Value, why: str) -> None:
+        """A run of the Models in a value stays as it was."""
+        group = self.group(value)
+        if group is not None and group.failed is None:
+            group.failed = f"its run in line {call.lineno} stays: {why}"
+
+    def unsettled(self) -> dict[ast.Call, tuple[str, bool]]:
+        """Models that were to become params, and one of whose runs stays as it was.
+
+        They have to be decided again: they stay objects, so that the run that is
+        left has its Model, or they stay as they were where no run was rewritten.
+        """
+        return {
+            origin: (group.failed, group.runs == 0 and not self._trained(group))
+            for origin, group in self._groups.items()
+            if group.as_params and group.failed is not None
+        }
+
+    def _trained(self, group: Group) -> bool:
+        """Whether Models are the target of an optimizer."""
+        return any(
+            model.origin in group.origins
+            for (_, key), value in self.plan.flow.items.items()
+            if key == "target"
+            for model in models(value)
+        )
 
     def _object_to_strangers(self) -> None:
-        """What goes into a function that is not known may come back to be called."""
-        for call in self.plan.flow.where:
-            assert isinstance(call, ast.Call)
-            callee = self.plan.flow.values.get(call.func, frozenset())
-            given = [*call.args, *(k.value for k in call.keywords)]
-            if self._loses(call, callee):
-                given += [call.func.value] if isinstance(call.func, ast.Attribute) else []
-            elif not self._is_stranger(call, callee):
-                continue
-            for argument in given:
-                value = self.plan.flow.values.get(argument, frozenset())
-                for model in models(value | self.plan.flow.inside(value)):
-                    group = self.group(frozenset({model}))
-                    if group is not None and group.as_params and not model.gradient:
-                        group.why = f"`{ast.unparse(call.func)}` may hand it back to be called"
+        """What gets out of sight may come back where it is not known to be a Model."""
+        objected = [e for e in self.seams.escapes if self._object(e.value, e.why)]
+        self.lost = self.seams.lost_calls()
+        for function, each in self.seams.unclaimed():
+            found = self.seams.builder_calls(function)
+            first = found if found is not None or not self.lost else self.lost[0]
+            if first is not None:
+                call = f"`{ast.unparse(first.func)}` in line {first.lineno} may be it"
+                objected += [each] if self._object(each.value, f"{each.why}, and {call}") else []
+        self.at_large |= bool(objected)
+        if self.at_large:
+            for node, value in self.seams.merges():
+                self._object(value, f"`{ast.unparse(node)}` beside it may be another one")
+            # Callbacks may be given what has got out of sight beside what is seen.
+            for each in self.seams.escapes:
+                self._object(taken(self.plan, each.value), each.why)
+        if all(group.as_params for group in self._groups.values()):
+            self.lost = []
 
-    def _loses(self, call: ast.Call, callee: Value) -> bool:
-        """Whether the analysis cannot say what a call gives, and it is used."""
-        if self.plan.flow.values.get(call, frozenset()):
-            return False
-        if isinstance(self.plan.parents.get(call), ast.Expr):
-            return False
-        for atom in callee:
-            match atom:
-                case External(path=path) if not path.startswith(_CONSUMERS):
-                    return True
-                case Api(receiver=Container() | Instance()):
-                    return True
-        return False
-
-    def _is_stranger(self, call: ast.Call, callee: Value) -> bool:
-        """Whether nobody knows what a callee does with a pytree."""
-        found = known(callee)
-        if not found or any(isinstance(a, Api) and a.name == "send" for a in found):
-            return True
-        paths = [a.path for a in found if isinstance(a, External)]
-        if any(not keeps_trees(path) for path in paths):
-            return True
-        # Whatever else calls functions of the project may call them with the tree.
-        calls = [p for p in paths if transparent(p) is None and not p.startswith("builtins.")]
-        return any(p not in _HANDS_OVER for p in calls) and any(
-            isinstance(atom, Function | Bound | Partial | Transformed)
-            for argument in call.args
-            for value in [self.plan.flow.values.get(argument, frozenset())]
-            for atom in value | self.plan.flow.iterate(value)
-        )
+    def _object(self, value: Value, why: str) -> bool:
+        """The Models in a value stay objects; gives whether there are any."""
+        found = [m for m in models(value) if not m.gradient]
+        for model in found:
+            group = self.group(frozenset({model}))
+            if group is not None and group.as_params:
+                group.why = why
+        return bool(found)
 
     def group(self, value: Value) -> Group | None:
         """The group that the Models of a value belong to."""
@@ -193,12 +202,17 @@ class Models:
                     if isinstance(grand, ast.Call) and grand.func is parent:
                         return self._call_objection(grand, node, value)
                     return f"`{ast.unparse(parent)}` travels as a value"
-                if name not in _PLAIN:
+                called = isinstance(grand, ast.Call) and grand.func is parent
+                if name not in _PLAIN or (name == "replace" and not called):
                     return f"`{ast.unparse(parent)}` needs a Model"
                 if name == "module":
                     return f"`{ast.unparse(parent)}` takes the module from a Model"
             case ast.Assign(value=stored) if stored is node:
-                return self._store_objection(parent)
+                why = self._store_objection(parent)
+                self.at_large |= why is not None
+                return why
+            case ast.Call(args=[first, *_]) if first is node and self._replaces(parent):
+                return f"`{ast.unparse(parent)}` replaces a part of a Model"
             case ast.Call(args=[first, *_]) if first is not node and self._asks_type(parent):
                 return f"`{ast.unparse(parent)}` asks for the type of a Model"
             case ast.Call() if self._asks_type(parent):
@@ -219,33 +233,26 @@ class Models:
         return None
 
     def _call_objection(self, call: ast.Call, node: ast.expr, value: Value) -> str | None:
-        if rivals(value):
+        if self.called_rivals(value):
             return f"`{ast.unparse(node)}` is not always a Model"
         if self.callees.of(call, node, value) is None:
             return f"no module for `{ast.unparse(node)}` can be named in line {call.lineno}"
         return None
 
+    def called_rivals(self, value: Value) -> list[Atom]:
+        """What a call may be of, besides a Model."""
+        return [atom for atom in rivals(value) if may_be_called(self.plan, atom)]
+
     def _asks_type(self, call: ast.Call) -> bool:
         callee = self.plan.flow.values.get(call.func, frozenset())
         return External("builtins.isinstance") in callee or External("builtins.type") in callee
+
+    def _replaces(self, call: ast.Call) -> bool:
+        callee = self.plan.flow.values.get(call.func, frozenset())
+        return External("dataclasses.replace") in callee
 
     def hands_over(self, call: ast.Call) -> bool:
         """Whether a Model is handed over to be called."""
         callee = self.plan.flow.values.get(call.func, frozenset())
         kinds = {transparent(a.path) for a in callee if isinstance(a, External)}
         return bool(kinds - {None, "tree_map"})
-
-
-def keeps_trees(path: str) -> bool:
-    """Whether what a function does with pytrees is known to the analysis."""
-    root, _, _ = path.partition(".")
-    if path.rpartition(".")[2] in _TREE_MAKERS:
-        return False
-    return (
-        root in {"jax", "flax", "numpy", "optax", "time", "os", "math", "logging", "absl"}
-        or transparent(path) is not None
-        or path in _BUILTINS
-        or path in ITERATIONS
-        or path in {"functools.partial", "functools.wraps", "functools.reduce"}
-        or path in {"copy.copy", "copy.deepcopy", "dataclasses.replace"}
-    )

@@ -17,6 +17,7 @@ from linenify.facts.snippets import OBJECT
 from linenify.facts.spelt import is_guarded
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
+from linenify.syntax.imports import bound_by_imports
 
 OPTIM = "flax.optim"
 LINEN = "flax.linen"
@@ -175,16 +176,15 @@ class _File:
     def _prefix(self) -> None:
         """How this file names flax.linen afterwards."""
         module = self.scopes.module
+        always = bound_by_imports(self.source.tree)
+        for wanted in (LEGACY, LINEN):
+            for (scope, local), path in self.bound.items():
+                if path == wanted and scope is module:
+                    self.facts.linen = local
+                    self.facts.linen_bound = local in always
+                    return
         for (scope, local), path in self.bound.items():
-            if path == LEGACY and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == LINEN and scope is module:
-                self.facts.linen = local
-                return
-        for (scope, local), path in self.bound.items():
-            if path == "flax" and scope is module:
+            if path == "flax" and scope is module and local in always:
                 self.facts.linen = f"{local}.linen"
                 return
         self.facts.linen = "nn" if "nn" not in module.names else "linen"
@@ -307,7 +307,8 @@ class _File:
             ):
                 if entry.name == "Model" and self._is_of_nobody(link):
                     return
-                objects = entry.name == "Model" and OBJECT in self.facts.support
+                carried = {*self.facts.support, *self.facts.borrowed}
+                objects = entry.name == "Model" and OBJECT in carried
                 self._put(link, Renamed(OBJECT if objects else "typing.Any", "LN611"))
             case "toplevel" if entry.name == "Model" and self._asks_for_object(link):
                 self._put(link, Renamed(OBJECT, "LN614"))
@@ -332,7 +333,8 @@ class _File:
         homes = [name for name, file in self.plan.files.items() if OBJECT in file.support]
         return (
             training is not None
-            and homes == [self.source.name]
+            and len(homes) == 1
+            and OBJECT in {*self.facts.support, *self.facts.borrowed}
             and bool(models(value))
             and not training.models.as_params(value)
         )

@@ -42,6 +42,16 @@ def _data() -> _Data:
     return _Data(found["gone"], found["modules"], found["parameters"])
 
 
+def gone_names() -> Mapping[str, Mapping[str, str]]:
+    """The names that are gone, by the module that had them."""
+    return _data().gone
+
+
+def gone_modules() -> frozenset[str]:
+    """The modules that cannot be imported any more."""
+    return frozenset(_data().modules)
+
+
 @cache
 def is_gone(path: str) -> bool:
     """Whether a dotted name was in an old release and is nowhere today."""

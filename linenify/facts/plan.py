@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -63,8 +63,16 @@ class Handed:
 class Plan:
     """Sites by file, with the lookups that deciding needs."""
 
-    def __init__(self, project: Project, flow: Interpreter, decisions: Decisions) -> None:
+    def __init__(
+        self,
+        project: Project,
+        flow: Interpreter,
+        decisions: Decisions,
+        settled: Mapping[ast.Call, tuple[str, bool]] | None = None,
+    ) -> None:
         self.project = project
+        # Models that cannot be params: why, and whether they stay as they were.
+        self.settled = settled or {}
         self.flow = flow
         self.decisions = decisions
         self.files = {source.name: FileFacts() for source in project.sources}
@@ -93,6 +101,10 @@ class Plan:
             for node in ast.walk(source.tree):
                 for child in ast.iter_child_nodes(node):
                     self.parents[child] = node
+
+    def is_instance(self, module: Module) -> bool:
+        """Whether a module class that travels is an instance in Linen."""
+        return module.receiver == "model" or module.origin in self.promoted
 
     # --- places ----------------------------------------------------------------------------
 

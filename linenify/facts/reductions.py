@@ -1,14 +1,14 @@
-"""Reductions over lists, which JAX took as arrays and takes no longer."""
+"""Reductions of NumPy over lists of traced values, which it took as arrays."""
 
 from __future__ import annotations
 
 import ast
 
-from linenify.facts.arguments import as_given
 from linenify.facts.callers import innermost
 from linenify.facts.kinds import Array, Container, Parameter, Transformed
 from linenify.facts.plan import Plan
-from linenify.facts.sites import Added, Argument, Reordered, Reshaped
+from linenify.facts.sites import Reshaped
+from linenify.facts.spelt import certain
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -17,22 +17,17 @@ _REDUCTIONS = frozenset(
     | {"nanmax", "nanmean", "nanmin", "nansum", "prod", "ptp", "std", "sum", "var", "linalg.norm"}
 )
 _LISTS = ast.List | ast.ListComp | ast.Tuple
-JAX, NUMPY = "jax.numpy.", "numpy."
+NUMPY = "numpy."
 
 
 def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
-    """`jnp.mean([a, b])` is `jnp.mean(jnp.array([a, b]))`; `np.sum([a, b])`, too, of tracers."""
-    if not call.args or isinstance(call.args[0], ast.Starred):
+    """`np.sum([a, b])` is `jnp.sum(jnp.array([a, b]))` where JAX traces what is in it."""
+    if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
         return
-    name = path.removeprefix(JAX).removeprefix(NUMPY)
-    if name not in _REDUCTIONS or not _is_list(plan, call.args[0]):
+    name = path.removeprefix(NUMPY)
+    if name not in _REDUCTIONS or certain(plan, call.func) != path:
         return
-    if path.startswith(JAX):
-        first, *rest = as_given(call)
-        made = Added(None, "{jnp}.array({%d})" % first.index)
-        arguments: list[Argument] = [made, *rest]
-        plan.at(source, call, Reordered(tuple(arguments), "LN104"))
-    elif len(call.args) == 1 and not call.keywords and _holds_tracers(plan, call):
+    if _is_list(plan, call.args[0]) and _holds_tracers(plan, call):
         template = "{jnp}.%s({jnp}.array({0}))" % name
         plan.at(source, call, Reshaped(template, "LN104"))
 

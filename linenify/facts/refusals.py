@@ -45,6 +45,12 @@ REFUSALS = _table(
         "call it with what it takes today",
     ),
     (
+        "LN197",
+        "initializer-says-its-dtype",
+        "An initialiser makes params of its own dtype where Linen asks for another.",
+        "pass `param_dtype=`, or a function of (key, shape, dtype) that ignores the last",
+    ),
+    (
         "LN198",
         "gone-at-import",
         "A name that exists no longer is read where the file is imported.",
@@ -255,6 +261,18 @@ REFUSALS = _table(
         "use `jax.value_and_grad` and `apply_gradients`",
     ),
     (
+        "LN695",
+        "state-out-of-sight",
+        "Code that is not seen is given a TrainState where it had an optimizer.",
+        "let it ask for `params` and `step` instead of `target` and `state`",
+    ),
+    (
+        "LN696",
+        "state-by-paths",
+        "A state is put together, or gone through, by the paths of modules.",
+        "nest it by collection and module: `{'batch_stats': {'norm': {...}}}`",
+    ),
+    (
         "LN699",
         "run-as-value",
         "A method that initialises or runs a module class travels as a value.",
@@ -322,6 +340,12 @@ NOTICES = _table(
         "model-stays-an-object",
         "A Model is used as one value where no module can be named; it becomes a `BoundModel`.",
         "pass the module along where you prefer params",
+    ),
+    (
+        "LN819",
+        "unknown-call-may-be-a-model",
+        "Models get out of sight, and a call of something unknown may be of one of them.",
+        "nothing to do if it is called with inputs only: a `BoundModel` is called as a Model was",
     ),
     (
         "LN806",

@@ -267,7 +267,9 @@ def _candidates(name: str, says: tuple[str, ...], new: str) -> Iterator[str]:
     """New names, best first: `target_model` is `target_params`, `net` is `net_params`."""
     parts = name.split("_")
     if any(part in says for part in parts):
-        yield "_".join(new if part in says else part for part in parts)
+        candidate = "_".join(_said_once([new if part in says else part for part in parts], new))
+        if candidate != name:
+            yield candidate
         if name not in says:
             return
     ending = next((old for old in says if name.endswith(old) and name != old), None)
@@ -275,6 +277,13 @@ def _candidates(name: str, says: tuple[str, ...], new: str) -> Iterator[str]:
         yield f"{name.removesuffix(ending)}_{new}"
     elif (new not in parts and new == "params") or (new not in parts and name not in says):
         yield f"{name}_{new}"
+
+
+def _said_once(parts: list[str], word: str) -> Iterator[str]:
+    """The parts of a name without a word that follows itself: `opt_state`, `state_state`."""
+    for before, part in zip([None, *parts], parts, strict=False):
+        if part != word or before != word:
+            yield part
 
 
 def _words(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:

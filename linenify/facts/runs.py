@@ -32,7 +32,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     """`model(x)` and `model.encode(x)`."""
     plan = training.plan
     value = plan.flow.values.get(call.func, frozenset())
-    others = rivals(value)
+    others = training.models.called_rivals(value)
     if any(not isinstance(a, Function | Bound) for a in others):
         raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
     every = models(value)
@@ -115,6 +115,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
             raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
         return  # a function is called just like a Model that stays an object
     plan.at(source, call, made)
+    training.models.ran(value)
 
 
 def check_keywords(call: ast.Call, site: ModuleCall) -> None:
@@ -189,10 +190,12 @@ def instance(plan: Plan, node: ast.expr, place: int) -> str:
     found = modules(plan.flow.values.get(node, frozenset()))
     if not found or len({m.shared for m in found}) > 1:
         raise Unclear("LN690", "the module of the Model is not known")
+    if len({m.receiver for m in found}) > 1 and not all(map(plan.is_instance, found)):
+        raise Unclear("LN690", f"`{text(node)}` may be a module class or the module of a Model")
     missing = {toplevel.missing(plan, _call_of(node), module) for module in found}
     if len(missing) != 1:
         raise Unclear("LN690", f"`{text(node)}` may be modules that need different arguments")
-    if found[0].shared or all(m.origin in plan.promoted for m in found):
+    if found[0].shared or all(map(plan.is_instance, found)):
         return "{%d}" % place
     if isinstance(node, ast.Call) and found[0].origin is node:
         plan.promoted.add(node)
@@ -226,7 +229,9 @@ def emit_functions(training: Training) -> None:
             continue
         touched = joined([effects(plan, m.module) for m in models(value)])
         if touched.collections or touched.keys:
-            plan.refuse(source, call, "LN590", f"`{text(node)}` keeps state or draws keys")
+            why = f"`{text(node)}` keeps state or draws keys"
+            plan.refuse(source, call, "LN590", why)
+            training.models.fail(call, value, why)
             continue
         params = rendered(plan, source, node)
         template = "functools.partial(%s, {'params': %s})" % (
@@ -234,3 +239,4 @@ def emit_functions(training: Training) -> None:
             params,
         )
         plan.at(source, node, Wrapped(template, "LN612", ("functools",)))
+        training.models.ran(value)

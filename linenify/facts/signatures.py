@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import arrays, operators
-from linenify.facts.kinds import ARRAY, KEY, NOTHING, Container, Value, static
+from linenify.facts import arrays, initkinds, operators
+from linenify.facts.kinds import ARRAY, KEY, NOTHING, Container, External, Value, static
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def by_signature(
         case "same":
             return _same(flow, positional)
         case "initializer":
-            return static("initializer")
+            path = next(
+                (a.path for a in flow.values.get(node.func, NOTHING) if isinstance(a, External)), ""
+            )
+            return initkinds.made(flow, node, path)
         case "static":
             return static()
     return NOTHING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from linenify.outcome import Because
 from linenify.project.source import Span
 
 # A site carries decisions, never syntax: which arguments go where, which name
@@ -375,6 +376,7 @@ class Finding:
     statement: int  # first line of the enclosing statement
     message: str
     remedy: str
+    because: Because | None = None  # the place it stems from, where that is another one
 
 
 @dataclass(slots=True)
@@ -397,6 +399,8 @@ class FileFacts:
     references: list[tuple[Span, str]] = field(default_factory=list)  # legacy names read
     comments: dict[int, str] = field(default_factory=dict)  # put above a statement, by its line
     support: list[str] = field(default_factory=list)  # snippets to define behind the imports
+    offered: set[str] = field(default_factory=set)  # snippets that other files import from it
+    borrowed: dict[str, str] = field(default_factory=dict)  # snippets of other files, and which
     inserted: dict[int, list[str]] = field(default_factory=dict)  # statements above one, by line
     kept: set[str] = field(default_factory=set)  # names of imports that other files take from here
     unlisted: set[str] = field(default_factory=set)  # names that leave `__all__`

@@ -353,6 +353,18 @@ def class_name(module_class):
 ''',
 )
 
+_REPLICATED_STATE = Snippet(
+    "ReplicatedState",
+    '''
+class ReplicatedState({spell:flax.training.train_state.TrainState}):
+    """A train state on several devices, whose steps average their gradients."""
+
+    def apply_gradients(self, *, grads, **kwargs):
+        grads = {spell:jax.lax.pmean}(grads, axis_name='batch')
+        return super().apply_gradients(grads=grads, **kwargs)
+''',
+)
+
 
 def _update(name: str, does: str, method: str) -> Snippet:
     """`x.at[idx].set(y)` and its kin as a function, for where one is a value."""
@@ -408,6 +420,7 @@ SNIPPETS = {
         _PER_PARAM_STATE,
         _PER_PARAM_OPTIMIZER,
         _BOUND_MODEL,
+        _REPLICATED_STATE,
         _OUTPUTS_BY_PATH,
         _CLASS_NAME,
         _GONE,

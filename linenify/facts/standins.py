@@ -12,6 +12,7 @@ from linenify.facts import catalogue, oldapi
 from linenify.facts.arguments import Unclear
 from linenify.facts.dynamic import IMPORTERS
 from linenify.facts.externals import LEGACY, MODULE_API
+from linenify.facts.jaxnames import imported
 from linenify.facts.kinds import External, ModuleApi
 from linenify.facts.names import OPTIM
 from linenify.facts.plan import Plan
@@ -85,6 +86,8 @@ def _gone(plan: Plan, node: ast.expr) -> str | None:
         case [External(path=path)]:
             if _is_of(LEGACY, path):
                 return path if _has_no_counterpart(path) else None
+            if imported(path) is not None:
+                return None  # it has a name of today, also where an import says the old one
             return path if oldapi.is_gone(path) or _is_of(OPTIM, path) else None
         case [ModuleApi(), *_] as found if isinstance(node, ast.Attribute):
             called = isinstance(parent := plan.parents.get(node), ast.Call) and parent.func is node

@@ -120,6 +120,9 @@ def _enter_context(flow: Interpreter, value: Value) -> Value:
             result.add(atom if own else Legacy("Collection"))
         elif isinstance(atom, Container):  # what a @contextmanager yields
             result |= flow.iterate(frozenset({atom}))
+        elif isinstance(atom, Instance):
+            found = flow.hierarchy.find(atom.node, "__enter__")
+            result |= flow.returns.get(found[1], frozenset()) if found is not None else set()
     return frozenset(result)
 
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Container, Iterable, Iterator
 
 from linenify.facts.arguments import Unclear
+from linenify.facts.kinds import Class
 from linenify.facts.plan import Plan
 from linenify.facts.snippets import SNIPPETS, Snippet, summary_of
 from linenify.project.source import Source
@@ -33,11 +34,20 @@ def require(
     wanted = plan.files[source.name].support
     every = list(_with_needs(names))
     for name in every:
-        if is_taken(source.tree, name, leaving):
+        if is_taken(source.tree, name, leaving) and not _is_shared(plan, source, name):
             raise Unclear(code, f"`{name}` is needed here, but names something else in this file")
     for name in every:
         if name not in wanted:
             wanted.append(name)
+
+
+def _is_shared(plan: Plan, source: Source, name: str) -> bool:
+    """Whether a file imports our definition from another one, from an earlier run."""
+    scope = plan.flow.scopes[source.name].module
+    held = plan.flow.env.get((scope, name), frozenset())
+    return bool(held) and all(
+        isinstance(atom, Class) and summary_of(atom.node) == SNIPPETS[name].summary for atom in held
+    )
 
 
 def _with_needs(names: Iterable[str]) -> Iterator[str]:
@@ -74,6 +84,11 @@ def _bound_by(node: ast.AST) -> tuple[str | None, ...]:
         case ast.ExceptHandler(name=caught):
             return (caught,)
     return ()
+
+
+def has_own(tree: ast.Module, name: str) -> bool:
+    """Whether a file carries our definition of `name`, from an earlier run."""
+    return _own(tree, name) is not None
 
 
 def _own(tree: ast.Module, name: str) -> ast.stmt | None:

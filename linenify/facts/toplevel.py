@@ -43,7 +43,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
     if any(k.arg == "name" for k in call.keywords):
         raise Unclear("LN690", f"`{text(call.func)}` names the outermost module")
     by_shape = name.endswith("_by_shape")
-    made = not inside and all(m.origin in plan.promoted for m in found)
+    made = not inside and all(map(plan.is_instance, found))
     if made:
         found = [replace(m, shared=True) for m in found]
     if by_shape:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from linenify.facts import optimizing
-from linenify.facts.arguments import as_given
+from linenify.facts import boundmethods, optimizing, statepaths, statics
+from linenify.facts.arguments import Unclear
 from linenify.facts.caches import Caches
 from linenify.facts.callees import Callees
 from linenify.facts.callers import Callers
@@ -20,7 +20,6 @@ from linenify.facts.kinds import (
     Array,
     Container,
     External,
-    Function,
     Legacy,
     Model,
     Optimizer,
@@ -30,22 +29,16 @@ from linenify.facts.kinds import (
 )
 from linenify.facts.models import Models
 from linenify.facts.renames import Renames
+from linenify.facts.replicas import Replicas
+from linenify.facts.seams import Seams, looks_inside, seen
 from linenify.facts.sites import (
-    Added,
-    Argument,
     AttributeSite,
-    ModuleCall,
-    Reordered,
-    Reshaped,
-    Site,
-    Wrapped,
 )
 from linenify.facts.snippets import OBJECT
 from linenify.facts.support import require
 
 if TYPE_CHECKING:
     from linenify.facts.plan import Plan
-    from linenify.project.scopes import FunctionNode
     from linenify.project.source import Source
 
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
@@ -59,11 +52,13 @@ class Training:
         self.plan = plan
         self.renames = Renames(plan)
         self.callees = Callees(plan, self.renames)
-        self.models = Models(plan, self.callees)
         self.callers = Callers(plan)
+        self.seams = Seams(plan, self.callers)
+        self.models = Models(plan, self.callees, self.seams)
         self.contexts = Contexts(plan, self.callers)
         self.caches = Caches(plan)
         self.captures = Captures(plan)
+        self.replicas = Replicas(plan, self.callers, STEPS | {"compute_gradient"})
         self.per_step = self._hyperparameters()
         self._array_steps: bool | None = None
 
@@ -73,13 +68,18 @@ class Training:
         self.renames.decide(self._words)
         self.renames.emit()
         self._emit_attributes()
-        self._emit_static_arguments()
+        boundmethods.emit(self)
+        statics.emit(self)
         self._check_collections()
+        statepaths.check(self.plan)
         self._check_unknown()
+        self._check_seams()
 
     def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
         """The file gets the class that carries a module with its params."""
         group = self.models.group(value)
+        if group is not None and group.legacy:
+            raise Unclear("LN690", f"this Model stays as it is: {group.why}")
         why = group.why if group is not None and group.why is not None else "it travels"
         self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
         require(self.plan, source, [OBJECT], "LN690")
@@ -144,11 +144,6 @@ class Training:
             owner = known(self.plan.flow.values.get(node.value, frozenset()))
             if any(isinstance(a, Optimizer) for a in owner) and node.attr in _OPTIMIZER_PARTS:
                 self._check_optimizer(node, owner)
-            if is_optimizer(owner) and node.attr in STEPS:
-                parent = self.plan.parents.get(node)
-                if not isinstance(parent, ast.Call) or parent.func is not node:
-                    why = f"`{ast.unparse(node)}` travels as a value"
-                    self.plan.refuse(self.plan.source(node), node, "LN692", why)
             site = self._attribute(node, owner)
             if site is None:
                 continue
@@ -168,114 +163,25 @@ class Training:
                 why = f"`{ast.unparse(node)}` names a module by its legacy path"
                 self.plan.refuse(self.plan.source(node), node, "LN491", why)
 
-    def _emit_static_arguments(self) -> None:
-        """Params are traced: a static argument that held a Model is none any more."""
-        for call, scope in list(self.plan.flow.where.items()):
-            assert isinstance(call, ast.Call)
-            for index, keyword in enumerate(call.keywords, len(call.args)):
-                if keyword.arg not in {"static_argnums", "static_argnames"}:
-                    continue
-                self._freeze_static(call, keyword.value)
-                left = self._still_static(call, keyword.value)
-                if left is None:
-                    continue
-                rest: list[Argument] = []
-                for place, given in enumerate(as_given(call)):
-                    if place != index:
-                        rest.append(given)
-                    elif left:
-                        rest.append(Added(keyword.arg, repr(left[0] if len(left) == 1 else left)))
-                site: Site = Reordered(tuple(rest), "LN612")
-                if len(rest) == 1 and self._is_partial(call):
-                    site = Reshaped("{0}", "LN612")
-                self.plan.at(scope.source, call, site)
-
-    def _freeze_static(self, call: ast.Call, chosen: ast.expr) -> None:
-        """Static arguments must be hashable today: a dict becomes a `FrozenDict`."""
-        for function, place, name in self._static_parameters(call, chosen):
-            for caller in self.callers.of(function):
-                given = {k.arg: k.value for k in caller.keywords}
-                node = caller.args[place] if place < len(caller.args) else given.get(name)
-                value = self.plan.flow.values.get(node, frozenset()) if node is not None else ()
-                held = [a for a in value if isinstance(a, Container) and a.type == "dict"]
-                if not held or not isinstance(node, ast.Name | ast.Call | ast.Dict):
-                    continue
-                source = self.plan.source(caller)
-                if self.plan.site_at(source, node) is not None:
-                    continue
-                if isinstance(node, ast.Call):
-                    made = self.plan.flow.values.get(node.func, frozenset())
-                    if made == frozenset({External("builtins.dict")}):
-                        frozen = "flax.core.FrozenDict"
-                        site = ModuleCall(None, as_given(node), callee=frozen, rule="LN104")
-                        self.plan.at(source, node, site)
-                else:
-                    template = "{spell:flax.core.FrozenDict}({node})"
-                    self.plan.at(source, node, Wrapped(template, "LN104"))
-
-    def _static_parameters(
-        self, call: ast.Call, chosen: ast.expr
-    ) -> Iterator[tuple[FunctionNode, int, str]]:
-        """The functions that a call of `jit` is about, and their static parameters."""
-        try:
-            literal = ast.literal_eval(chosen)
-        except ValueError:
-            return
-        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
-        parent = self.plan.parents.get(call)
-        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
-        for argument in call.args[:1]:
-            value = self.plan.flow.values.get(argument, frozenset())
-            functions += [a.node for a in value if isinstance(a, Function)]
-        for function in functions:
-            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
-            for each in every:
-                if isinstance(each, int) and 0 <= each < len(names):
-                    yield function, each, names[each]
-                elif each in names:
-                    yield function, names.index(each), str(each)
-
-    def _is_partial(self, call: ast.Call) -> bool:
-        callee = self.plan.flow.values.get(call.func, frozenset())
-        return callee == frozenset({External("functools.partial")})
-
-    def _still_static(self, call: ast.Call, chosen: ast.expr) -> tuple[int | str, ...] | None:
-        """The static arguments that hold no Model; None where nothing changes."""
-        try:
-            literal = ast.literal_eval(chosen)
-        except ValueError:
-            return None
-        every = tuple(literal) if isinstance(literal, tuple | list) else (literal,)
-        parent = self.plan.parents.get(call)
-        functions: list[FunctionNode] = [parent] if isinstance(parent, ast.FunctionDef) else []
-        for argument in call.args[:1]:
-            value = self.plan.flow.values.get(argument, frozenset())
-            functions += [a.node for a in value if isinstance(a, Function)]
-        left = list(every)
-        for function in functions:
-            names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
-            scope = self.plan.flow.code[function].scope
-            for each in every:
-                name = names[each] if isinstance(each, int) and each < len(names) else each
-                held = self.plan.flow.env.get((scope, str(name)), frozenset())
-                if any(isinstance(a, Model | Optimizer) for a in held) and each in left:
-                    left.remove(each)
-        return tuple(left) if len(left) < len(every) else None
-
     def _check_unknown(self) -> None:
         """Flags what only legacy objects answer to, on owners that the analysis has lost."""
         params = any(True for _ in self.models.params())
+        created = any(True for _ in self._created())
         for node, _ in list(self.plan.flow.values.items()):
             if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
                 continue
-            if self.plan.flow.values.get(node.value, frozenset()):
+            owner = self.plan.flow.values.get(node.value, frozenset())
+            if seen(owner):
                 continue
-            lost = node.attr in {"apply_gradient", "compute_gradient"}
             parent = self.plan.parents.get(node)
             stepped = isinstance(parent, ast.Attribute) and parent.attr == "step"
-            lost |= node.attr == "state" and stepped and any(True for _ in self._created())
-            lost |= node.attr == "target" and any(True for _ in self._created())
+            lost = node.attr in {"apply_gradient", "compute_gradient"}
+            lost |= node.attr == "state" and stepped and created
+            lost |= node.attr == "target" and created
             lost |= node.attr == "params" and params
+            lost &= not owner or self.seams.optimizer_at_large
+            # Of a Model that stays an object it is an instance, which has no `call`.
+            lost |= node.attr == "module" and self.models.at_large
             if lost:
                 why = f"`{ast.unparse(node.value)}` may be a legacy object; it is not known here"
                 self.plan.refuse(self.plan.source(node), node, "LN692", why)
@@ -288,6 +194,23 @@ class Training:
             if (is_optimizer(held) or self.models.as_params(held)) and self._is_indexed(call):
                 why = f"`{ast.unparse(call)}` has other keys now"
                 self.plan.refuse(scope.source, call, "LN692", why)
+
+    def _check_seams(self) -> None:
+        """Marks where a legacy object gets out of sight, and where one may come back."""
+        plan = self.plan
+        for call in self.models.lost:
+            why = f"`{ast.unparse(call.func)}` may be a Model; it is not known here"
+            plan.notice(plan.source(call), call, "LN819", why)
+        for each in self.seams.escapes:
+            if (
+                each.call is None
+                or not each.spelt
+                or not any(isinstance(a, Optimizer) for a in each.value)
+            ):
+                continue
+            if looks_inside(plan.flow.values.get(each.call.func, frozenset())):
+                why = f"`{ast.unparse(each.call.func)}` is given a TrainState; it is not seen"
+                plan.refuse(plan.source(each.call), each.call, "LN695", why)
 
     def _created(self) -> Iterator[Optimizer]:
         """The optimizers of the project."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from linenify.facts import optimizers, optimizing, own_optimizers
+from linenify.facts import boundmethods, optimizers, optimizing, own_optimizers, replicas
 from linenify.facts.arguments import Unclear, text
 from linenify.facts.kinds import (
     Api,
@@ -17,9 +17,7 @@ from linenify.facts.kinds import (
     Instance,
     Optimizer,
     OptimizerDef,
-    Partial,
     Static,
-    Transformed,
     Value,
     known,
     models,
@@ -31,7 +29,6 @@ from linenify.facts.rendering import rendered
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite
 from linenify.facts.support import require
 from linenify.facts.training import Training
-from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
 _GRADIENT = frozenset({"compute_gradient", "compute_gradients"})
@@ -163,8 +160,12 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
     if kinds == {OptimizerDef}:
         if name != "create":
             raise Unclear("LN692", f"`{text(call.func)}` has no counterpart in optax")
-        _emit_create(training, source, call)
+        if boundmethods.is_named(training.plan, call, name):
+            _emit_create(training, source, call)
+        else:
+            boundmethods.check_created(call)
         return
+    boundmethods.check_named(training.plan, call, name, "LN692")
     match name:
         case "apply_gradient":
             _emit_step(training, source, call, callee)
@@ -173,8 +174,7 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
         case "replicate" | "unreplicate":
             if call.args or call.keywords:
                 raise Unclear("LN692", f"`{text(call.func)}` names devices or an axis")
-            template = "{spell:flax.jax_utils.%s}({owner})" % name
-            training.plan.at(source, call, Reshaped(template, "LN605"))
+            replicas.emit(training, source, call, callee, name)
         case "compute_gradient" | "compute_gradients" | "optimize":
             _emit_gradient(training, source, call, callee, name)
         case _:
@@ -223,7 +223,7 @@ def _emit_step(training: Training, source: Source, call: ast.Call, callee: Value
     plan = training.plan
     place = _place(call, "grads")
     grads = "{%d}" % place
-    if _is_replicated(plan, call, callee):
+    if training.replicas.averages(call, callee):
         grads = "{spell:jax.lax.pmean}(%s, axis_name='batch')" % grads
     before = tuple(
         "{owner}.opt_state%s = %s" % override
@@ -358,47 +358,6 @@ def _default(definition: OptimizerDef, name: str | None) -> str:
     return ast.unparse(values[0])
 
 
-def _is_replicated(plan: Plan, call: ast.Call, callee: Value) -> bool:
-    """Whether a step averages its gradients, which only works under `pmap`."""
-    flags = {
-        a.receiver.replicated
-        for a in callee
-        if isinstance(a, Api) and isinstance(a.receiver, Optimizer)
-    }
-    return flags == {True} or (True in flags and _under_pmap(plan, call))
-
-
-def _under_pmap(plan: Plan, node: ast.AST) -> bool:
-    """Whether `node` runs inside of a function that is mapped over devices."""
-    mapped = {
-        a.function.node
-        for value in plan.flow.values.values()
-        for a in value
-        if isinstance(a, Transformed)
-        and a.transform == "pmap"
-        and isinstance(a.function, Function | Bound)
-    }
-    code = plan.code(node)
-    queue: list[FunctionNode | None] = [code.node if code is not None else None]
-    seen: set[FunctionNode] = set()
-    while queue:
-        function = queue.pop()
-        if function is None or function in seen:
-            continue
-        seen.add(function)
-        if function in mapped or _maps(plan, function):
-            return True
-        outer = plan.code(function)
-        queue += [outer.node if outer is not None else None, *plan.flow.code[function].callers]
-    return False
-
-
-def _maps(plan: Plan, function: FunctionNode) -> bool:
-    decorators = plan.flow.decorators.get(function, frozenset())
-    inner = {a.function if isinstance(a, Partial) else a for a in decorators}
-    return External("jax.pmap") in inner
-
-
 def _emit_replace(plan: Plan, source: Source, call: ast.Call) -> None:
     if call.args or [k.arg for k in call.keywords] != ["target"]:
         raise Unclear("LN692", f"`{text(call.func)}` replaces more than the target")
@@ -440,7 +399,7 @@ def _emit_gradient(
         grads = free_name(plan, call, ("grads", "gradients"))
         given = (
             "{spell:jax.lax.pmean}(%s, axis_name='batch')"
-            if _is_replicated(plan, call, callee)
+            if training.replicas.averages(call, callee)
             else "%s"
         )
         assert isinstance(call.func, ast.Attribute)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from linenify.outcome import Change, Diagnostic, Reference, Severity
 from linenify.project.source import Span, Unreadable
+from linenify.report.causes import Cause, causes
 from linenify.report.run import Run, by_place
 
 JSON_VERSION = 1
@@ -41,6 +42,7 @@ def json_document(run: Run) -> dict[str, Any]:
             for source in run.project.given
         ],
         "diagnostics": [_diagnostic(each) for each in sorted(migration.diagnostics, key=by_place)],
+        "causes": [_cause(each) for each in causes(migration.diagnostics)],
         "summary": {
             "files": migration.files,
             "changed": run.changed,
@@ -139,6 +141,29 @@ def _diagnostic(each: Diagnostic) -> dict[str, Any]:
         "remedy": each.remedy,
         "severity": each.severity.value,
         "open": each.is_open,
+    }
+
+
+def _cause(each: Cause) -> dict[str, Any]:
+    because = each.first.because
+    return {
+        "code": each.first.code,
+        "path": str(each.first.path),
+        "line": each.first.span.line,
+        "column": each.first.span.column + 1,
+        "message": each.first.message,
+        "because": None
+        if because is None
+        else {
+            "path": str(because.path),
+            "line": because.span.line,
+            "column": because.span.column + 1,
+            "message": because.message,
+        },
+        "waiting": [
+            {"path": str(d.path), "line": d.span.line, "column": d.span.column + 1}
+            for d in each.waiting
+        ],
     }
 
 

@@ -1,19 +1,25 @@
-"""What a person reads: findings, one per line, and the summary."""
+"""What a person reads: findings, one for each cause, and the summary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from linenify.outcome import Diagnostic, Migration
-from linenify.report.run import Run, by_place
+from linenify.report.causes import Cause, causes
+from linenify.report.run import Run
 
 
 def findings(run: Run) -> Iterator[str]:
     """Yields a line for everything that needs a reader, in the order of the files."""
     for each in run.migration.unreadable:
         yield f"{each.path}:{each.line}:{each.column}: unreadable: {each.message}; {each.remedy}"
-    for diagnostic in sorted(run.migration.diagnostics, key=by_place):
-        yield finding(diagnostic)
+    for cause in causes(run.migration.diagnostics):
+        yield finding(cause.first)
+        if cause.first.because is not None:
+            because = cause.first.because
+            yield f"    because of {because.path}:{because.span}: {because.message}"
+        if cause.waiting:
+            yield f"    also at {', '.join(_places(cause))}"
     for failed in run.unwritten:
         if not failed.waits:
             yield f"{failed.path}: not written: {failed.message}; {failed.remedy}"
@@ -34,6 +40,13 @@ def nothing_found(run: Run) -> str:
             f"{_count(notebooks, 'notebook')} met, which linenify cannot migrate yet; export first"
         )
     return f"no Python file was found; {hint}"
+
+
+def _places(cause: Cause) -> Iterator[str]:
+    """Where else; the file is named only where it is another one."""
+    path = cause.first.path
+    for each in cause.waiting:
+        yield str(each.span) if each.path == path else f"{each.path}:{each.span}"
 
 
 def finding(diagnostic: Diagnostic) -> str:

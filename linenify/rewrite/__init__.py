@@ -16,7 +16,7 @@ from linenify.rewrite.engine import Engine
 from linenify.rewrite.importing import settle_imports
 from linenify.rewrite.promises import BrokenPromise
 from linenify.rules.base import Context
-from linenify.syntax.imports import read_names
+from linenify.syntax.imports import read_names, with_member
 from linenify.syntax.positions import placed
 from linenify.syntax.support import with_definitions
 
@@ -45,13 +45,16 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
     module = _with_support(module, source, facts, engine)
     module = settle_imports(module, source, facts, engine)
+    taken = read_names(ast.parse(module.code)) & facts.borrowed.keys()
+    for name in sorted(taken):
+        module = with_member(module, facts.borrowed[name], name)
     return Rewritten(module.code, engine.rules)
 
 
 def _with_support(
     module: cst.Module, source: Source, facts: FileFacts, engine: Engine
 ) -> cst.Module:
-    snippets = _used(module, missing(source.tree, facts.support))
+    snippets = _used(module, missing(source.tree, facts.support), facts.offered)
     if not snippets:
         return module
     context = Context(module, facts.linen, engine.bound, taken=engine.taken)
@@ -61,14 +64,14 @@ def _with_support(
     return with_definitions(module, [text for text, _ in spelt])
 
 
-def _used(module: cst.Module, snippets: list[Snippet]) -> list[Snippet]:
-    """The snippets that the rewritten code, or one that it uses, names.
+def _used(module: cst.Module, snippets: list[Snippet], offered: set[str]) -> list[Snippet]:
+    """The snippets that the rewritten code, another file, or one that it uses, names.
 
     What asked for the others stays as it was.
     """
     if not snippets:
         return snippets
-    names = read_names(ast.parse(module.code))
+    names = read_names(ast.parse(module.code)) | offered
     used: list[Snippet] = []
     for snippet in reversed(snippets):  # those that others need come first
         if snippet.name in names:

@@ -180,6 +180,21 @@ def with_imports(module: cst.Module, wanted: Iterable[str]) -> cst.Module:
     return module.with_changes(body=_with_standard(body, lines))
 
 
+def with_member(module: cst.Module, package: str, member: str) -> cst.Module:
+    """Adds `from package import member`, to such a statement or behind its relatives."""
+    body: list[Statement] = list(module.body)
+    extended = _extended(body, package, [member])
+    if extended is not None:
+        return module.with_changes(body=extended)
+    line = _line(f"from {package} import {member}")
+    start = _start(body)
+    places = [i for i in range(start, len(body)) if _import_of(body[i]) is not None]
+    block = [i for n, i in enumerate(places) if i == start + n]
+    same = [i for i in block if _root(body[i]) == package.partition(".")[0]]
+    place = (same or block or [start - 1])[-1] + 1
+    return module.with_changes(body=[*body[:place], line, *body[place:]])
+
+
 def _line(text: str) -> cst.SimpleStatementLine:
     parsed = cst.parse_statement(text)
     assert isinstance(parsed, cst.SimpleStatementLine)

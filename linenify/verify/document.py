@@ -93,6 +93,7 @@ def _run(run: RunResult, each: Verified) -> dict[str, Any]:
             }
             for size in run.sizes
         },
+        "remark": run.remark,
         "failure": None
         if run.failure is None
         else {

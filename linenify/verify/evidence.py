@@ -120,4 +120,8 @@ class Evidence:
             leaves.rebuild(values) for leaves, values in zip(self.legacy, numbers, strict=True)
         )
         key = self.pair.legacy, self.pair.compare
-        return world.remembered(key, lambda: observed(side, world, self.pair, params, state))
+        fresh = self.legacy[1].rebuild(self.legacy[1].values)
+        if world.double:
+            with inside(world, "call"):
+                fresh = widened(fresh)
+        return world.remembered(key, lambda: observed(side, world, self.pair, params, state, fresh))

@@ -14,7 +14,8 @@ import flax.jax_utils
 import jax
 from jax.interpreters import partial_eval
 
-from linenify.verify.overlay import Overlay, era
+from linenify.verify.era import era
+from linenify.verify.overlay import Overlay
 from linenify.verify.patching import patched
 
 

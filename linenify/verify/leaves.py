@@ -28,13 +28,30 @@ class Leaves:
     """The leaves, in order, of a tree of the same structure."""
 
 
+class LeakedTracerError(ValueError):
+    """A parameter was made inside a raw JAX transform, and left it as a tracer."""
+
+    def __init__(self, keypath: str, leaf: Any) -> None:
+        origin = str(getattr(leaf, "_origin_msg", str)()).strip().split("\n")[0]
+        super().__init__(
+            f"`{keypath}` was made inside a JAX transform, and is a tracer outside of it: "
+            f"lift the transform (nn.scan, nn.vmap, ...), or run the module once before. {origin}"
+        )
+
+
 def leaves_of(tree: Any, created: Sequence[Keypath], *, named: Callable[[Any], Keypath]) -> Leaves:
     """The leaves of a nested dict, in the order in which `created` names their owners.
 
     `named` turns the path of a leaf, as a sequence of dict keys, into a keypath
     that `created` may hold.
+
+    Raises:
+        LeakedTracerError: a leaf is no array, but what a JAX transform traced with.
     """
     with_paths, definition = _flattened(tree)
+    for path, value in with_paths:
+        if isinstance(value, jax.core.Tracer):
+            raise LeakedTracerError("/".join(named(path)), value)
     rank: dict[Keypath, int] = {}
     for position, keypath in enumerate(created):
         rank.setdefault(keypath, position)

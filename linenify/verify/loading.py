@@ -58,7 +58,8 @@ class UserFiles:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Makes the modules of this side importable, and nothing of the other side."""
-        homes = [self.folder.parent if self._package else self.folder, self._below]
+        # Files of a package may import each other as if their folder were on the path, too.
+        homes = [self.folder.parent if self._package else None, self.folder, self._below]
         entries = [str(home) for home in homes if home is not None]
         others = {name: sys.modules.pop(name) for name in list(sys.modules) if self._clashes(name)}
         foreign = set(sys.modules)
@@ -104,7 +105,7 @@ class UserFiles:
         top = name.partition(".")[0]
         if self._package and top == self._package:
             return True
-        homes = [None if self._package else self.folder, self._below]
+        homes = [self.folder, self._below]
         return top not in _SHARED and any(
             (home / f"{top}.py").is_file() or (home / top).is_dir()
             for home in homes

@@ -25,6 +25,7 @@ from linenify.verify.observing import Seen, observed, randomised
 from linenify.verify.paired import Paired
 from linenify.verify.pairing import Pairing, Place, pairings
 from linenify.verify.parting import Traces, owner_of, parted_at_init, traced
+from linenify.verify.precision import widened
 from linenify.verify.sides import ModuleSide, module_side
 from linenify.verify.structure import census, only_one_side
 from linenify.verify.verdict import Census, Comparison, Departure, Gap, worst_outcome
@@ -158,7 +159,7 @@ class _Reading:
         if first is not None and "outputs" in different:
             return first
         for comparison in verdict:
-            if comparison.what in ("collections", "gradients", "initial") and (
+            if comparison.what in ("collections", "gradients", "initial", "steps") and (
                 comparison.what in different
             ):
                 in_params = self.params.keypaths
@@ -238,12 +239,34 @@ class _Reading:
             "outputs": lambda old, new: rows_of_trees(old.outputs, new.outputs),
             "gradients": self._gradients,
             "collections": lambda old, new: self.state.tree_rows(old.state, new.state),
+            "steps": self._steps,
         }
-        return ((what, kinds[what]) for what in kinds if what in self.evidence.pair.compare)
+        asked = {*self.evidence.pair.compare, *(["steps"] if self.evidence.seen.steps else [])}
+        return ((what, kinds[what]) for what in kinds if what in asked)
+
+    def _steps(self, old: Seen, new: Seen) -> list[Row] | tuple[Gap, ...]:
+        """Outputs and collections of the calls that follow on each other."""
+        if isinstance(old.steps, UserCodeError):
+            return []  # legacy cannot do it either
+        if isinstance(new.steps, UserCodeError):
+            raise new.steps
+        rows: list[Row] = []
+        for index, (before, after) in enumerate(zip(old.steps, new.steps, strict=True)):
+            outputs = rows_of_trees(before[0], after[0])
+            if isinstance(outputs, tuple):
+                return outputs
+            step = f"call {index + 2}" if index < len(old.steps) // 2 else "from a fresh start"
+            found = [*outputs, *self.state.tree_rows(before[1], after[1])]
+            rows += [(f"{step}: {name}", one, other) for name, one, other in found]
+        return rows
 
     def _linen(self, side: ModuleSide, world: World, numbers: Numbers) -> Seen:
         params, state = self.params.moved(numbers[0]), self.state.moved(numbers[1])
-        return observed(side, world, self.evidence.pair, params, state)
+        fresh = self.state.moved(self.state.legacy.values)
+        if world.double:
+            with inside(world, "call"):
+                fresh = widened(fresh)
+        return observed(side, world, self.evidence.pair, params, state, fresh)
 
     def _noise(self, rows_of: RowsOf, rows: list[Row]) -> Mapping[str, Noise]:
         evidence = self.evidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,16 @@ from linenify.verify.worlds import UserCodeError, World, inside
 
 @dataclass(frozen=True)
 class Seen:
-    """What one side did under given variables."""
+    """What one side did under given variables.
+
+    `steps` are outputs and collections of further calls, each under the collections that the
+    one before left: some that go on from `state`, and then as many from a fresh start.
+    """
 
     outputs: Any
     state: Any
     gradients: tuple[Any, Any, Any] | UserCodeError | None
+    steps: tuple[tuple[Any, Any], ...] | UserCodeError = ()
 
 
 def randomised(leaves: Leaves) -> list[Any]:
@@ -48,23 +53,47 @@ def _random_like(value: Any, draw: np.random.Generator) -> Any:
     return jnp.asarray(fresh, jnp.asarray(value).dtype)
 
 
-def observed(module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any) -> Seen:
+_STEPS = 2
+
+
+def observed(
+    module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any, fresh: Any
+) -> Seen:
     """Outputs, collections and gradients of a side under given variables.
+
+    `fresh` are the collections as initialised, from which a second run of calls begins.
 
     Raises:
         UserCodeError: it did not run; for gradients alone, it is part of the result.
     """
     with inside(world, "call"):
         outputs, after = module.call(params, state, module.arguments)
+    steps: tuple[tuple[Any, Any], ...] | UserCodeError = ()
+    if "collections" in pair.compare and jax.tree_util.tree_leaves(after):
+        try:
+            steps = tuple(_steps(module, world, params, (after, fresh)))
+        except UserCodeError as error:
+            steps = error
     if "gradients" not in pair.compare:
-        return Seen(outputs, after, None)
+        return Seen(outputs, after, None, steps)
     if not any(map(_differentiable, jax.tree_util.tree_leaves(outputs))):
-        return Seen(outputs, after, None)
+        return Seen(outputs, after, None, steps)
     try:
         with inside(world, "gradients"):
-            return Seen(outputs, after, _gradients(module, params, state))
+            return Seen(outputs, after, _gradients(module, params, state), steps)
     except UserCodeError as error:
-        return Seen(outputs, after, error)
+        return Seen(outputs, after, error, steps)
+
+
+def _steps(
+    module: ModuleSide, world: World, params: Any, starts: Sequence[Any]
+) -> Iterator[tuple[Any, Any]]:
+    """Calls one after the other: a mistake may show only when collections were changed before."""
+    for state in starts:
+        for _ in range(_STEPS):
+            with inside(world, "call"):
+                outputs, state = module.call(params, state, module.arguments)  # noqa: PLW2901
+            yield outputs, state
 
 
 def _differentiable(leaf: Any) -> bool:

@@ -18,7 +18,6 @@ reach `flax.nn` by mistake.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -36,10 +35,10 @@ import flax.serialization
 import flax.struct
 import flax.traverse_util
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax._src import core
 
+from linenify.verify.era import era, modules_of_the_era
 from linenify.verify.patching import Patch, patched
 
 
@@ -74,8 +73,9 @@ class Overlay:
         if self._depth:
             yield
             return
-        hidden = {name: sys.modules.get(name) for name in self._modules}
-        sys.modules.update(self._modules)
+        present = {**modules_of_the_era(), **self._modules}
+        hidden = {name: sys.modules.get(name) for name in present}
+        sys.modules.update(present)
         patches = [*era(), *(Patch(flax, name, module) for name, module in self._top().items())]
         if self._modules:
             patches.append(Patch(jax.core, "eval_context", _outside(self.nn.base)))
@@ -168,58 +168,3 @@ def _outside(base: Any) -> Callable[[], Any]:
         return core.set_current_trace(trace)  # type: ignore[no-untyped-call]
 
     return context
-
-
-def era() -> list[Patch]:
-    """Names of the JAX and NumPy of 2020 that legacy Flax and its users rely on."""
-    tree = jax.tree_util
-    missing: dict[Any, dict[str, Any]] = {
-        jax: {
-            "tree_map": tree.tree_map,
-            "tree_multimap": tree.tree_map,
-            "tree_leaves": tree.tree_leaves,
-            "tree_flatten": tree.tree_flatten,
-            "tree_unflatten": tree.tree_unflatten,
-            "tree_structure": tree.tree_structure,
-            "tree_transpose": tree.tree_transpose,
-            "tree_reduce": tree.tree_reduce,
-            "tree_all": tree.tree_all,
-            "partial": functools.partial,
-            "xla": types.SimpleNamespace(DeviceArray=jax.Array),
-        },
-        tree: {"tree_multimap": tree.tree_map},
-        jax.interpreters.xla: {"DeviceArray": jax.Array},
-        jax.lax: {"tie_in": lambda _x, y: y},
-        jax.nn: {"normalize": jax.nn.standardize},
-        jax.ops: {
-            "index": jnp.index_exp,
-            "index_update": _indexed("set"),
-            "index_add": _indexed("add"),
-            "index_mul": _indexed("multiply"),
-            "index_min": _indexed("min"),
-            "index_max": _indexed("max"),
-        },
-        jax.random: {"shuffle": lambda key, x, axis=0: jax.random.permutation(key, x, axis)},
-        jnp: {"DeviceArray": jax.Array, "product": jnp.prod},
-        np: {
-            "issctype": lambda kind: isinstance(kind, type) and issubclass(kind, np.generic),
-            "float": float,
-            "int": int,
-            "object": object,
-            "product": np.prod,
-        },
-    }
-    return [
-        Patch(home, name, value)
-        for home, names in missing.items()
-        for name, value in names.items()
-        if name not in vars(home)
-    ]
-
-
-def _indexed(operation: str) -> Callable[..., jax.Array]:
-    def update(x: Any, index: Any, y: Any) -> jax.Array:
-        result: jax.Array = getattr(jnp.asarray(x).at[index], operation)(y)
-        return result
-
-    return update

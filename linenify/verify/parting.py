@@ -164,7 +164,8 @@ def owner_of(
     gaps = {
         linen_of[path]: (path, gap)
         for gap in comparison.every
-        if not gap.outcome.passed and (path := tuple(gap.keypath.split("/"))) in linen_of
+        if not gap.outcome.passed
+        and (path := tuple(gap.keypath.rpartition(": ")[2].split("/"))) in linen_of
     }
     owners = {path[:-1] for path in gaps}
     backwards = comparison.what == "gradients"

@@ -64,6 +64,7 @@ class Limits:
         timeout: seconds for one job.
         memory: bytes that a worker may allocate; 0 for no limit.
         platform: "cpu", "gpu" or "tpu".
+        stubs: packages that user code imports, and nobody can install.
         workers: processes at a time; 0 for as many as the machine and the jobs are worth.
     """
 
@@ -71,6 +72,7 @@ class Limits:
     memory: int = 0
     platform: str = "cpu"
     workers: int = 0
+    stubs: tuple[str, ...] = ()
 
 
 def run_cases(folders: Iterable[Path], *, timeout: float = 300.0) -> list[CaseResult]:
@@ -196,6 +198,7 @@ def _one_worker(
 ) -> Iterator[CaseResult]:
     """Verdicts on the first jobs: on all of them, if nothing goes wrong."""
     command = [sys.executable, "-P", "-m", "linenify.verify.worker", "--json"]
+    command += [word for name in limits.stubs for word in ("--stub", name)]
     if limits.memory:
         command += ["--memory", str(limits.memory)]
     package = str(Path(linenify.__file__).parents[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -59,9 +60,11 @@ def verified(
     targets: Sequence[Target],
     migrate: Migrate,
     settings: Settings,
-    progress: Callable[[int], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[list[Verified]]:
     """Verifies targets; their working copies are there while the context lasts.
+
+    `say` is told what is being done, stage by stage.
 
     Raises:
         UsageError: a side of a target does not exist.
@@ -71,8 +74,9 @@ def verified(
         for index, target in enumerate(targets):
             home = Path(scratch) / str(index)
             home.mkdir()
+            say(f"migrating a copy of {target.name} ({index + 1} of {len(targets)})")
             sides.append(prepare(target, home, migrate, flax=settings.flax))
-        results = _results([each.job for each in sides], sides, settings, progress)
+        results = _results([each.job for each in sides], sides, settings, say)
         yield [
             Verified(target, each, dataclasses.replace(result, case=target.name), known)
             for target, each, (result, known) in zip(targets, sides, results, strict=True)
@@ -83,7 +87,7 @@ def _results(
     jobs: Sequence[Job],
     sides: Sequence[Sides],
     settings: Settings,
-    progress: Callable[[int], None],
+    say: Callable[[str], None],
 ) -> list[tuple[CaseResult, bool]]:
     known: dict[int, CaseResult] = {}
     places = [_place(each, settings) for each in sides]
@@ -93,17 +97,22 @@ def _results(
             if remembered is not None:
                 known[index] = remembered
     new = [index for index in range(len(jobs)) if index not in known]
-    progress(len(known))
     _check_platform(settings.limits.platform if new else "cpu")
+    say("fetching the legacy sources")
     _check_oracle([jobs[index] for index in new])
+    if settings.isolated:
+        say("asking the isolated oracle")
+    asked = _asked([jobs[index] for index in new], settings)
+    done = itertools.count(1)
+
+    def told() -> None:
+        say(f"running both sides: {next(done)} of {len(new)} cases done")
+
+    say(f"running both sides of {len(new)} cases, {len(known)} known from before")
     fresh = dict(
         zip(
             new,
-            run_jobs(
-                _asked([jobs[index] for index in new], settings),
-                limits=settings.limits,
-                progress=lambda: progress(1),
-            ),
+            run_jobs(asked, limits=settings.limits, progress=told),
             strict=True,
         )
     )
@@ -162,7 +171,7 @@ def _place(sides: Sides, settings: Settings) -> Path:
         settings.flax,
         str(settings.isolated),
         os.environ.get(OVERRIDE, ""),
-        repr(settings.limits.platform),
+        repr((settings.limits.platform, settings.limits.stubs)),
     ):
         key.update(f"{part}\n".encode())
     return cache_home() / "verdicts" / f"{key.hexdigest()[:40]}.json"

@@ -65,6 +65,8 @@ def _run(run: RunResult, each: Verified) -> Iterator[str]:
     yield from (f"    {_size(each)}" for each in run.sizes if each.legacy_leaves or not each.equal)
     for comparison in run.comparisons:
         yield from _comparison(comparison)
+    if run.remark:
+        yield f"    {run.remark}"
     if run.first is not None:
         yield from _departure(run.first, each)
     if failure := run.failure:

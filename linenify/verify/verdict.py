@@ -146,6 +146,7 @@ class RunResult:
     first: Departure | None = None
     curves: tuple[Curve, ...] = ()
     sizes: tuple[Census, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

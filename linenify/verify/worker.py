@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from linenify.verify.case import CaseError, read_case
 from linenify.verify.run import Job, devices_of, environment, job_of, run_jobs
+from linenify.verify.stubs import stubbed
 from linenify.verify.verdict import CaseResult, failed_case, lines, to_json
 from linenify.verify.wheels import WheelUnavailableError, legacy_sources
 
@@ -54,6 +55,11 @@ def main() -> int:
     faulthandler.register(signal.SIGUSR1)  # and where it hangs
     if options.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
+    with stubbed(options.stub):
+        return _compared(options, results)
+
+
+def _compared(options: argparse.Namespace, results: TextIO) -> int:
     if options.json:
         for result in _results(Job(**job) for job in json.load(sys.stdin)):
             print(json.dumps(to_json(result)), file=results, flush=True)
@@ -86,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case-file", type=Path)
     parser.add_argument("--flax", default="", metavar="VERSION")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--stub", action="append", default=[], metavar="NAME")
     parser.add_argument("--memory", type=int, default=0, metavar="BYTES")
     options = parser.parse_args()
     if bool(options.legacy) != bool(options.linen):

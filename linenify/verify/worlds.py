@@ -17,6 +17,7 @@ from linenify.verify.blind import blindfolded
 from linenify.verify.case import CaseError, Side
 from linenify.verify.inputs import Inputs
 from linenify.verify.loading import UserFiles
+from linenify.verify.masking import Masking
 from linenify.verify.overlay import Overlay
 from linenify.verify.precision import Narrowing, doubled, nudged_narrowing
 from linenify.verify.remembering import Memory
@@ -40,6 +41,10 @@ class World:
     """Whether what is converted to a lower precision is off by a last bit of that, too."""
     narrowing: Narrowing = field(default_factory=Narrowing)
     """Whether something was converted to a lower precision here."""
+    masking: Masking = field(default_factory=Masking)
+    """Whether a mask of attention was applied here."""
+    adds_masks: bool = False
+    """Whether Linen's attention adds its masks, as legacy did."""
     memory: Memory | None = None
     """Where results of this side may be kept for another comparison."""
 
@@ -56,7 +61,12 @@ class World:
         return self._fresh(double=True, nudge=nudge)
 
     def _fresh(self, **changes: Any) -> World:
-        return World(self.files.fresh(), self.overlay, memory=self.memory, **changes)
+        kept = {"memory": self.memory, "masking": self.masking, "adds_masks": self.adds_masks}
+        return World(self.files.fresh(), self.overlay, **{**kept, **changes})
+
+    def adding_masks(self) -> World:
+        """The same world, where Linen's attention adds its masks; files are imported anew."""
+        return self._fresh(adds_masks=True)
 
     def remembered(self, key: object, compute: Callable[[], T]) -> T:
         """What was computed here or, if there is a memory, in a world just like it."""
@@ -81,6 +91,8 @@ class World:
             if self.double:
                 stack.enter_context(doubled(self.overlay))
             stack.enter_context(self.narrowing.watched())
+            if self.overlay is None:
+                stack.enter_context(self.masking.watched(added=self.adds_masks))
             stack.enter_context(self.files.active())
             if self.overlay is None and not self.double and self.nudge is None:
                 stack.enter_context(self.files.watched())
@@ -126,6 +138,10 @@ def inside(world: World, stage: str) -> Iterator[None]:
 def _failure(world: World, stage: str, error: BaseException) -> Failure:
     first = " ".join((str(error).strip() or "no message").splitlines()[:3])
     message = f"{type(error).__name__}: {first[:600]}"
+    if isinstance(error, ModuleNotFoundError):
+        name = (error.name or "").partition(".")[0]
+        if name not in {"", "jax", "flax"} and not (world.files.folder / name).exists():
+            message += f"; install {name}, or let a stub stand for it: --stub {name}"
     return Failure(world.side.value, stage, message, tuple(_frames(error, world.files)))
 
 

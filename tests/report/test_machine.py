@@ -46,6 +46,26 @@ def test_json_carries_everything(run):
                 "open": False,
             },
         ],
+        "causes": [
+            {
+                "code": "LN501",
+                "path": "a.py",
+                "line": 2,
+                "column": 9,
+                "message": "ids are clamped",
+                "because": None,
+                "waiting": [],
+            },
+            {
+                "code": "LN310",
+                "path": "b.py",
+                "line": 4,
+                "column": 1,
+                "message": "`M` is unknown, 100%",
+                "because": None,
+                "waiting": [],
+            },
+        ],
         "summary": {
             "files": 2,
             "changed": 0,

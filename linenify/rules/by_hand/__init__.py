@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.rules.by_hand import arrays, calls, classes, files, notices, training, values
+from linenify.rules.by_hand import arrays, calls, classes, files, notices, texts, training, values
 from linenify.rules.by_hand.page import ByHand
 
 BY_HAND: Mapping[str, ByHand] = {
@@ -13,6 +13,7 @@ BY_HAND: Mapping[str, ByHand] = {
     **calls.PAGES,
     **training.PAGES,
     **notices.PAGES,
-    **values.PAGES,
     **files.PAGES,
+    **values.PAGES,
+    **texts.PAGES,
 }

@@ -145,4 +145,56 @@ def is_there(x):
 """,
         check="is_there(x)",
     ),
+    "LN197": ByHand(
+        why="""\
+A layer of Linen calls its initialisers with `param_dtype`, legacy called them with a key and a
+shape alone.  In a dict of arguments no function can be put around the initialiser; the dtype
+of the params is an argument of the layer today.""",
+        before="""\
+import jax.numpy as jnp
+from flax import nn
+
+options = dict(kernel_init=nn.initializers.normal(dtype=jnp.float16), bias=False)
+
+
+class Half(nn.Module):
+
+  def apply(self, x):
+    return nn.Dense(x, 3, **options)
+""",
+        after="""\
+import jax.numpy as jnp
+from flax import linen as nn
+
+options = dict(kernel_init=nn.initializers.normal(), param_dtype=jnp.float16, use_bias=False)
+
+
+class Half(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(3, **options)(x)
+""",
+        check="Half().init(key, x)['params']['Dense_0']['kernel'].dtype == jnp.float16",
+    ),
+    "LN813": ByHand(
+        why="""\
+`jax.random.shuffle` drew an order for each column of its own.  `permutation` moves whole rows,
+which is what is wanted of a batch; `independent=True` (or `--exact`) does what legacy did.""",
+        before="""\
+import jax
+
+
+def shuffled(key, table):
+  return jax.random.shuffle(key, table)
+""",
+        after="""\
+import jax
+
+
+def shuffled(key, table):
+  return jax.random.permutation(key, table, independent=True)
+""",
+        check="shuffled(jax.random.key(0), x).shape == x.shape",
+    ),
 }

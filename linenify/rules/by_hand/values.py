@@ -129,6 +129,49 @@ class Net(nn.Module):
 """,
         check="Net().init_with_output(key, x)[0].shape == (2, 1)",
     ),
+    "LN197": ByHand(
+        why="""\
+Linen layers pass the dtype of their params to every initialiser, legacy layers passed none, so
+one with a dtype of its own gets another now.  Where it cannot be wrapped in place (it travels
+in a dict), let the initialiser say what it makes, whatever it is asked for.""",
+        before="""\
+import jax.numpy as jnp
+from flax import nn
+
+
+def ones(key, shape, dtype=jnp.bfloat16):
+  return jnp.ones(shape, dtype)
+
+
+OPTIONS = {'kernel_init': ones}
+
+
+class Net(nn.Module):
+
+  def apply(self, x):
+    return nn.Dense(x, 4, **OPTIONS)
+""",
+        after="""\
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+def ones(key, shape, dtype=None):
+  del dtype  # what Linen asks for
+  return jnp.ones(shape, jnp.bfloat16)
+
+
+OPTIONS = {'kernel_init': ones}
+
+
+class Net(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(4, **OPTIONS)(x)
+""",
+        check="Net().init(key, x)['params']['Dense_0']['kernel'].dtype == jnp.bfloat16",
+    ),
     "LN381": ByHand(
         why="""\
 `Cell.partial(...)` was a class with all its methods, and a class method saw what was bound.
@@ -329,46 +372,5 @@ def train(params, grads):
   return state.apply_gradients(grads=grads)
 """,
         check="train({'w': x}, {'w': x}).step == 1",
-    ),
-    "LN699": ByHand(
-        why="""\
-`Net.init` gave an output and params, `Net().init` gives variables; `Net.call` took params
-first, `apply` takes variables.  Where the method itself is handed on, hand on a function that
-does what its user expects.""",
-        before="""\
-from flax import nn
-
-from library import keep
-
-
-class Net(nn.Module):
-
-  def apply(self, x):
-    return nn.Dense(x, 4)
-
-
-keep(Net.init)
-""",
-        after="""\
-from flax import linen as nn
-
-from library import keep
-
-
-class Net(nn.Module):
-
-  @nn.compact
-  def __call__(self, x):
-    return nn.Dense(4)(x)
-
-
-def start(key, x):
-  output, variables = Net().init_with_output(key, x)
-  return output, variables['params']
-
-
-keep(start)
-""",
-        check="start(key, x)[0].shape == (2, 4)",
     ),
 }
