@@ -323,9 +323,9 @@ def _load(paths: Iterable[Path]) -> Project:
 
     paths = list(paths)
     settle(paths)
-    project = load(paths)
+    project = load(paths, context=True)
     if settle([source.path for source in project.sources]):
-        project = load(paths)
+        project = load(paths, context=True)
     gc.freeze()  # the trees stay until the end; collecting need not look at them again
     return project
 

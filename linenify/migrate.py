@@ -13,6 +13,7 @@ from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
 from linenify.facts.refusals import NOTICES
 from linenify.facts.sites import FileFacts, Finding, ImportSite
+from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
 from linenify.project.source import Project, Source, Span
 from linenify.residue import residue
@@ -54,13 +55,14 @@ def migrate(project: Project, progress: Callable[[Source], None] | None = None) 
     attempts = _settled(project, [_accounted(each) for each in attempts])
     changes = tuple(each.change for each in attempts if each.change is not None)
     found = [diagnostic for each in attempts for diagnostic in _diagnostics(each)]
-    return Migration(
+    migration = Migration(
         changes,
         (*found, *residue(project, changes, found)),
         tuple(reference for each in attempts for reference in _ledger(each)),
         project.unreadable,
         len(project.sources),
     )
+    return only_given(migration, project)
 
 
 def _collected(project: Project) -> tuple[Mapping[str, FileFacts], dict[str, str]]:

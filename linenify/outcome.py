@@ -110,6 +110,8 @@ class Migration:
     ledger: tuple[Reference, ...]
     unreadable: tuple[Unreadable, ...] = ()
     files: int = 0  # files looked at, changed or not
+    beside: frozenset[Path] = frozenset()  # files not given that would change, too
+    beside_refused: frozenset[Path] = frozenset()  # files not given that have refusals
 
     @property
     def migrated(self) -> int:

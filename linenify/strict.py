@@ -18,6 +18,7 @@ def hold_back(migration: Migration, project: Project) -> tuple[Migration, tuple[
     """
     changed = {change.path for change in migration.changes}
     refused = {d.path for d in migration.diagnostics if d.severity is Severity.REFUSAL}
+    refused |= migration.beside_refused
     held = spread(refused, changed, imports_of(project)) & changed
     kept = tuple(change for change in migration.changes if change.path not in held)
     return replace(migration, changes=kept), tuple(sorted(held))

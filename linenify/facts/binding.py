@@ -13,6 +13,7 @@ from linenify.facts.kinds import (
     NOTHING,
     Container,
     Function,
+    Made,
     Model,
     Module,
     Params,
@@ -24,6 +25,10 @@ from linenify.project.scopes import FunctionNode
 
 if TYPE_CHECKING:
     from linenify.facts.interpret import Interpreter
+
+
+# What Linen itself takes beside the inputs.
+_RUN_OPTIONS = frozenset({"rngs", "mutable", "method", "capture_intermediates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,30 @@ def call_module(
     how = "instance" if module.shared else "call"
     actuals(flow, module, module, how, node, positional, keywords)
     return flow.returned(module)
+
+
+def make(
+    flow: Interpreter,
+    module: Module,
+    node: ast.Call,
+    keywords: list[tuple[str | None, Value]],
+) -> Value:
+    """An instance made in Linen form: what is given by name is bound, as by `.partial`."""
+    for keyword, value in keywords:
+        if keyword not in {None, "parent"}:
+            assert keyword is not None
+            actual(flow, module, module, keyword, value, "bind", node)
+    return frozenset({Made(module)})
+
+
+def run_made(
+    flow: Interpreter, module: Module, node: ast.Call, keywords: list[tuple[str | None, Value]]
+) -> Value:
+    """A call of such an instance: what is given by name is an input."""
+    for keyword, value in keywords:
+        if keyword is not None and keyword not in _RUN_OPTIONS:
+            actual(flow, module, module, keyword, value, "instance", node)
+    return ARRAY
 
 
 def fits(flow: Interpreter, module: Module, node: ast.Call, count: int | None = None) -> bool:

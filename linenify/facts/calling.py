@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts import binding, higher, lookup, operators
+from linenify.facts import binding, higher, linenforms, lookup, operators
 from linenify.facts.functions import call_function
 from linenify.facts.kinds import (
     ARRAY,
@@ -19,6 +19,7 @@ from linenify.facts.kinds import (
     Function,
     Instance,
     Legacy,
+    Made,
     Model,
     Module,
     ModuleApi,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 def call_expression(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
     """Evaluates a call and everything in it."""
+    linenforms.notice_use(flow, node)
     callee = flow.eval(node.func, scope)
     positional = [flow.eval(argument, scope) for argument in node.args]
     keywords = [(k.arg, flow.eval(k.value, scope)) for k in node.keywords]
@@ -74,6 +76,10 @@ def apply(
             return apply(flow, inner, node, [NOTHING] * count + positional, keywords, scope)
         case Transformed():
             return higher.apply(flow, atom, node, positional, keywords, scope)
+        case Module() if node in flow.where and linenforms.is_linen_form(flow, atom, node, scope):
+            return binding.make(flow, atom, node, keywords)
+        case Made(module=module):
+            return binding.run_made(flow, module, node, keywords)
         case Module():
             return binding.call_module(flow, atom, node, positional, keywords)
         case ModuleApi(module=module, name=name):
@@ -93,6 +99,9 @@ def apply(
             found = flow.hierarchy.find(class_, "__call__")
             if found is not None:
                 return call_function(flow, found[1], node, positional, keywords, skip=1)
+            return NOTHING
+        case Api(receiver=Made(module=module)):
+            binding.run_made(flow, module, node, keywords)
             return NOTHING
         case Api(receiver=receiver, name=name):
             return call_api(flow, receiver, name, node, positional, keywords)

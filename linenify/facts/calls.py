@@ -10,6 +10,7 @@ from linenify.facts import (
     caches,
     catalogue,
     firstruns,
+    halfway,
     jaxarguments,
     jaxcalls,
     keyhelpers,
@@ -120,6 +121,8 @@ def _was_bound(plan: Plan, call: ast.Call, callee: Value) -> str:
 
 def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     found = [_normal(plan, module) for module in modules(callee)]
+    if halfway.settled(plan, call, callee, found):
+        return
     if found and any(isinstance(a, Model) for a in callee):
         raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a Model")
     if found:

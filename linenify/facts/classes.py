@@ -53,6 +53,7 @@ class Hierarchy:
     def __init__(self) -> None:
         self.infos: dict[ast.ClassDef, ClassInfo] = {}
         self._modules: dict[ast.ClassDef, bool] | None = None
+        self._linen: dict[ast.ClassDef, bool] = {}
         self._orders: dict[ast.ClassDef, list[ast.ClassDef]] = {}
 
     def add(self, info: ClassInfo) -> None:
@@ -65,6 +66,7 @@ class Hierarchy:
     def changed(self) -> None:
         """Forgets the closures after an edge was added."""
         self._modules = None
+        self._linen.clear()
         self._orders.clear()
 
     def parents(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
@@ -114,8 +116,41 @@ class Hierarchy:
         if self._modules is None:
             self._modules = {}
         if node not in self._modules:
-            self._modules[node] = any(self._derives(other) for other in self.mro(node))
+            derives = any(self._derives(other) for other in self.mro(node))
+            self._modules[node] = derives and not self._is_migrated(node)
         return self._modules[node]
+
+    def is_linen(self, node: ast.ClassDef) -> bool:
+        """Whether a class is a Linen module class already."""
+        if node not in self._linen:
+            lines = self.mro(node)
+            made = any(map(self._derives_from_linen, lines)) or (
+                self._is_migrated(node) and any(map(self._derives, lines))
+            )
+            self._linen[node] = made and not self.is_module(node)
+        return self._linen[node]
+
+    def _derives_from_linen(self, node: ast.ClassDef) -> bool:
+        return any(
+            isinstance(atom, External) and atom.path.startswith("flax.linen.")
+            for value in self.infos[node].bases
+            for atom in value
+        )
+
+    def _is_migrated(self, node: ast.ClassDef) -> bool:
+        """Whether a class is written as Linen has it, whatever its base is."""
+        info = self.infos[node]
+        if "apply" in info.methods or any(
+            isinstance(atom, External) and atom.path == "flax.nn.module_method"
+            for value in info.decorated.values()
+            for atom in value
+        ):
+            return False
+        return any(
+            isinstance(atom, External) and atom.path.startswith("flax.linen.")
+            for value in info.decorated.values()
+            for atom in value
+        )
 
     def is_mixed_in(self, node: ast.ClassDef) -> bool:
         """Whether a plain class is a base of a module class, and so runs as a part of one."""

@@ -11,6 +11,7 @@ from linenify.facts.calls import emit_calls
 from linenify.facts.classplans import plan_classes
 from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
 from linenify.facts.frozen import conversions
+from linenify.facts.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
 from linenify.facts.interpret import Interpreter
 from linenify.facts.jaxvalues import emit_values
 from linenify.facts.keptnames import emit_kept_names
@@ -68,9 +69,11 @@ def collect(project: Project) -> Facts:
     while True:
         plan = Plan(project, flow, decisions, settled)
         plan_classes(plan)
+        refuse_classes(plan)
         thawed = conversions(plan)
         emit_definitions(plan, thawed)
         flag_strangers(plan)
+        flag_subclasses(plan)
         emit_decorated(plan)
         emit_calls(plan)
         # All or nothing: what a run needs that stays as it was is decided once more.
@@ -83,12 +86,14 @@ def collect(project: Project) -> Facts:
     emit_second_runs(plan)
     emit_values(plan)
     emit_thawed(plan, thawed)
+    flag_seams(plan)
     emit_kept_names(plan)
     names = tuple(_names(plan))
     check_names(plan)
     emit_param_names(plan)
     plan_setup(plan)
     emit_names(plan)
+    leave_linen(plan)
     freeze_refused(plan)
     leave_marked(plan)
     emit_stand_ins(plan)

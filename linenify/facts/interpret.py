@@ -85,6 +85,7 @@ class Interpreter:
         self.decorators: dict[FunctionNode, Value] = {}
         self.applied: dict[ast.expr, ast.Call] = {}  # decorators, as calls
         self.records: dict[ast.Call, ast.ClassDef] = {}  # named tuples, as classes
+        self.made: set[ast.Call] = set()  # calls whose result is run or initialised on the spot
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self.running: FunctionNode | None = None
         for source in project.sources:

@@ -66,6 +66,18 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """An instance of a legacy module class that code in Linen form has made."""
+
+    module: Module
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A TrainState: what a legacy optimizer becomes, in code that is in Linen already."""
+
+
+@dataclass(frozen=True, slots=True)
 class External:
     """A name of another library, by its canonical dotted path."""
 
@@ -282,6 +294,8 @@ Atom = (
     | Transformed
     | Container
     | Legacy
+    | Made
+    | Trained
 )
 Value = frozenset[Atom]
 

@@ -30,6 +30,7 @@ from linenify.facts.kinds import (
     Partial,
     Static,
     Super,
+    Trained,
     Value,
     static,
 )
@@ -71,6 +72,8 @@ def call_external(
         return frozenset({External(path)})
     if path.startswith("flax.optim."):
         return _call_optim(flow, path.removeprefix("flax.optim."), node, positional)
+    if path == "flax.training.train_state.TrainState.create":
+        return frozenset({Trained()})
     if path == "builtins.super":
         return _super(flow, scope)
     if path == "builtins.type" and len(positional) == 1:

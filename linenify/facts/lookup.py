@@ -23,6 +23,7 @@ from linenify.facts.kinds import (
     Function,
     Instance,
     Legacy,
+    Made,
     Model,
     Module,
     ModuleApi,
@@ -92,6 +93,8 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
             return flow.items.get((made, name), NOTHING) or frozenset({Api(atom, name)})
         case Api(receiver=Api()):
             return NOTHING
+        case Made() if name in {"init", "apply"}:
+            return frozenset({Api(atom, name)})
         case Container() | Legacy() | ModuleApi() | Api() | Transformed():
             return frozenset({Api(atom, name)})
         case Static(type="slice" | "str" | "shape" | "dtype" | "Any"):

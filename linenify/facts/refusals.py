@@ -213,6 +213,18 @@ REFUSALS = _table(
         "migrate the class first, then split this call",
     ),
     (
+        "LN385",
+        "linen-call-does-not-fit",
+        "A call in Linen form does not fit what its legacy class becomes.",
+        "compare it with the migrated class, and give it the fields and inputs that are there",
+    ),
+    (
+        "LN386",
+        "legacy-use-of-linen-class",
+        "A class that is in Linen already is used, or derived from, in legacy form.",
+        "write it in Linen form by hand, or take the legacy file of the class back first",
+    ),
+    (
         "LN490",
         "cache-handle",
         "The legacy attention cache is used directly.",
@@ -316,6 +328,12 @@ NOTICES = _table(
         "fully-masked-rows",
         "Gradients through fully masked attention rows differ; outputs do not.",
         "nothing to do when the loss ignores masked positions",
+    ),
+    (
+        "LN822",
+        "files-not-given",
+        "A file works with files that were not given, and would change together with it.",
+        "give them as well, or the program is in two worlds until they follow",
     ),
     (
         "LN804",

@@ -10,14 +10,15 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from linenify.errors import UsageError
+from linenify.project.context import candidates, related
 from linenify.project.overrides import check_overrides
-from linenify.project.relevance import outline, relevant
+from linenify.project.relevance import Outline, outline, relevant
 from linenify.project.settings import Options, settings
 from linenify.project.source import Document, Project, Source, Unreadable
 from linenify.project.walk import OTHERS, project_files
@@ -31,11 +32,16 @@ _COOKIE = re.compile(rb"coding[:=]")
 _COOKIE_LINES = 2
 
 
-def load(paths: Iterable[Path | str]) -> Project:
+def load(paths: Iterable[Path | str], *, context: bool = False) -> Project:
     """Reads every Python file under `paths` that can matter to a migration.
 
     Folders are searched (`.gitignore` honoured), files are taken as they are
     given.  A file that cannot be read or parsed becomes an `Unreadable`.
+
+    Args:
+        paths: files and folders.
+        context: whether to read the rest of the project, too, as far as it
+            works with them.
 
     Raises:
         UsageError: a path is missing or not Python, or the configuration says
@@ -53,8 +59,10 @@ def load(paths: Iterable[Path | str]) -> Project:
         files.setdefault(os.path.realpath(path), path)
     python = sorted(path for path in files.values() if path in given or not _is_other(path))
     others = sorted(set(files.values()) - set(python))
+    whole = any(path.is_dir() and top.is_relative_to(path.resolve()) for path in given)
+    beside = candidates(files, top, table.exclude) if context and not whole else []
     with _collector_paused():
-        project = _load_files(python, top, table.options)
+        project = _load_files(python, top, table.options, beside)
     project = replace(
         project,
         unreadable=tuple(sorted((*project.unreadable, *unlisted), key=_place)),
@@ -110,7 +118,12 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
     return Source(path, name, path.name == "__init__.py", text, tree, encoding, bom)
 
 
-def _load_files(files: Sequence[Path], top: Path, options: Options) -> Project:
+def _load_files(
+    files: Sequence[Path],
+    top: Path,
+    options: Options,
+    beside: Sequence[Path] = (),
+) -> Project:
     unreadable: list[Unreadable] = []
     texts: dict[Path, bytes] = {}  # kept because they are sure to be parsed
     outlines = {}
@@ -125,19 +138,39 @@ def _load_files(files: Sequence[Path], top: Path, options: Options) -> Project:
         outlines[str(path)] = each
         if each.names_flax:
             texts[path] = raw
-    kept = relevant(outlines) | {path for path, each in outlines.items() if each.marked}
+    others = _related(outlines, beside, top)
+    kept = relevant(outlines | {str(path): each for path, each in others.items()})
+    kept |= {path for path, each in outlines.items() if each.marked}
     sources: list[Source] = []
-    for path in files:
+    for path in sorted({*files, *others}):
         if str(path) not in kept:
             continue
         raw = texts.pop(path, None) or _read(path)
-        source = raw if isinstance(raw, Unreadable) else parse(raw, path, outlines[str(path)].name)
-        if isinstance(source, Unreadable):
-            unreadable.append(source)
-        else:
+        name = (others.get(path) or outlines[str(path)]).name
+        source = raw if isinstance(raw, Unreadable) else parse(raw, path, name)
+        if not isinstance(source, Unreadable):
             sources.append(source)
-    skipped = len(outlines) - len(kept)
-    return Project(tuple(sources), tuple(sorted(unreadable, key=_place)), skipped, options)
+        elif path not in others:
+            unreadable.append(source)
+    skipped = len(outlines.keys() - kept)
+    broken = tuple(sorted(unreadable, key=_place))
+    return Project(tuple(sources), broken, skipped, options, context=frozenset(others))
+
+
+def _related(
+    outlines: Mapping[str, Outline], beside: Sequence[Path], top: Path
+) -> dict[Path, Outline]:
+    if not beside:
+        return {}
+
+    def read(path: Path) -> bytes | None:
+        raw = _read(path)
+        return None if isinstance(raw, Unreadable) else raw
+
+    def outlined(path: Path, raw: bytes) -> Outline:
+        return outline(raw, dotted_name(path, top), is_package=path.name == "__init__.py")
+
+    return related({Path(path): each for path, each in outlines.items()}, beside, read, outlined)
 
 
 @contextmanager

@@ -132,6 +132,20 @@ class Names(Generic[Key]):
                 for suffix in _suffixes(target):
                     yield from self._by_name.get(suffix, ())
 
+    def surely_imported(self, importer: Outline, folders: Iterable[str] = ()) -> Iterator[Key]:
+        """Yields the files that the imports mean from around `importer`.
+
+        Args:
+            importer: the file that imports.
+            folders: dotted names of folders that it puts on `sys.path`.
+        """
+        yield from self._relative(importer)
+        prefixes = [f"{folder}." if folder else "" for folder in folders]
+        for target in importer.absolute:
+            yield from self._near(target, importer)
+            for prefix in prefixes:
+                yield from self._by_name.get(f"{prefix}{target}", ())
+
     def probably_imported(self, importer: Outline) -> Iterator[Key]:
         """Yields the files that the imports mean from where `importer` lies.
 

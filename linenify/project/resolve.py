@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linenify.project.source import Project, Source
+from linenify.project.syspath import search_folders
 
 
 class Imports:
@@ -10,11 +11,14 @@ class Imports:
 
     A dotted name is looked up from the importing file's own folder outwards,
     so that scripts side by side, `src/` layouts and packages below any root
-    all resolve without knowing `sys.path`.
+    all resolve; then in the folders that code puts on `sys.path`, and in
+    folders called `src`.
     """
 
     def __init__(self, project: Project) -> None:
         self.by_name: dict[str, str] = {source.name: source.name for source in project.sources}
+        self._roots = sorted({root for name in self.by_name if (root := _source_root(name))})
+        self._folders = search_folders(project)
 
     def absolute(self, importer: Source, module: str, level: int) -> str:
         """The dotted name that `from <dots><module> import` starts from."""
@@ -37,7 +41,24 @@ class Imports:
             candidate = ".".join([*parts[:length], name])
             if candidate in self.by_name and candidate != importer.name:
                 return candidate
-        return self._outer(name)
+        return self._on_path(name, importer) or self._outer(name)
+
+    def _on_path(self, name: str, importer: Source) -> str | None:
+        """Below a folder that this file puts on `sys.path`, or else another one."""
+        own = self._folders.get(importer.name, ())
+        others = [
+            f for file, found in self._folders.items() if file != importer.name for f in found
+        ]
+        for folders in (own, others, self._roots):
+            found = {f"{folder}.{name}" if folder else name for folder in folders}
+            found = {each for each in found if each in self.by_name and each != importer.name}
+            if len(found) == 1 or (found and folders is own):
+                return next(
+                    each
+                    for folder in folders
+                    if (each := f"{folder}.{name}" if folder else name) in found
+                )
+        return None
 
     def _outer(self, name: str) -> str | None:
         # `import project.models` from inside `project/`, when `project/` itself
@@ -48,3 +69,12 @@ class Imports:
             if candidate in self.by_name:
                 return candidate
         return None
+
+
+def _source_root(name: str) -> str:
+    """The innermost `src` folder of a dotted name, which is meant to be on `sys.path`."""
+    folders = name.split(".")[:-1]
+    for end in range(len(folders), 0, -1):
+        if folders[end - 1] == "src":
+            return ".".join(folders[:end])
+    return ""

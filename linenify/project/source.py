@@ -75,6 +75,12 @@ class Project:
     skipped: int = 0  # files that a text filter proved irrelevant, never parsed
     options: tuple[tuple[str, object], ...] = ()  # `[tool.linenify]` of pyproject.toml
     documents: tuple[Document, ...] = ()  # never changed, only read
+    context: frozenset[Path] = frozenset()  # sources that were not given: read, never changed
+
+    @property
+    def given(self) -> tuple[Source, ...]:
+        """The sources that may change."""
+        return tuple(source for source in self.sources if source.path not in self.context)
 
     def by_name(self) -> dict[str, Source]:
         """Sources by dotted name; the first in path order wins."""

@@ -39,7 +39,7 @@ def json_document(run: Run) -> dict[str, Any]:
         "version": JSON_VERSION,
         "files": [
             _file(source.path, changes.get(source.path), diffs.get(source.path, ""))
-            for source in run.project.sources
+            for source in run.project.given
         ],
         "diagnostics": [_diagnostic(each) for each in sorted(migration.diagnostics, key=by_place)],
         "causes": [_cause(each) for each in causes(migration.diagnostics)],
