@@ -56,6 +56,7 @@ class Frozen:
         self._cut: set[object] = set()  # what was asked for in a circle, and is not known yet
         self._scopes: dict[ast.AST, Scope] = {}
         self._open: dict[FunctionNode, str] = {}
+        self._fed: dict[Parameter, bool] = {}  # what `_from_field` gave
         self._keyed: dict[ast.expr, tuple[ast.FunctionDef, str]] = {}  # `kwargs['x']`, a field
         for class_plan in plan.classes.values():
             for function, name in class_plan.open.items():
@@ -88,18 +89,25 @@ class Frozen:
 
     def of_field(self, node: ast.AST) -> bool:
         """Whether an expression may hold what a field holds, or a part of it."""
-        decisions = self._plan.decisions.of
         if node in self._keyed:
             return True
         value = self._plan.flow.values.get(node, frozenset())
-        for atom in self._plan.flow.origins.of(value):
-            if not atom.mixed:
-                decision = decisions.get(atom.function, {}).get(atom.name)
-                if decision is not None and decision.role is Role.FIELD:
-                    return True
-                if self._is_open(atom.function, atom.name):
-                    return True
-        return False
+        return any(self._from_field(atom) for atom in value if isinstance(atom, Parameter))
+
+    def _from_field(self, parameter: Parameter) -> bool:
+        """Whether a parameter may be given what a field holds, or is a field itself."""
+        if parameter not in self._fed:
+            decisions = self._plan.decisions.of
+            self._fed[parameter] = any(
+                (
+                    (decision := decisions.get(atom.function, {}).get(atom.name)) is not None
+                    and decision.role is Role.FIELD
+                )
+                or self._is_open(atom.function, atom.name)
+                for atom in self._plan.flow.origins.of((parameter,))
+                if not atom.mixed
+            )
+        return self._fed[parameter]
 
     def home(self, name: ast.Name) -> Scope | None:
         """The scope that binds a name where it stands."""

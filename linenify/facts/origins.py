@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
-from dataclasses import replace
 
 from linenify.facts.kinds import Atom, Parameter, Value
 from linenify.project.scopes import FunctionNode
@@ -65,17 +64,21 @@ class Origins:
     def _of(self, parameter: Parameter) -> frozenset[Parameter]:
         if parameter in self._found:
             return self._found[parameter]
-        found, waiting = {parameter}, [parameter]
+        first = (parameter.function, parameter.name, parameter.part, parameter.mixed)
+        found, waiting = {first}, [first]
         while waiting:
-            atom = waiting.pop()
-            for source in self._sources.get((atom.function, atom.name), ()):
-                part = _part(source.part, atom.part)
-                origin = replace(source, part=part, mixed=source.mixed or atom.mixed)
+            function, name, inner, mixed = waiting.pop()
+            for source in self._sources.get((function, name), ()):
+                part = _part(source.part, inner)
+                origin = (source.function, source.name, part, mixed or source.mixed)
                 if origin not in found:
                     found.add(origin)
                     waiting.append(origin)
-        self._found[parameter] = frozenset(a for a in found if a.function not in self._pooled)
-        return self._found[parameter]
+        everywhere = frozenset(
+            Parameter(*origin) for origin in found if origin[0] not in self._pooled
+        )
+        self._found[parameter] = everywhere
+        return everywhere
 
     def evidence(self) -> tuple[dict[Slot, set[tuple[str, str]]], dict[Slot, set[str]]]:
         """Roles and types of all parameters; a use counts for everybody who handed on."""

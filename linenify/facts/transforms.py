@@ -301,14 +301,17 @@ def _body(value: Value) -> FunctionNode | None:
 
 def _bodies(plan: Plan, value: Value) -> Iterator[FunctionNode]:
     """The functions of the project that a transform is given, or that it is given a list of."""
-    for atom in value:
-        inner = atom
+    waiting, seen = list(value), set(value)
+    while waiting:
+        inner = waiting.pop()
         while isinstance(inner, Partial | Transformed):
             inner = inner.function
         if isinstance(inner, Function | Bound):
             yield inner.node
-        elif isinstance(inner, Container):
-            yield from _bodies(plan, plan.flow.iterate(frozenset({inner})))
+        elif isinstance(inner, Container):  # which may hold itself
+            fresh = plan.flow.iterate(frozenset({inner})) - seen
+            seen |= fresh
+            waiting += fresh
 
 
 def _runs_first(plan: Plan, transform: ast.AST, value: Value) -> bool:
