@@ -127,7 +127,9 @@ def remap(
 ) -> ExitCode:
     """Reads, plans, checks, writes."""
     if missing := [name for name in ("numpy", "jax", "flax") if find_spec(name) is None]:
-        raise UsageError(f"remap needs {', '.join(missing)}: pip install 'linenify[verify]'")
+        raise UsageError(
+            f"remap needs {', '.join(missing)}: pip install '.[verify]' in its checkout"
+        )
     from linenify.checkpoint import run, sources
     from linenify.checkpoint.asking import Asking
     from linenify.checkpoint.options import requested

@@ -99,7 +99,9 @@ def verify(paths: tuple[Path, ...], **options: object) -> ExitCode:
 
     needed = ("numpy", "jax", "flax", "optax")
     if missing := [name for name in needed if find_spec(name) is None]:
-        raise UsageError(f"verify needs {', '.join(missing)}: pip install 'linenify[verify]'")
+        raise UsageError(
+            f"verify needs {', '.join(missing)}: pip install '.[verify]' in its checkout"
+        )
     given = _Options(**options)
     given.check(paths)
     settle(paths)

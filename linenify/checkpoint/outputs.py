@@ -114,7 +114,7 @@ def _write_orbax(destination: Path, tree: Tree, advance: Progress) -> None:
         import numpy as np
         import orbax.checkpoint as ocp  # type: ignore[import-untyped]
     except ImportError as error:
-        raise CheckpointError("Orbax is not installed: pip install linenify[verify]") from error
+        raise CheckpointError("Orbax is not installed: pip install orbax-checkpoint") from error
     from linenify.checkpoint.dtypes import numpy_dtype
 
     if destination.exists() and any(destination.iterdir() if destination.is_dir() else [1]):

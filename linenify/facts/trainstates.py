@@ -17,6 +17,7 @@ from linenify.facts.kinds import (
     Instance,
     Optimizer,
     OptimizerDef,
+    Parameter,
     Static,
     Value,
     known,
@@ -40,6 +41,8 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     found = [a for a in plan.flow.values.get(call, frozenset()) if isinstance(a, OptimizerDef)]
     if len(found) != 1:
         raise Unclear("LN691", f"`{text(call.func)}` may be several optimizers")
+    if any(isinstance(a, Parameter) for a in plan.flow.values.get(call.func, frozenset())):
+        raise Unclear("LN691", f"callers may hand another optimizer as `{text(call.func)}`")
     if _hides(source, "optax"):
         raise Unclear("LN691", "`optax` names something else in this file")
     steps = training.per_step.get(call, [])

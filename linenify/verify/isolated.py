@@ -124,4 +124,4 @@ def _uv() -> list[str]:
         return [sys.executable, "-m", "uv"]
     if found := shutil.which("uv"):
         return [found]
-    raise UsageError("--oracle isolated needs uv: pip install 'linenify[verify]'")
+    raise UsageError("--oracle isolated needs uv: pip install '.[verify]' in its checkout")

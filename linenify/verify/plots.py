@@ -30,7 +30,9 @@ def draw(done: Sequence[Verified], file: Path) -> None:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise UsageError("--plot needs matplotlib: pip install 'linenify[plot]'") from error
+        raise UsageError(
+            "--plot needs matplotlib: pip install '.[plot]' in its checkout"
+        ) from error
     mpl.use("agg")
     from matplotlib import pyplot as plt
 

@@ -99,4 +99,31 @@ class Net(nn.Module):
 """,
         by_accident=True,
     ),
+    "LN822": ByHand(
+        why="""\
+A definition changes together with its callers.  Files that were not given are read, and not
+changed: until they follow, the program is half in one world.  `linenify PROJECT` takes them
+all at once.""",
+        before="""\
+from flax import nn
+from inner import Inner
+
+
+class Outer(nn.Module):
+
+  def apply(self, x):
+    return Inner(x, 3)
+""",
+        after="""\
+from flax import linen as nn
+
+
+class Outer(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(3)(x)
+""",
+        by_accident=True,
+    ),
 }

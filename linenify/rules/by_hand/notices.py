@@ -346,6 +346,128 @@ def loaded(legacy):  # (1, 1, features) -> (features,)
         check="loaded({'scale': x[None, :1]})['scale'].shape == (4,)",
         option="keep-names",
     ),
+    "LN817": ByHand(
+        why="""\
+While it initialises, a Linen module may always make collections; in legacy it had a state
+only inside of `nn.stateful`.  Where both branches make the same params, nothing is lost; a
+part of the result that is not wanted is dropped.""",
+        before="""\
+import jax
+from flax import nn
+
+
+class Ema(nn.Module):
+
+  def apply(self, x):
+    ema = self.state('ema', (x.shape[-1],), nn.initializers.zeros)
+    if self.is_stateful():
+      ema.value = 0.9 * ema.value + 0.1 * x.mean(0)
+    return nn.Dense(x - ema.value, 2)
+
+
+def start(key, x):
+  _, params = Ema.init(key, x)
+  return params
+""",
+        after="""\
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class Ema(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    ema = self.variable('state', 'ema', jnp.zeros, (x.shape[-1],))
+    if self.is_mutable_collection('state'):
+      ema.value = 0.9 * ema.value + 0.1 * x.mean(0)
+    return nn.Dense(2)(x - ema.value)
+
+
+def start(key, x):
+  return Ema().init(key, x)['params']
+""",
+        check="list(start(key, x)) == ['Dense_0']",
+    ),
+    "LN818": ByHand(
+        why="""\
+In legacy the second run of a shared BatchNorm while initialising updated its running
+statistics; Linen updates none then.  Training overwrites them in either world; an evaluation
+of fresh variables gives other numbers.""",
+        before="""\
+from flax import nn
+
+
+class Net(nn.Module):
+
+  def apply(self, x, train=True):
+    norm = nn.BatchNorm.shared(use_running_average=not train)
+    return norm(norm(x))
+""",
+        after="""\
+from flax import linen as nn
+
+
+class Net(nn.Module):
+
+  train: bool = True
+
+  @nn.compact
+  def __call__(self, x):
+    norm = nn.BatchNorm(use_running_average=not self.train)
+    return norm(norm(x))
+""",
+        check="Net().init_with_output(key, x)[0].shape == (2, 4)",
+    ),
+    "LN819": ByHand(
+        why="""\
+A Model is handed to code that linenify does not see, so that it stays an object, and
+whatever unknown thing is called there may be such an object.  A `BoundModel` is called as a
+Model was, with inputs only.  Where all of the program is in sight, pass the params and name
+the module.""",
+        before="""\
+import somelib
+from flax import nn
+
+
+class Net(nn.Module):
+
+  def apply(self, x):
+    return nn.Dense(x, 2)
+
+
+def build(key, x):
+  _, params = Net.init(key, x)
+  return nn.Model(Net, params)
+
+
+def loss(model, x):
+  return model(x).sum()
+
+
+somelib.train(build, loss)
+""",
+        after="""\
+from flax import linen as nn
+
+
+class Net(nn.Module):
+
+  @nn.compact
+  def __call__(self, x):
+    return nn.Dense(2)(x)
+
+
+def build(key, x):
+  return Net().init(key, x)['params']
+
+
+def loss(params, x):
+  return Net().apply({'params': params}, x).sum()
+""",
+        check="loss(build(key, x), x).shape == ()",
+    ),
     "LN813": ByHand(
         why="""\
 `jax.random.shuffle` shuffled along the first axis, each column on its own, which tears rows

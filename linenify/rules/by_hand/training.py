@@ -257,4 +257,25 @@ def head(key, x, depth):
 """,
         check="head(key, x, 3)['kernel'].shape == (4, 1)",
     ),
+    "LN696": ByHand(
+        why="""\
+Legacy kept the state of all modules in one flat dict, by path; Linen keeps a nested dict for
+each collection.  Where the paths come from outside, it takes somebody who knows the modules
+to say which collection a leaf belongs to.""",
+        before="""\
+from flax import nn
+
+
+def restored(means):
+  state = {}
+  for name, mean in means.items():
+    state[f'/{name}'] = {'mean': mean}
+  return nn.Collection(state)
+""",
+        after="""\
+def restored(means):
+  return {'batch_stats': {name: {'mean': mean} for name, mean in means.items()}}
+""",
+        check="restored({'norm': 1.0}) == {'batch_stats': {'norm': {'mean': 1.0}}}",
+    ),
 }

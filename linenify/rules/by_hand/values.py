@@ -247,6 +247,30 @@ class Net(nn.Module):
 """,
         check="Net().init_with_output(key, x)[0].shape == (2, 4)",
     ),
+    "LN383": ByHand(
+        why="""\
+In a run without a state BatchNorm makes its collection all the same, so that what is asked
+behind it finds one.  Asked before, the answer is that of legacy.""",
+        before="""\
+from flax import nn
+
+
+class Net(nn.Module):
+
+  def apply(self, x):
+    x = nn.BatchNorm(x)
+    return x if self.is_stateful() else 2 * x
+""",
+        after=_NET
+        + """\
+  @nn.compact
+  def __call__(self, x):
+    stateful = self.is_initializing() or 'batch_stats' in self.variables
+    x = nn.BatchNorm(use_running_average=not stateful)(x)
+    return x if stateful else 2 * x
+""",
+        check="Net().init_with_output(key, x)[0].shape == (2, 4)",
+    ),
     "LN385": ByHand(
         why="""\
 A project that is half migrated: the call is in Linen form, the class still in legacy form.
