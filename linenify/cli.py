@@ -310,7 +310,8 @@ def facts(paths: tuple[Path, ...]) -> ExitCode:
     click.echo(describe(collect(project)))
     for each in project.unreadable:
         click.echo(f"{each.path}:{each.line}:{each.column}: {each.message}", err=True)
-    return ExitCode.UNUSABLE if project.unreadable else ExitCode.DONE
+    broken = any(not each.is_folder for each in project.unreadable)
+    return ExitCode.UNUSABLE if broken else ExitCode.DONE
 
 
 # What `migrate` is made of

@@ -279,7 +279,7 @@ def _files(
         reason = (problem.strerror or str(problem)).lower()
         message = f"the folder was skipped, it cannot be listed: {reason}"
         remedy = "make it readable, or name it in `exclude` of [tool.linenify]"
-        unlisted.append(Unreadable(folder, 1, 1, message, remedy))
+        unlisted.append(Unreadable(folder, 1, 1, message, remedy, is_folder=True))
 
     for path in given:
         if path.is_dir():

@@ -49,13 +49,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that could not be decoded or parsed; the run goes on without it."""
+    """A file that could not be decoded or parsed; the run goes on without it.
+
+    A folder that may not be listed is passed over with the same words, and is no error:
+    nothing says that it holds anything.
+    """
 
     path: Path
     line: int
     column: int
     message: str
     remedy: str
+    is_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _skipped(folder: Path) -> bool:
     return (
         folder.name.startswith(".")
         or folder.name in SKIPPED_FOLDERS
-        or (folder / "pyvenv.cfg").exists()
+        or os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110 - it says no of what may not be read
     )
 
 

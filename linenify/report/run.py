@@ -55,7 +55,8 @@ class Run:
         """How the run ends: a bug of ours outweighs bad input, and that the rest."""
         if self.migration.failed:
             return ExitCode.BUG
-        if self.migration.unreadable or self.unwritten or not self.looked_at:
+        broken = any(not each.is_folder for each in self.migration.unreadable)
+        if broken or self.unwritten or not self.looked_at:
             return ExitCode.UNUSABLE
         return ExitCode.PENDING if check and self.pending else ExitCode.DONE
 
