@@ -130,6 +130,10 @@ def actuals(
             if exact is not None:
                 for name, item in zip(names[index:], exact, strict=False):
                     actual(flow, callee, module, name, item, how, node)
+                if function is not None and function.args.vararg is not None:
+                    for place, item in enumerate(exact[max(len(names) - index, 0) :]):
+                        rest = (function.args.vararg, max(index - len(names), 0) + place)
+                        flow.join(flow.items, rest, item)
                 break
             spread = flow.iterate(value)
             for name in names[index:]:
