@@ -11,6 +11,7 @@ import functools
 import importlib
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,12 +25,12 @@ from linenify.verify.patching import Patch
 
 def era() -> list[Patch]:
     """Names of the JAX and NumPy of 2020 that legacy Flax and its users rely on."""
-    return [
-        Patch(home, name, value)
-        for home, names in [*_functions().items(), *_renamed(), *_switches().items()]
-        for name, value in names.items()
-        if name not in vars(home)
-    ]
+    patches: dict[tuple[int, str], Patch] = {}
+    for home, names in [*_functions().items(), *_renamed(), *_switches().items()]:
+        for name, value in names.items():
+            if name not in vars(home):
+                patches.setdefault((id(home), name), Patch(home, name, value))
+    return list(patches.values())
 
 
 def modules_of_the_era() -> dict[str, types.ModuleType]:
@@ -139,8 +140,10 @@ def _found(path: str) -> Any:
         if not module:
             return _NOTHING
     value: Any = sys.modules[module]
-    for name in names:
-        value = getattr(value, name, _NOTHING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some names of today are on their way out themselves
+        for name in names:
+            value = getattr(value, name, _NOTHING)
     return value
 
 
