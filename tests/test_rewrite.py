@@ -296,7 +296,7 @@ def test_a_class():
     )
     file.define("class A", ModuleClassSite(fields))
     site = method(
-        removed=("features", "act", "sizes"), locals=(("act", "act", False),), removed_kwargs=True
+        removed=("features", "act", "sizes"), locals=(("act", "act", ""),), removed_kwargs=True
     )
     file.define("def apply", site)
     assert file.text() == textwrap.dedent(

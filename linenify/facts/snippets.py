@@ -385,22 +385,23 @@ _UPDATES = (
     _update("index_update", "A copy of `x` with `y` at `idx`", "set"),
     _update("index_add", "A copy of `x` with `y` added at `idx`", "add"),
     _update("index_mul", "A copy of `x`, multiplied by `y` at `idx`", "multiply"),
-    _update("index_min", "A copy of `x` with the smaller of it and `y` at `idx`", "min"),
-    _update("index_max", "A copy of `x` with the larger of it and `y` at `idx`", "max"),
+    _update("index_min", "`x`, at `idx` the smaller of it and `y`", "min"),
+    _update("index_max", "`x`, at `idx` the larger of it and `y`", "max"),
 )
 
 _GONE = Snippet(
     "gone",
     '''
 def gone(name):
-    """A class in place of `name`, which exists no longer, so that this file can be imported."""
+    """A class in place of `name`, which is gone: the file can be imported."""
 
     def fail(*args):
         raise AttributeError(f'{name} exists no longer')
 
     methods = {
         '__init__': lambda *args, **kwargs: None,
-        '__call__': lambda self, made: self if callable(made) else fail(),  # it decorates
+        # It decorates.
+        '__call__': lambda self, made: self if callable(made) else fail(),
         '__getattr__': fail,
     }
     return type(name.rpartition('.')[2], (), methods)
