@@ -108,7 +108,7 @@ def test_a_module_by_its_dotted_name_and_by_its_file(project):
         "2 Block(features=2, train=False)",
     ]
     compared = {each["what"] for run in case["runs"] for each in run["comparisons"]}
-    assert compared == {"initial", "outputs", "gradients", "collections"}
+    assert compared == {"initial", "outputs", "gradients", "collections", "steps"}
     again = verify(project, "--module", f"{project}/model.py:Block", *options)
     assert again[1]["cases"][0]["from_cache"]
 
