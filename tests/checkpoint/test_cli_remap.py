@@ -91,7 +91,7 @@ def test_a_source_that_is_not_the_map_s_is_refused(converted, tmp_path, capsys):
         (["SRC", "NEW", "--module", "x.py:M", "--inverse"], "needs a map|goes by a map"),
         (["SRC", "MAP", "--map", "MAP"], "exists; --force replaces it"),
         (["SRC", "NEW", "--map", "SRC"], "the map cannot be read"),
-        (["MAP", "NEW", "--map", "MAP"], "byte 1"),
+        (["MAP", "NEW", "--map", "MAP"], "not a checkpoint of legacy Flax"),
         (["SRC", "NEW", "--module", "m.py:M", "--set", "1=2"], "not NAME=VALUE"),
     ],
 )
