@@ -32,6 +32,7 @@ from linenify.facts.kinds import (
 )
 
 ENOUGH = 12  # of one sort in one value
+CALLED = 40  # of functions: a table of them is a table, and what they are given is to reach them
 CROWD = Container(ast.Dict(keys=[], values=[]), "dict")  # any of very many containers
 _OBJECT = ast.ClassDef("object", bases=[], keywords=[], body=[], decorator_list=[])
 _SOMETHING = Api(Instance(_OBJECT), "")  # any of very many plain objects and functions
@@ -53,7 +54,7 @@ class Widening:
         for atom in value:
             by_sort[self._sort(atom)].append(atom)
         for sort, atoms in by_sort.items():
-            if not sort or (len(atoms) <= ENOUGH and sort not in self._many.get(place, ())):
+            if not sort or (len(atoms) <= _enough(sort) and sort not in self._many.get(place, ())):
                 continue
             self._many[place].add(sort)
             value = value.difference(atoms) | {_general(atom) for atom in atoms}
@@ -65,7 +66,7 @@ class Widening:
             case Api(receiver=Model() | Optimizer() | OptimizerDef() | Legacy()):
                 return ""
             case Api():
-                return "function"
+                return "method"
             case Function(node=node) | Bound(node=node) if not self._near(node):
                 return "function"
             case Partial(function=function) | Transformed(function=function):
@@ -81,6 +82,11 @@ class Widening:
             case Params(path=[_, *_]):
                 return "params"
         return ""
+
+
+def _enough(sort: str) -> int:
+    """From how many on the atoms of a sort are not told apart."""
+    return CALLED if sort == "function" else ENOUGH
 
 
 def _general(atom: Atom) -> Atom:
