@@ -57,11 +57,17 @@ _STEPS = 2
 
 
 def observed(
-    module: ModuleSide, world: World, pair: RunPair, params: Any, state: Any, fresh: Any
+    module: ModuleSide,
+    world: World,
+    pair: RunPair,
+    params: Any,
+    state: Any,
+    fresh: Any | None = None,
 ) -> Seen:
     """Outputs, collections and gradients of a side under given variables.
 
-    `fresh` are the collections as initialised, from which a second run of calls begins.
+    `fresh` are the collections as initialised, from which a second run of calls begins;
+    without them there is one call only.
 
     Raises:
         UserCodeError: it did not run; for gradients alone, it is part of the result.
@@ -69,7 +75,7 @@ def observed(
     with inside(world, "call"):
         outputs, after = module.call(params, state, module.arguments)
     steps: tuple[tuple[Any, Any], ...] | UserCodeError = ()
-    if "collections" in pair.compare and jax.tree_util.tree_leaves(after):
+    if fresh is not None and "collections" in pair.compare and jax.tree_util.tree_leaves(after):
         try:
             steps = tuple(_steps(module, world, params, (after, fresh)))
         except UserCodeError as error:

@@ -104,10 +104,14 @@ def test_the_mean_and_variance_of_normalize() -> None:
             agree("jax.nn.normalize", "x", normalize, (x,))
 
 
-@pytest.mark.parametrize("home", ["jax.numpy", "numpy"])
-def test_rows_are_stacked(home: str) -> None:
+def test_rows_are_stacked() -> None:
     for x in arrays("float32", "int32"):
-        agree(f"{home}.row_stack", "xs", lambda xs: row_stack(xs[0]), ((x, x),))
+        agree("jax.numpy.row_stack", "xs", lambda xs: row_stack(xs[0]), ((x, x),))
+
+
+def test_an_array_of_one_element_is_a_number() -> None:
+    for x in (np.float32(2.5), np.array([3]), np.array([[True]])):
+        agree("numpy.asscalar", "a", lambda a: a.ravel()[0], (x,))
 
 
 @pytest.mark.parametrize("home", ["jax.numpy", "numpy"])
@@ -205,5 +209,5 @@ def test_trees_are_mapped(name: str) -> None:
 def test_every_form_is_compared() -> None:
     tested = {f"{home}.{name}" for home in ("jax.numpy", "numpy") for name in UNARY}
     tested |= {f"jax.ops.{name}" for name in AT} | {"jax.numpy.in1d", "numpy.in1d"}
-    tested |= {"jax.lax.tie_in", "jax.random.shuffle"}
+    tested |= {"jax.lax.tie_in", "jax.random.shuffle", "numpy.asscalar"}
     assert set(FORMS) <= tested
