@@ -4,7 +4,7 @@ JAX took lists and tuples for arrays in 2020, as NumPy does, and takes them no l
 Each function of the installed JAX gets a list in each of its places, beside arrays in
 the others; that it is the list which is refused, JAX says itself.
 
-    python .ci/array_arguments.py          # writes linenify/facts/arrayarguments.py
+    python .ci/array_arguments.py          # writes linenify/facts/jax/arrayarguments.py
     python .ci/array_arguments.py --check  # compares with it
 """
 

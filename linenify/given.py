@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from linenify.facts.refusals import NOTICES
+from linenify.facts.legacy.refusals import NOTICES
 from linenify.outcome import Diagnostic, Migration, Severity
 from linenify.project.relevance import Names, outline
 from linenify.project.source import Project, Span

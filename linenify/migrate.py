@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linenify import between, second_look
-from linenify.facts.catalogue import means_the_same
 from linenify.facts.collect import Facts, collect
-from linenify.facts.refusals import NOTICES
+from linenify.facts.legacy.catalogue import means_the_same
+from linenify.facts.legacy.refusals import NOTICES
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from linenify.facts.refusals import REFUSALS
+from linenify.facts.legacy.refusals import REFUSALS
 from linenify.facts.sites import FileFacts, Finding
 from linenify.outcome import Change
 from linenify.project.source import Source, Span

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from linenify.facts.deciding.support import is_taken, missing
+from linenify.facts.legacy.snippets import SNIPPETS
 from linenify.facts.sites import FileFacts, Reshaped
-from linenify.facts.snippets import SNIPPETS
-from linenify.facts.support import is_taken, missing
 from linenify.project.load import parse
 from linenify.project.source import Source
 from linenify.project.spans import Spans

@@ -17,9 +17,9 @@ import optax  # type: ignore[import-untyped]
 
 from linenify.checkpoint.errors import CheckpointError, Keypath
 from linenify.checkpoint.optimizer_state import Described
-from linenify.facts.arguments import Unclear
-from linenify.facts.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS, definition
-from linenify.facts.snippets import SNIPPETS
+from linenify.facts.ask.arguments import Unclear
+from linenify.facts.legacy.snippets import SNIPPETS
+from linenify.facts.training.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS, definition
 
 
 def described(

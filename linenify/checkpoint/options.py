@@ -11,7 +11,7 @@ from typing import Any
 
 from linenify.checkpoint.request import Request
 from linenify.errors import UsageError
-from linenify.facts.optimizers import OPTIMIZERS, WRAPPERS
+from linenify.facts.training.optimizers import OPTIMIZERS, WRAPPERS
 
 _PART = re.compile(r"(?P<part>\w[\w/.-]*)=(?P<module>.+)", re.DOTALL)
 _OWNED = re.compile(r"(?P<part>\w[\w/.-]*):(?P<rest>.+)", re.DOTALL)

@@ -6,35 +6,14 @@ import ast
 import sys
 from dataclasses import replace
 
-from linenify.facts import (
-    caches,
-    catalogue,
-    firstruns,
-    halfway,
-    jaxarguments,
-    jaxcalls,
-    keyhelpers,
-    localmodels,
-    modulecalls,
-    narrow,
-    nnfunctions,
-    recurrent,
-    reductions,
-    runs,
-    selfcalls,
-    stateful,
-    toplevel,
-    trainstates,
-    transforms,
-)
-from linenify.facts.arguments import Unclear, in_module_code, repeated, text
-from linenify.facts.binds import emit_bind, emit_functools
-from linenify.facts.changed import changed_behaviour
-from linenify.facts.classes import MODULE_BASES
-from linenify.facts.effects import run_modules
-from linenify.facts.externals import LEGACY, MODULE_API
-from linenify.facts.instances import promote_partials
-from linenify.facts.kinds import (
+from linenify.facts.ask.arguments import Unclear, in_module_code, repeated, text
+from linenify.facts.ask.effects import run_modules
+from linenify.facts.ask.places import in_block
+from linenify.facts.ask.spelt import spelt
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.files import halfway
+from linenify.facts.flow.classes import MODULE_BASES
+from linenify.facts.flow.kinds import (
     Api,
     Array,
     Atom,
@@ -56,14 +35,34 @@ from linenify.facts.kinds import (
     known,
     modules,
 )
-from linenify.facts.layers import check_carry
-from linenify.facts.members import bound_inputs
-from linenify.facts.places import in_block
-from linenify.facts.plan import Plan
-from linenify.facts.runvalues import emit_values, is_named
+from linenify.facts.jax import jaxarguments, jaxcalls, narrow, reductions
+from linenify.facts.legacy import catalogue
+from linenify.facts.legacy.changed import changed_behaviour
+from linenify.facts.legacy.externals import LEGACY, MODULE_API
+from linenify.facts.modules import (
+    firstruns,
+    modulecalls,
+    recurrent,
+    selfcalls,
+    stateful,
+    transforms,
+)
+from linenify.facts.modules.binds import emit_bind, emit_functools
+from linenify.facts.modules.instances import promote_partials
+from linenify.facts.modules.layers import check_carry
+from linenify.facts.modules.members import bound_inputs
 from linenify.facts.sites import Reshaped, StatementSite
-from linenify.facts.spelt import spelt
-from linenify.facts.training import Training, training_of
+from linenify.facts.training import (
+    caches,
+    keyhelpers,
+    localmodels,
+    nnfunctions,
+    runs,
+    toplevel,
+    trainstates,
+)
+from linenify.facts.training.runvalues import emit_values, is_named
+from linenify.facts.training.training import Training, training_of
 from linenify.project.source import Source
 
 

@@ -6,29 +6,29 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from linenify.facts import sharing
+from linenify.facts.ask.parameters import Decisions
 from linenify.facts.calls import emit_calls
-from linenify.facts.classplans import plan_classes
-from linenify.facts.definitions import emit_definitions, flag_strangers, freeze_refused
-from linenify.facts.frozen import conversions
-from linenify.facts.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
-from linenify.facts.interpret import Interpreter
-from linenify.facts.jaxvalues import emit_values
-from linenify.facts.keptnames import emit_kept_names
-from linenify.facts.marked import leave_marked
-from linenify.facts.names import emit_names
-from linenify.facts.naming import check_names, children
-from linenify.facts.parameters import Decisions
-from linenify.facts.paramnames import emit_param_names
-from linenify.facts.partialmembers import emit_partial_members
-from linenify.facts.plan import Plan
-from linenify.facts.secondruns import emit_second_runs
-from linenify.facts.setup import plan_setup
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.files.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
+from linenify.facts.files.marked import leave_marked
+from linenify.facts.files.names import emit_names
+from linenify.facts.files.standins import emit_stand_ins
+from linenify.facts.flow.interpret import Interpreter
+from linenify.facts.jax.jaxvalues import emit_values
+from linenify.facts.modules.classplans import plan_classes
+from linenify.facts.modules.definitions import emit_definitions, flag_strangers, freeze_refused
+from linenify.facts.modules.frozen import conversions
+from linenify.facts.modules.partialmembers import emit_partial_members
+from linenify.facts.modules.secondruns import emit_second_runs
+from linenify.facts.modules.setup import plan_setup
+from linenify.facts.modules.thawing import emit as emit_thawed
+from linenify.facts.modules.transforms import emit_decorated
+from linenify.facts.naming.keptnames import emit_kept_names
+from linenify.facts.naming.naming import check_names, children
+from linenify.facts.naming.paramnames import emit_param_names
 from linenify.facts.sites import FileFacts
-from linenify.facts.standins import emit_stand_ins
-from linenify.facts.thawing import emit as emit_thawed
-from linenify.facts.training import training_of
-from linenify.facts.transforms import emit_decorated
+from linenify.facts.training import sharing
+from linenify.facts.training.training import training_of
 from linenify.project.source import Project
 
 

@@ -15,10 +15,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from linenify.facts import catalogue
-from linenify.facts.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
-from linenify.facts.refusals import REFUSALS
+from linenify.facts.legacy import catalogue
+from linenify.facts.legacy.refusals import REFUSALS
 from linenify.facts.sites import Finding
+from linenify.facts.training.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
 from linenify.project.resolve import Imports
 from linenify.project.scopes import Scopes, all_arguments
 from linenify.project.source import Project, Source

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from linenify.facts.deciding.support import missing
+from linenify.facts.legacy.snippets import Snippet
 from linenify.facts.sites import FileFacts
-from linenify.facts.snippets import Snippet
-from linenify.facts.support import missing
 from linenify.project.source import Source
 from linenify.rewrite.engine import Engine
 from linenify.rewrite.importing import settle_imports

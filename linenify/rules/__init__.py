@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from linenify.facts.refusals import ERRORS, NOTICES, OPEN, REFUSALS
+from linenify.facts.legacy.refusals import ERRORS, NOTICES, OPEN, REFUSALS
 from linenify.rules import (
     apply_gradient,
     apply_method,

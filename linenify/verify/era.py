@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from linenify.facts import oldapi
+from linenify.facts.legacy import oldapi
 from linenify.verify.patching import Patch
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from linenify.facts.interpret import Interpreter
-from linenify.facts.kinds import Container, External, Module, ModuleApi, Static
+from linenify.facts.flow.interpret import Interpreter
+from linenify.facts.flow.kinds import Container, External, Module, ModuleApi, Static
 from linenify.project.scopes import Scope
 from linenify.project.source import Project, Source
 from linenify.verify.notation import DTYPES

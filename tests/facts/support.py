@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from linenify.facts import catalogue
-from linenify.facts.arguments import in_module_code
+from linenify.facts.ask.arguments import in_module_code
+from linenify.facts.ask.parameters import Decisions
 from linenify.facts.collect import Facts, collect
-from linenify.facts.interpret import Interpreter
-from linenify.facts.kinds import External, Module, ModuleApi, SelfApi, SuperMethod
-from linenify.facts.parameters import Decisions
-from linenify.facts.plan import Plan
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.flow.interpret import Interpreter
+from linenify.facts.flow.kinds import External, Module, ModuleApi, SelfApi, SuperMethod
+from linenify.facts.legacy import catalogue
 from linenify.facts.sites import Site
 from linenify.project.load import parse
 from linenify.project.source import Project, Source, Span

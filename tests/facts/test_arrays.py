@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from linenify.facts.arrays import (
+from linenify.facts.legacy.arrays import (
     ARRAY_ATTRIBUTES,
     ARRAY_FUNCTIONS,
     CONSTANTS,

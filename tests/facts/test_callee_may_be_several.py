@@ -12,9 +12,9 @@ import functools
 
 import pytest
 
-from linenify.facts.arrayarguments import ARRAY_ARGUMENTS
-from linenify.facts.jaxarguments import array_arguments
-from linenify.facts.jaxforms import _KNOWN, FORMS, moved
+from linenify.facts.jax.arrayarguments import ARRAY_ARGUMENTS
+from linenify.facts.jax.jaxarguments import array_arguments
+from linenify.facts.jax.jaxforms import _KNOWN, FORMS, moved
 from tests.support import migration
 
 HEAD = """\

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from linenify.facts import catalogue
-from linenify.facts.catalogue import (
+from linenify.facts.legacy import catalogue
+from linenify.facts.legacy.catalogue import (
     FUNCTIONS,
     LAYERS,
     SUBMODULES,

@@ -7,9 +7,9 @@ import ast
 import pytest
 from facts.support import HEADER, facts_of, project_of
 
-from linenify.facts.interpret import Interpreter
-from linenify.facts.kinds import Container, External, Function, Static
-from linenify.facts.widening import CALLED, CROWD, ENOUGH, Widening
+from linenify.facts.flow.interpret import Interpreter
+from linenify.facts.flow.kinds import Container, External, Function, Static
+from linenify.facts.flow.widening import CALLED, CROWD, ENOUGH, Widening
 from linenify.migrate import migrate
 
 MAIN = """\

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from linenify.facts import jaxnames, oldapi
+from linenify.facts.legacy import jaxnames, oldapi
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = json.loads((ROOT / "linenify/facts/old_api.json").read_text())
+DATA = json.loads((ROOT / "linenify/facts/legacy/old_api.json").read_text())
 MISSING = object()
 
 

@@ -7,8 +7,10 @@ import ast
 import pytest
 from support import migration
 
-from linenify.facts.arguments import Unclear
-from linenify.facts.optimizers import (
+from linenify.facts.ask.arguments import Unclear
+from linenify.facts.legacy.snippets import SNIPPETS
+from linenify.facts.sites import Added
+from linenify.facts.training.optimizers import (
     OPTIMIZERS,
     Definition,
     check_predicate,
@@ -18,8 +20,6 @@ from linenify.facts.optimizers import (
     multi,
     traversal,
 )
-from linenify.facts.sites import Added
-from linenify.facts.snippets import SNIPPETS
 
 
 def defined(text: str, *per_step: str) -> Definition:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from linenify.facts.jaxforms import FORMS
+from linenify.facts.jax.jaxforms import FORMS
 from tests.support import migrated
 
 HEAD = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jax import lax\n\n\n"

@@ -16,8 +16,14 @@ import numpy as np
 import optax
 import pytest
 
-from linenify.facts.optimizers import OPTIMIZERS, WRAPPERS, definition, focused, hyperparameter
-from linenify.facts.snippets import SNIPPETS
+from linenify.facts.legacy.snippets import SNIPPETS
+from linenify.facts.training.optimizers import (
+    OPTIMIZERS,
+    WRAPPERS,
+    definition,
+    focused,
+    hyperparameter,
+)
 from linenify.verify.overlay import Overlay
 from linenify.verify.wheels import legacy_sources
 

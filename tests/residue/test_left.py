@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linenify.cli import main
-from linenify.facts import catalogue
+from linenify.facts.legacy import catalogue
 from linenify.migrate import migrate
 from linenify.project.load import load
 from linenify.residue.left import _gone

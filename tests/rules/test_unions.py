@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import pytest
 
-from linenify.facts import catalogue, optimizers
+from linenify.facts.legacy import catalogue
+from linenify.facts.training import optimizers
 from tests.support import migration
 
 HEAD = """\

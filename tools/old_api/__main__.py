@@ -4,7 +4,7 @@
 
 Downloads the releases below with pip (their sources; nothing of them is run),
 reads their names and signatures, compares them with the jax, flax and numpy that
-are installed beside it, and writes `linenify/facts/old_api.json`.  It takes a few
+are installed beside it, and writes `linenify/facts/legacy/old_api.json`.  It takes a few
 minutes, and has to be run again when linenify moves to newer releases.
 """
 
@@ -27,10 +27,10 @@ from comparing import Installed, Old, gone, gone_modules, merged, parameters, re
 from reading import Release
 from renamed import MOVED
 
-from linenify.facts import catalogue, optimnames
-from linenify.facts.jaxforms import FORMS
-from linenify.facts.jaxnames import CONSTANTS, SWITCHES
-from linenify.facts.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
+from linenify.facts.jax.jaxforms import FORMS
+from linenify.facts.legacy import catalogue, optimnames
+from linenify.facts.legacy.jaxnames import CONSTANTS, SWITCHES
+from linenify.facts.training.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
 
 DATA = Path(__file__).resolve().parents[2] / "linenify" / "facts" / "old_api.json"
 RELEASES: Mapping[str, tuple[str, ...]] = {

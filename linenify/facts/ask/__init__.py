@@ -1,0 +1,1 @@
+"""Questions about the finished flow; nothing is decided here."""

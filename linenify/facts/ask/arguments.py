@@ -1,0 +1,180 @@
+"""The arguments of a call, by the parameter that each of them fills."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.flow.kinds import Container, Module, Parameter
+from linenify.facts.sites import Added, Given, Reordered
+
+
+class Unclear(Exception):  # noqa: N818 - an answer, not an error
+    """A site that cannot be rewritten, with the code and the reason."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(f"{code} {why}")
+        self.code = code
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """One argument of a call: its place, the parameter it fills, its expression."""
+
+    index: int
+    name: str | None  # None: a splat
+    node: ast.expr
+    positional: bool
+    splat: str = ""  # "*" or "**"
+
+
+def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
+    """Which parameter each argument of `call` fills, in source order.
+
+    Indices count positional arguments first, then keywords, as `ast` keeps them.
+    """
+    names = plan.flow.positional_names(module)
+    variadic = _variadic(plan, module)
+    entries: list[tuple[int, int, Filled]] = []
+    for place, argument in enumerate(call.args):
+        if isinstance(argument, ast.Starred):
+            entry = Filled(0, None, argument.value, True, "*")
+        elif place < len(names):
+            entry = Filled(0, names[place], argument, True)
+        elif variadic is not None:
+            entry = Filled(0, variadic, argument, True)
+        else:
+            raise Unclear("LN390", f"`{text(call.func)}` gets more arguments than it takes")
+        entries.append((argument.lineno, argument.col_offset, entry))
+    for keyword in call.keywords:
+        entry = Filled(0, keyword.arg, keyword.value, False, "" if keyword.arg else "**")
+        entries.append((keyword.lineno, keyword.col_offset, entry))
+    indexed = [(line, column, replace(e, index=i)) for i, (line, column, e) in enumerate(entries)]
+    return [entry for *_, entry in sorted(indexed, key=lambda e: e[:2])]
+
+
+def _variadic(plan: Plan, module: Module) -> str | None:
+    function = plan.flow.function_of(module)
+    if function is not None and function.args.vararg is not None:
+        return function.args.vararg.arg
+    return None
+
+
+def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
+    """The keys that a splatted dict may carry; None when they are not known."""
+    value = plan.flow.values.get(node, frozenset())
+    containers = [a for a in value if isinstance(a, Container)]
+    # A parameter is what its callers pass, and these are among the atoms, too.
+    others = [a for a in value if not isinstance(a, Container | Parameter)]
+    if others or not containers:
+        return None
+    keys: set[str] = set()
+    for container in containers:
+        if (container.node, "*") in plan.flow.items:
+            return None
+        if any(splat_keys(plan, spread) is None for spread in _spread_into(container.node)):
+            return None
+        keys |= {
+            k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)
+        }
+    return keys
+
+
+def splat_length(plan: Plan, node: ast.expr) -> int | None:
+    """How many values a splatted sequence holds at most; None when that is not known."""
+    value = plan.flow.values.get(node, frozenset())
+    atoms = [a for a in value if not isinstance(a, Parameter)]
+    lengths: list[int] = []
+    for atom in atoms:
+        made = atom.node if isinstance(atom, Container) else None
+        if isinstance(made, ast.arg):  # `*inputs` of a function
+            places = [k for owner, k in plan.flow.items if owner is made]
+            counts = [k for k in places if isinstance(k, int)]
+            if len(counts) < len(places) or not _only_called(plan, made):
+                return None
+            lengths.append(max(counts, default=-1) + 1)
+            continue
+        if not isinstance(made, ast.Tuple | ast.List):
+            return None
+        if any(isinstance(each, ast.Starred) for each in made.elts):
+            return None
+        lengths.append(len(made.elts))
+    return max(lengths) if lengths else None
+
+
+def _only_called(plan: Plan, parameter: ast.arg) -> bool:
+    """Whether the function of a parameter does nothing but be called."""
+    function = plan.parents.get(plan.parents.get(parameter))  # type: ignore[arg-type]
+    if not isinstance(function, ast.FunctionDef):
+        return False
+    mentions = plan.mentions(function)
+    parents = [(node, plan.parents.get(node)) for node in mentions]
+    return bool(mentions) and all(
+        isinstance(parent, ast.Call) and parent.func is node for node, parent in parents
+    )
+
+
+def _spread_into(node: ast.AST) -> list[ast.expr]:
+    """What a dict is made from besides the keys that it spells out."""
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            return [value for key, value in zip(keys, values, strict=True) if key is None]
+        case ast.Call(args=arguments, keywords=keywords):
+            return [*arguments, *(k.value for k in keywords if k.arg is None)]
+    return []
+
+
+def repeated(plan: Plan, node: ast.AST) -> bool:
+    """Whether `node` runs more than once in one call of its function."""
+    for ancestor in plan.ancestors(node):
+        if isinstance(
+            ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp | ast.DictComp
+        ):
+            return True
+        if isinstance(ancestor, ast.FunctionDef):
+            return False
+    return False
+
+
+def in_module_code(plan: Plan, node: ast.AST) -> bool:
+    """Whether `node` runs inside a module: in a method, or in a function they call."""
+    code = plan.code(node)
+    if code is None:
+        return False
+    seen = set()
+    queue = [code.node]
+    while queue:
+        current = queue.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        known = plan.flow.code[current]
+        if known.owner is not None and plan.flow.hierarchy.runs_in_module(known.owner.node):
+            return True
+        if current in plan.decisions.of:
+            return True
+        queue.extend(caller for caller in known.callers if caller is not None)
+        parent = plan.code(current)
+        if parent is not None:
+            queue.append(parent.node)
+    return False
+
+
+def text(node: ast.expr) -> str:
+    """An expression as people would write it."""
+    return ast.unparse(node)
+
+
+def as_given(call: ast.Call) -> tuple[Given, ...]:
+    """All arguments of `call`, as they are."""
+    keywords = [k.arg for k in call.keywords]
+    positional = [Given(i) for i in range(len(call.args))]
+    named = [Given(i, keyword) for i, keyword in enumerate(keywords, len(call.args))]
+    return (*positional, *named)
+
+
+def fill_plain(call: ast.Call, keyword: str, code: str, rule: str) -> Reordered:
+    """`call` with all its arguments as they are, and one more."""
+    return Reordered((*as_given(call), Added(keyword, code)), rule)

@@ -1,0 +1,150 @@
+"""What running a module touches besides its parameters: collections and random keys."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.flow.kinds import (
+    Bound,
+    External,
+    Function,
+    Model,
+    Module,
+    ModuleApi,
+    SelfApi,
+    Value,
+    models,
+)
+from linenify.facts.modules.selfcalls import collection_of
+from linenify.project.scopes import FunctionNode
+
+RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
+# Marks beside the names of collections.
+_KEYS, _ASKS = "", "?"
+_LAYERS = {"batch_stats": "?batch_stats"}
+_DROPPING = frozenset({"MultiHeadDotProductAttention", "SelfAttention"})
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a run reads or writes.
+
+    Attributes:
+        collections: the variable collections of Linen that it keeps state in, sorted.
+        keys: whether it may draw random keys.
+        layers: the collections among them that built-in layers keep, which go without as well.
+        asks: whether it asks if there is a state.
+    """
+
+    collections: tuple[str, ...] = ()
+    keys: bool = False
+    layers: tuple[str, ...] = ()
+    asks: bool = False
+
+    def alone(self) -> tuple[str, ...]:
+        """The collections that a run without a state has to make for itself.
+
+        What asks whether there is a state does without; `BatchNorm` does not ask.
+        """
+        return self.layers if self.asks else self.collections
+
+
+def effects(plan: Plan, module: Module) -> Effects:
+    """The effects of one run of `module`, whatever its flags."""
+    found: set[str] = set()
+    _of_module(plan, module, found, set())
+    names = sorted(found - {_KEYS, _ASKS, *_LAYERS.values()})
+    layers = sorted(name for name, mark in _LAYERS.items() if mark in found)
+    return Effects(tuple(names), _KEYS in found, tuple(layers), _ASKS in found)
+
+
+def joined(found: Sequence[Effects]) -> Effects:
+    """The effects of any of several runs."""
+    names = {name for each in found for name in each.collections}
+    layers = {name for each in found for name in each.layers}
+    keys, asks = any(each.keys for each in found), any(each.asks for each in found)
+    return Effects(tuple(sorted(names)), keys, tuple(sorted(layers)), asks)
+
+
+def runs_module(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call runs a module, or draws a key as modules do."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(
+        isinstance(a, Model)
+        or (isinstance(a, ModuleApi) and a.name in RUNS)
+        or a == External("flax.nn.make_rng")
+        for a in callee
+    )
+
+
+def keeps_state(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call runs a module that has collections besides its params."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return any(effects(plan, module).collections for module in run_modules(callee))
+
+
+def draws(plan: Plan, call: ast.Call) -> bool:
+    """Whether a run may draw a random key of its context."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    if External("flax.nn.make_rng") in callee:
+        return True
+    return any(effects(plan, module).keys for module in run_modules(callee))
+
+
+def takes_key(plan: Plan, call: ast.Call) -> bool:
+    """Whether a call is one of `nn.make_rng`."""
+    callee = plan.flow.values.get(call.func, frozenset())
+    return External("flax.nn.make_rng") in callee
+
+
+def run_modules(callee: Value) -> list[Module]:
+    """The modules that a call runs, with the method that it calls on them."""
+    found = [replace(m.module, method=m.method) for m in models(callee)]
+    return [*found, *(a.module for a in callee if isinstance(a, ModuleApi))]
+
+
+def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNode]) -> None:
+    """Adds collections to `found`, and marks for random keys and the like."""
+    function = plan.flow.function_of(module)
+    if function is not None:
+        _of_function(plan, function, found, seen)
+        return
+    definition = module.definition
+    layer = plan.flow.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+    if "BatchNorm" in {definition, layer}:
+        found |= {"batch_stats", _LAYERS["batch_stats"]}
+    if module.definition in _DROPPING and "dropout_rate" in module.bound:
+        found.add(_KEYS)
+
+
+def _of_function(
+    plan: Plan, function: FunctionNode, found: set[str], seen: set[FunctionNode]
+) -> None:
+    if function in seen:
+        return
+    seen.add(function)
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        for atom in plan.flow.values.get(node.func, frozenset()):
+            match atom:
+                case External(path="flax.nn.dropout" | "flax.nn.make_rng"):
+                    found.add(_KEYS)
+                case SelfApi(name="is_stateful") | External(path="flax.nn.base.is_stateful"):
+                    found.add(_ASKS)
+                case SelfApi(name="state"):
+                    found.add(collection_of(plan, node))
+                case Module():
+                    _of_module(plan, atom, found, seen)
+                    if atom.definition in _DROPPING and _drops(node):
+                        found.add(_KEYS)
+                case Function(node=inner) | Bound(node=inner):
+                    _of_function(plan, inner, found, seen)
+
+
+def _drops(call: ast.Call) -> bool:
+    rate = next((k.value for k in call.keywords if k.arg == "dropout_rate"), None)
+    return rate is not None and not (isinstance(rate, ast.Constant) and not rate.value)

@@ -1,0 +1,168 @@
+"""Whether an expression can be one thing only: a name of another library, spelt out.
+
+What a variable may be is a union of all that was seen to flow into it, and what is
+not known leaves no trace in it.  A chain of names that imports alone bind is certain.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from weakref import WeakKeyDictionary
+
+from linenify.facts.deciding.plan import Plan
+from linenify.facts.flow.kinds import External, File, Value
+from linenify.project.scopes import FunctionNode, Scope
+
+_NOTHING: Value = frozenset()
+
+
+class Bindings:
+    """Who binds which name of a project, other than by an import."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.scope_of: dict[ast.AST, Scope] = {}
+        self.stores: dict[tuple[Scope, str], list[ast.AST]] = defaultdict(list)
+        for scopes in plan.flow.scopes.values():
+            for mention, scope in scopes.mentions:
+                self.scope_of[mention] = scope
+                if isinstance(mention, ast.arg):
+                    self.stores[scope, mention.arg].append(mention)
+                elif not isinstance(mention.ctx, ast.Load):
+                    home = scope.lookup(mention.id)
+                    self.stores[home or scope, mention.id].append(mention)
+            for node, scope in scopes.by_node.items():
+                if isinstance(node, FunctionNode | ast.ClassDef) and scope.parent is not None:
+                    name = getattr(node, "name", None)
+                    if name is not None:
+                        self.stores[scope.parent, name].append(node)
+
+
+_BINDINGS: WeakKeyDictionary[Plan, Bindings] = WeakKeyDictionary()
+
+
+def bindings(plan: Plan) -> Bindings:
+    """The bindings of a project, collected once."""
+    found = _BINDINGS.get(plan)
+    if found is None:
+        found = _BINDINGS[plan] = Bindings(plan)
+    return found
+
+
+def spelt(plan: Plan, node: ast.expr) -> str | None:
+    """The dotted path of what a chain of names is, where imports of libraries say so.
+
+    `jnp.mean`, `index_add` from an import; not a variable, a parameter, a name that a
+    second branch binds otherwise, or one that comes from a file of the project.
+    """
+    value = plan.flow.values.get(node, _NOTHING)
+    match node, [*value]:
+        case ast.Attribute(value=owner), [External(path=path)]:
+            return path if _is_namespace(plan, owner) else None
+        case ast.Name(id=name), [External(path=path)]:
+            home = _home(plan, node)
+            if home is None or (home, name) in bindings(plan).stores:
+                return None
+            return path if _imported_from_library(plan, home, name) else None
+    return None
+
+
+def certain(plan: Plan, node: ast.expr) -> str | None:
+    """The same, or a variable that is one such name and never anything else."""
+    path = spelt(plan, node)
+    if path is not None or not isinstance(node, ast.Name):
+        return path
+    home = _home(plan, node)
+    stores = bindings(plan).stores.get((home, node.id), []) if home is not None else []
+    if len(stores) != 1 or [*plan.flow.values.get(node, _NOTHING)][1:]:
+        return None
+    match plan.parents.get(stores[0]):
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return spelt(plan, value)
+    return None
+
+
+def is_guarded(plan: Plan, statement: ast.stmt) -> bool:
+    """Whether an import stands in a `try` that goes on without it."""
+    inner: ast.AST = statement
+    for ancestor in plan.ancestors(statement):
+        if isinstance(ancestor, ast.Try) and inner in ancestor.body:
+            for handler in ancestor.handlers:
+                caught = (
+                    {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
+                    if (handler.type is not None)
+                    else {"Exception"}
+                )
+                if caught & {"ImportError", "ModuleNotFoundError", "Exception", "AttributeError"}:
+                    return True
+        inner = ancestor
+    return False
+
+
+def _is_namespace(plan: Plan, owner: ast.expr) -> bool:
+    value = plan.flow.values.get(owner, _NOTHING)
+    if len(value) == 1 and isinstance(next(iter(value)), File):
+        return False
+    return certain(plan, owner) is not None
+
+
+def _home(plan: Plan, node: ast.Name) -> Scope | None:
+    scope = bindings(plan).scope_of.get(node)
+    return scope.lookup(node.id) if scope is not None else None
+
+
+def _imported_from_library(plan: Plan, home: Scope, name: str) -> bool:
+    """Whether no file of the project hands the name on."""
+    return all(
+        isinstance(statement, ast.Import)
+        or plan.flow.imports.find(
+            plan.flow.imports.absolute(home.source, statement.module or "", statement.level),
+            home.source,
+        )
+        is None
+        for statement in _imports(plan, home).get(name, ())
+    )
+
+
+_IMPORTS: WeakKeyDictionary[Plan, dict[Scope, dict[str, list[ast.Import | ast.ImportFrom]]]] = (
+    WeakKeyDictionary()
+)
+
+
+def _imports(plan: Plan, home: Scope) -> dict[str, list[ast.Import | ast.ImportFrom]]:
+    """The import statements of one scope, by the names that they bind."""
+    known = _IMPORTS.setdefault(plan, {})
+    if home not in known:
+        table: dict[str, list[ast.Import | ast.ImportFrom]] = defaultdict(list)
+        inner = plan.flow.scopes[home.source.name].by_node
+        pending: list[ast.AST] = [*ast.iter_child_nodes(home.node)]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    table[alias.asname or alias.name.partition(".")[0]].append(node)
+            elif node not in inner:
+                pending.extend(ast.iter_child_nodes(node))
+        known[home] = table
+    return known[home]
+
+
+def is_spelt(plan: Plan, node: ast.expr) -> bool:
+    """Whether an expression names a layer outright: `nn.BatchNorm`, or an imported name."""
+    if isinstance(node, ast.Attribute):
+        owner = plan.flow.values.get(node.value, frozenset())
+        return any(isinstance(a, External | File) for a in owner)
+    if not isinstance(node, ast.Name):
+        return False
+    return _is_imported(plan, node)
+
+
+def _is_imported(plan: Plan, node: ast.Name) -> bool:
+    top: ast.AST = node
+    for ancestor in plan.ancestors(node):
+        top = ancestor
+    return any(
+        isinstance(statement, ast.ImportFrom)
+        and any((alias.asname or alias.name) == node.id for alias in statement.names)
+        for statement in ast.walk(top)
+    )

@@ -1,0 +1,1 @@
+"""Where decisions are collected while they are being made, and what templates say."""

@@ -1,0 +1,240 @@
+"""The tables that decisions are collected in, while they are being made."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from linenify.facts.ask.parameters import Decision, Decisions, Role
+from linenify.facts.flow.interpret import Code, Interpreter
+from linenify.facts.flow.kinds import Function, Module, ModuleApi
+from linenify.facts.legacy.refusals import NOTICES, REFUSALS
+from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
+from linenify.project.scopes import FunctionNode
+from linenify.project.source import Project, Source, Span
+from linenify.project.spans import Spans
+
+if TYPE_CHECKING:
+    from linenify.facts.modules.firstruns import FirstRuns
+    from linenify.facts.training.training import Training
+
+
+@dataclass(eq=False, slots=True)
+class ClassPlan:
+    """What becomes of one module class (or `@nn.module` function).
+
+    Attributes:
+        order: its Linen fields in dataclass order, inherited ones first.
+        own: the fields that it declares itself.
+        given: the fields that its own signatures give, those included that a base declares.
+        defaulted: fields that may be left out.
+        renamed: parameter -> field where the two differ.
+        refused: why it stays as it is; None when it is migrated.
+    """
+
+    node: ast.ClassDef | ast.FunctionDef
+    order: list[str] = field(default_factory=list)
+    own: dict[str, Decision] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    defaulted: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+    refused: str | None = None
+    methods: list[ast.FunctionDef] = field(default_factory=list)
+    forwarded: dict[ast.FunctionDef, list[str]] = field(default_factory=dict)
+    open: dict[ast.FunctionDef, str] = field(default_factory=dict)  # `**kwargs` as one field
+
+
+@dataclass(eq=False, slots=True)
+class Handed:
+    """A lifted transform that is given an instance by name.
+
+    Attributes:
+        body: the function that gets it as an argument of the same name.
+        give: decides anew, with another expression for the instance.
+    """
+
+    body: FunctionNode | None
+    give: Callable[[str], None]
+
+
+class Plan:
+    """Sites by file, with the lookups that deciding needs."""
+
+    def __init__(
+        self,
+        project: Project,
+        flow: Interpreter,
+        decisions: Decisions,
+        settled: Mapping[ast.Call, tuple[str, bool]] | None = None,
+    ) -> None:
+        self.project = project
+        # Models that cannot be params: why, and whether they stay as they were.
+        self.settled = settled or {}
+        self.flow = flow
+        self.decisions = decisions
+        self.files = {source.name: FileFacts() for source in project.sources}
+        self.spans = {source.name: Spans(source.text) for source in project.sources}
+        self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
+        self.exact = dict(project.options).get("exact") is True
+        self.keep_names = dict(project.options).get("keep-names") is True
+        self.kept: set[ast.ClassDef | ast.FunctionDef] = set()  # classes with legacy's names
+        # `.partial(...)` calls whose result meets a shared instance in one variable:
+        # they become instances as well.
+        self.promoted: set[ast.Call] = set()
+        # Layers that travel as values and are called without a keyword that Linen
+        # requires: they are bound where they are named.
+        self.wrapped: set[str] = set()
+        # Methods of module classes that travel, and are plain functions afterwards.
+        self.functions: set[ModuleApi] = set()
+        self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
+        self.lost: set[ast.AST] = set()  # what names a thing that no library has any more
+        self.dissolved: set[ast.expr] = set()  # names that go with what is around them
+        self.training: Training | None = None
+        self.first_runs: FirstRuns | None = None
+        self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
+        self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
+        self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
+        self.parents: dict[ast.AST, ast.AST] = {}
+        for source in project.sources:
+            for node in ast.walk(source.tree):
+                for child in ast.iter_child_nodes(node):
+                    self.parents[child] = node
+
+    def is_instance(self, module: Module) -> bool:
+        """Whether a module class that travels is an instance in Linen."""
+        return module.receiver == "model" or module.origin in self.promoted
+
+    # --- places ----------------------------------------------------------------------------
+
+    def span(self, source: Source, node: ast.expr | ast.stmt | ast.arg) -> Span:
+        """The extent of a node in characters."""
+        return self.spans[source.name].of(node)
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around `node`, innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def source(self, node: ast.AST) -> Source:
+        """The file that `node` stands in."""
+        top = node
+        for ancestor in self.ancestors(node):
+            top = ancestor
+        return self._sources[top]
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """The innermost statement that holds `node`."""
+        if isinstance(node, ast.stmt):
+            return node
+        return next(a for a in self.ancestors(node) if isinstance(a, ast.stmt))
+
+    def code(self, node: ast.AST) -> Code | None:
+        """The function that `node` stands in."""
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                return self.flow.code.get(ancestor)
+        return None
+
+    def in_text(self, node: ast.AST) -> ast.JoinedStr | None:
+        """The outermost f-string around `node`: its inner positions cannot be trusted."""
+        found = None
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, ast.JoinedStr):
+                found = ancestor
+            if isinstance(ancestor, ast.stmt):
+                break
+        return found
+
+    def mentions(self, function: FunctionNode) -> list[ast.expr]:
+        """Every expression that may be a function of the project."""
+        if self._mentions is None:
+            self._mentions = defaultdict(list)
+            for node, value in self.flow.values.items():
+                for atom in value:
+                    if isinstance(atom, Function) and isinstance(node, ast.expr):
+                        self._mentions[atom.node].append(node)
+        return self._mentions.get(function, [])
+
+    # --- entries ---------------------------------------------------------------------------
+
+    def at(self, source: Source, node: ast.expr, site: Site) -> None:
+        """What is to happen to an expression."""
+        key = (type(node).__name__, self.span(source, node))
+        self.files[source.name].expressions[key] = site
+
+    def forget(self, source: Source, node: ast.expr) -> None:
+        """Takes back what was decided for an expression."""
+        key = (type(node).__name__, self.span(source, node))
+        self.files[source.name].expressions.pop(key, None)
+
+    def site_at(self, source: Source, node: ast.expr) -> Site | None:
+        """What was decided for an expression already."""
+        key = (type(node).__name__, self.span(source, node))
+        return self.files[source.name].expressions.get(key)
+
+    def define(self, source: Source, node: ast.stmt | ast.expr, site: Site) -> None:
+        """What is to happen to a definition or an import."""
+        span = self.span(source, node)
+        kind = "FunctionDef" if isinstance(node, ast.AsyncFunctionDef) else type(node).__name__
+        self.files[source.name].definitions[kind, span.line, span.column] = site
+
+    def leave(self, source: Source, statement: ast.With, site: ContextSite) -> None:
+        """Has a `with` statement lose items, besides those that it loses already."""
+        span = self.span(source, statement)
+        known = self.files[source.name].definitions.get(("With", span.line, span.column))
+        if isinstance(known, ContextSite):
+            places = tuple(sorted({*known.drop, *site.drop}))
+            site = replace(known, drop=places, before=(*known.before, *site.before))
+        self.define(source, statement, site)
+
+    def refuse(self, source: Source, node: ast.AST, code: str, why: str) -> None:
+        """Leaves a site as it is and says so."""
+        self._find(source, node, code, why, notice=False)
+
+    def notice(self, source: Source, node: ast.AST, code: str, why: str = "") -> None:
+        """Reports something that only a faulty program could tell."""
+        self._find(source, node, code, why or NOTICES[code].summary, notice=True)
+
+    def _find(self, source: Source, node: ast.AST, code: str, why: str, *, notice: bool) -> None:
+        place = node if isinstance(node, ast.expr | ast.stmt) else self.statement(node)
+        if self.in_text(node) is not None:
+            place = self.statement(node)
+        remedy = (NOTICES if notice else REFUSALS)[code].remedy
+        span = self.span(source, place)
+        if isinstance(place, ast.ClassDef | ast.FunctionDef):
+            span = Span(span.line, span.column, span.line, span.column + len("class"))
+        finding = Finding(code, span, self.statement(node).lineno, why, remedy)
+        facts = self.files[source.name]
+        findings = facts.notices if notice else facts.refusals
+        if finding not in findings:
+            findings.append(finding)
+
+    # --- classes ---------------------------------------------------------------------------
+
+    def field(self, definition: ast.ClassDef | ast.FunctionDef, parameter: str) -> str:
+        """The field that a parameter became."""
+        plan = self.classes.get(definition)
+        return plan.renamed.get(parameter, parameter) if plan else parameter
+
+    def bindings(self, module: Module) -> Iterator[ast.Call]:
+        """The calls of `.partial` and `.shared` that made a module, the last one first."""
+        seen: set[ast.Call] = set()
+        origin = module.origin
+        while origin is not None:
+            yield origin
+            seen.add(origin)
+            inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
+            found = self.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
+            # `net = net.partial(...)`: the name stands for what this call makes, too.
+            before = [a for a in found if isinstance(a, Module) and a.origin not in seen]
+            before.sort(key=lambda a: (-len(a.bound), getattr(a.origin, "lineno", 0)))
+            origin = before[0].origin if before else None
+
+    def role(self, function: ast.FunctionDef, parameter: str) -> Role | None:
+        """Whether a parameter of a module method is an input or a field."""
+        decision = self.decisions.of.get(function, {}).get(parameter)
+        return decision.role if decision else None

@@ -1,0 +1,1 @@
+"""What the old world was: layers, functions, names and optimizers, as data."""

@@ -1,0 +1,1 @@
+"""Module classes: their fields, methods, calls, partials, attention, cells, lifted transforms."""

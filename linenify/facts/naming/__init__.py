@@ -1,0 +1,1 @@
+"""What submodules and their params are called in both worlds."""

@@ -1,0 +1,1 @@
+"""Training code: models, optimizers, states, contexts, caches."""
