@@ -17,8 +17,8 @@ import optax  # type: ignore[import-untyped]
 
 from linenify.checkpoint.errors import CheckpointError, Keypath
 from linenify.checkpoint.optimizer_state import Described
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.legacy.snippets import SNIPPETS
+from linenify.facts.sites import Unclear
 from linenify.facts.training.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS, definition
 
 

@@ -6,10 +6,10 @@ import ast
 import sys
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear, in_module_code, repeated, text
+from linenify.facts.ask.arguments import in_module_code, repeated, text
 from linenify.facts.ask.effects import run_modules
-from linenify.facts.ask.places import in_block
 from linenify.facts.ask.spelt import spelt
+from linenify.facts.deciding.placing import in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.files import halfway
 from linenify.facts.flow.classes import MODULE_BASES
@@ -48,10 +48,9 @@ from linenify.facts.modules import (
     transforms,
 )
 from linenify.facts.modules.binds import emit_bind, emit_functools
-from linenify.facts.modules.instances import promote_partials
 from linenify.facts.modules.layers import check_carry
 from linenify.facts.modules.members import bound_inputs
-from linenify.facts.sites import Reshaped, StatementSite
+from linenify.facts.sites import Reshaped, StatementSite, Unclear
 from linenify.facts.training import (
     caches,
     keyhelpers,
@@ -61,6 +60,7 @@ from linenify.facts.training import (
     toplevel,
     trainstates,
 )
+from linenify.facts.training.instances import promote_partials
 from linenify.facts.training.runvalues import emit_values, is_named
 from linenify.facts.training.training import Training, training_of
 from linenify.project.source import Source
@@ -72,7 +72,7 @@ def emit_calls(plan: Plan) -> None:
     promote_partials(plan)
     localmodels.emit_models(plan)
     training = Training(plan)
-    plan.training = training
+    plan.enter(training)
     training.prepare()
     keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linenify.facts.ask.parameters import Decisions
+from linenify.facts.ask.program import Program
 from linenify.facts.calls import emit_calls
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.files.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
@@ -65,9 +66,10 @@ def collect(project: Project) -> Facts:
     flow = Interpreter(project)
     flow.run()
     decisions = Decisions(flow, _overrides(project))
+    program = Program(project, flow, decisions)
     settled: dict[ast.Call, tuple[str, bool]] = {}
     while True:
-        plan = Plan(project, flow, decisions, settled)
+        plan = Plan(program, settled)
         plan_classes(plan)
         refuse_classes(plan)
         thawed = conversions(plan)

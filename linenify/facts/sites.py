@@ -11,6 +11,15 @@ from linenify.project.source import Span
 # replaces which.  Arguments are referred to by their place in the call.
 
 
+class Unclear(Exception):  # noqa: N818 - an answer, not an error
+    """A site that cannot be rewritten, with the code and the reason."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(f"{code} {why}")
+        self.code = code
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """An argument of the original call, by index, under a keyword or by position."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from linenify.facts.ask.arguments import in_module_code
 from linenify.facts.ask.parameters import Decisions
+from linenify.facts.ask.program import Program
 from linenify.facts.collect import Facts, collect
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.interpret import Interpreter
@@ -120,7 +121,7 @@ class World:
 
     def silent(self) -> list[str]:
         """Legacy calls that would be left as they are, without a word."""
-        plan = Plan(self.project, self.flow, Decisions(self.flow, {}))
+        plan = Plan(Program(self.project, self.flow, Decisions(self.flow, {})))
         found = []
         for source in self.project.sources:
             facts = self.facts.files[source.name]

@@ -7,9 +7,8 @@ import ast
 import pytest
 from support import migration
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.legacy.snippets import SNIPPETS
-from linenify.facts.sites import Added
+from linenify.facts.sites import Added, Unclear
 from linenify.facts.training.optimizers import (
     OPTIMIZERS,
     Definition,

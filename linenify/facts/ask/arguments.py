@@ -5,18 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Container, Module, Parameter
-from linenify.facts.sites import Added, Given, Reordered
-
-
-class Unclear(Exception):  # noqa: N818 - an answer, not an error
-    """A site that cannot be rewritten, with the code and the reason."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(f"{code} {why}")
-        self.code = code
-        self.why = why
+from linenify.facts.sites import Added, Given, Reordered, Unclear
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +21,13 @@ class Filled:
     splat: str = ""  # "*" or "**"
 
 
-def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
+def fill(program: Program, call: ast.Call, module: Module) -> list[Filled]:
     """Which parameter each argument of `call` fills, in source order.
 
     Indices count positional arguments first, then keywords, as `ast` keeps them.
     """
-    names = plan.flow.positional_names(module)
-    variadic = _variadic(plan, module)
+    names = program.flow.positional_names(module)
+    variadic = _variadic(program, module)
     entries: list[tuple[int, int, Filled]] = []
     for place, argument in enumerate(call.args):
         if isinstance(argument, ast.Starred):
@@ -55,16 +46,16 @@ def fill(plan: Plan, call: ast.Call, module: Module) -> list[Filled]:
     return [entry for *_, entry in sorted(indexed, key=lambda e: e[:2])]
 
 
-def _variadic(plan: Plan, module: Module) -> str | None:
-    function = plan.flow.function_of(module)
+def _variadic(program: Program, module: Module) -> str | None:
+    function = program.flow.function_of(module)
     if function is not None and function.args.vararg is not None:
         return function.args.vararg.arg
     return None
 
 
-def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
+def splat_keys(program: Program, node: ast.expr) -> set[str] | None:
     """The keys that a splatted dict may carry; None when they are not known."""
-    value = plan.flow.values.get(node, frozenset())
+    value = program.flow.values.get(node, frozenset())
     containers = [a for a in value if isinstance(a, Container)]
     # A parameter is what its callers pass, and these are among the atoms, too.
     others = [a for a in value if not isinstance(a, Container | Parameter)]
@@ -72,27 +63,27 @@ def splat_keys(plan: Plan, node: ast.expr) -> set[str] | None:
         return None
     keys: set[str] = set()
     for container in containers:
-        if (container.node, "*") in plan.flow.items:
+        if (container.node, "*") in program.flow.items:
             return None
-        if any(splat_keys(plan, spread) is None for spread in _spread_into(container.node)):
+        if any(splat_keys(program, spread) is None for spread in _spread_into(container.node)):
             return None
         keys |= {
-            k for owner, k in plan.flow.items if owner is container.node and isinstance(k, str)
+            k for owner, k in program.flow.items if owner is container.node and isinstance(k, str)
         }
     return keys
 
 
-def splat_length(plan: Plan, node: ast.expr) -> int | None:
+def splat_length(program: Program, node: ast.expr) -> int | None:
     """How many values a splatted sequence holds at most; None when that is not known."""
-    value = plan.flow.values.get(node, frozenset())
+    value = program.flow.values.get(node, frozenset())
     atoms = [a for a in value if not isinstance(a, Parameter)]
     lengths: list[int] = []
     for atom in atoms:
         made = atom.node if isinstance(atom, Container) else None
         if isinstance(made, ast.arg):  # `*inputs` of a function
-            places = [k for owner, k in plan.flow.items if owner is made]
+            places = [k for owner, k in program.flow.items if owner is made]
             counts = [k for k in places if isinstance(k, int)]
-            if len(counts) < len(places) or not _only_called(plan, made):
+            if len(counts) < len(places) or not _only_called(program, made):
                 return None
             lengths.append(max(counts, default=-1) + 1)
             continue
@@ -104,13 +95,13 @@ def splat_length(plan: Plan, node: ast.expr) -> int | None:
     return max(lengths) if lengths else None
 
 
-def _only_called(plan: Plan, parameter: ast.arg) -> bool:
+def _only_called(program: Program, parameter: ast.arg) -> bool:
     """Whether the function of a parameter does nothing but be called."""
-    function = plan.parents.get(plan.parents.get(parameter))  # type: ignore[arg-type]
+    function = program.parents.get(program.parents.get(parameter))  # type: ignore[arg-type]
     if not isinstance(function, ast.FunctionDef):
         return False
-    mentions = plan.mentions(function)
-    parents = [(node, plan.parents.get(node)) for node in mentions]
+    mentions = program.mentions(function)
+    parents = [(node, program.parents.get(node)) for node in mentions]
     return bool(mentions) and all(
         isinstance(parent, ast.Call) and parent.func is node for node, parent in parents
     )
@@ -126,9 +117,9 @@ def _spread_into(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def repeated(plan: Plan, node: ast.AST) -> bool:
+def repeated(program: Program, node: ast.AST) -> bool:
     """Whether `node` runs more than once in one call of its function."""
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         if isinstance(
             ancestor, ast.For | ast.While | ast.ListComp | ast.GeneratorExp | ast.DictComp
         ):
@@ -138,9 +129,9 @@ def repeated(plan: Plan, node: ast.AST) -> bool:
     return False
 
 
-def in_module_code(plan: Plan, node: ast.AST) -> bool:
+def in_module_code(program: Program, node: ast.AST) -> bool:
     """Whether `node` runs inside a module: in a method, or in a function they call."""
-    code = plan.code(node)
+    code = program.code(node)
     if code is None:
         return False
     seen = set()
@@ -150,13 +141,13 @@ def in_module_code(plan: Plan, node: ast.AST) -> bool:
         if current in seen:
             continue
         seen.add(current)
-        known = plan.flow.code[current]
-        if known.owner is not None and plan.flow.hierarchy.runs_in_module(known.owner.node):
+        known = program.flow.code[current]
+        if known.owner is not None and program.flow.hierarchy.runs_in_module(known.owner.node):
             return True
-        if current in plan.decisions.of:
+        if current in program.decisions.of:
             return True
         queue.extend(caller for caller in known.callers if caller is not None)
-        parent = plan.code(current)
+        parent = program.code(current)
         if parent is not None:
             queue.append(parent.node)
     return False

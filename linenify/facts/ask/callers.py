@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Atom, External, Function, Legacy
 from linenify.project.scopes import FunctionNode
 
@@ -13,8 +13,8 @@ from linenify.project.scopes import FunctionNode
 class Callers:
     """The calls that run each function of a project."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, program: Program) -> None:
+        self._program = program
         self._known: dict[FunctionNode, list[ast.Call]] | None = None
 
     def of(self, function: FunctionNode) -> list[ast.Call]:
@@ -25,16 +25,16 @@ class Callers:
 
     def _all(self) -> dict[FunctionNode, list[ast.Call]]:
         found: dict[FunctionNode, list[ast.Call]] = defaultdict(list)
-        for call in self._plan.flow.where:
+        for call in self._program.flow.where:
             assert isinstance(call, ast.Call)
-            callee = self._plan.flow.values.get(call.func, frozenset())
+            callee = self._program.flow.values.get(call.func, frozenset())
             here = {innermost(atom) for atom in callee}
             if any(isinstance(a, External) or _is_method(a) for a in callee) and (
                 self._is_called(call)
             ):
                 # `lax.scan(f, ...)` and `optimizer.optimize(f)` call it, too.
                 for argument in [*call.args, *(k.value for k in call.keywords)]:
-                    value = self._plan.flow.values.get(argument, frozenset())
+                    value = self._program.flow.values.get(argument, frozenset())
                     here |= {innermost(a) for a in value}
             for function in here:
                 if function is not None:
@@ -43,7 +43,7 @@ class Callers:
 
     def _is_called(self, call: ast.Call) -> bool:
         """Whether a call runs what it is given, rather than making a function of it."""
-        made = self._plan.flow.values.get(call, frozenset())
+        made = self._program.flow.values.get(call, frozenset())
         return not any(hasattr(atom, "function") and not hasattr(atom, "part") for atom in made)
 
 
@@ -60,12 +60,12 @@ def innermost(atom: Atom) -> FunctionNode | None:
     return node if isinstance(node, FunctionNode) else None
 
 
-def is_called_unseen(plan: Plan, function: FunctionNode) -> bool:
+def is_called_unseen(program: Program, function: FunctionNode) -> bool:
     """Whether a function runs without a call: a property, or what an operator calls."""
-    code = plan.flow.code[function]
+    code = program.flow.code[function]
     if code.owner is None or not isinstance(function, ast.FunctionDef):
         return False
-    if plan.flow.is_property(function):
+    if program.flow.is_property(function):
         return True
     special = function.name.startswith("__") and function.name.endswith("__")
     return special and function.name not in {"__init__", "__call__"}

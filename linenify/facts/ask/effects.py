@@ -6,7 +6,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
+from linenify.facts.ask.statistics import collection_of
 from linenify.facts.flow.kinds import (
     Bound,
     External,
@@ -18,7 +19,6 @@ from linenify.facts.flow.kinds import (
     Value,
     models,
 )
-from linenify.facts.modules.selfcalls import collection_of
 from linenify.project.scopes import FunctionNode
 
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
@@ -52,10 +52,10 @@ class Effects:
         return self.layers if self.asks else self.collections
 
 
-def effects(plan: Plan, module: Module) -> Effects:
+def effects(program: Program, module: Module) -> Effects:
     """The effects of one run of `module`, whatever its flags."""
     found: set[str] = set()
-    _of_module(plan, module, found, set())
+    _of_module(program, module, found, set())
     names = sorted(found - {_KEYS, _ASKS, *_LAYERS.values()})
     layers = sorted(name for name, mark in _LAYERS.items() if mark in found)
     return Effects(tuple(names), _KEYS in found, tuple(layers), _ASKS in found)
@@ -69,9 +69,9 @@ def joined(found: Sequence[Effects]) -> Effects:
     return Effects(tuple(sorted(names)), keys, tuple(sorted(layers)), asks)
 
 
-def runs_module(plan: Plan, call: ast.Call) -> bool:
+def runs_module(program: Program, call: ast.Call) -> bool:
     """Whether a call runs a module, or draws a key as modules do."""
-    callee = plan.flow.values.get(call.func, frozenset())
+    callee = program.flow.values.get(call.func, frozenset())
     return any(
         isinstance(a, Model)
         or (isinstance(a, ModuleApi) and a.name in RUNS)
@@ -80,23 +80,23 @@ def runs_module(plan: Plan, call: ast.Call) -> bool:
     )
 
 
-def keeps_state(plan: Plan, call: ast.Call) -> bool:
+def keeps_state(program: Program, call: ast.Call) -> bool:
     """Whether a call runs a module that has collections besides its params."""
-    callee = plan.flow.values.get(call.func, frozenset())
-    return any(effects(plan, module).collections for module in run_modules(callee))
+    callee = program.flow.values.get(call.func, frozenset())
+    return any(effects(program, module).collections for module in run_modules(callee))
 
 
-def draws(plan: Plan, call: ast.Call) -> bool:
+def draws(program: Program, call: ast.Call) -> bool:
     """Whether a run may draw a random key of its context."""
-    callee = plan.flow.values.get(call.func, frozenset())
+    callee = program.flow.values.get(call.func, frozenset())
     if External("flax.nn.make_rng") in callee:
         return True
-    return any(effects(plan, module).keys for module in run_modules(callee))
+    return any(effects(program, module).keys for module in run_modules(callee))
 
 
-def takes_key(plan: Plan, call: ast.Call) -> bool:
+def takes_key(program: Program, call: ast.Call) -> bool:
     """Whether a call is one of `nn.make_rng`."""
-    callee = plan.flow.values.get(call.func, frozenset())
+    callee = program.flow.values.get(call.func, frozenset())
     return External("flax.nn.make_rng") in callee
 
 
@@ -106,14 +106,16 @@ def run_modules(callee: Value) -> list[Module]:
     return [*found, *(a.module for a in callee if isinstance(a, ModuleApi))]
 
 
-def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNode]) -> None:
+def _of_module(program: Program, module: Module, found: set[str], seen: set[FunctionNode]) -> None:
     """Adds collections to `found`, and marks for random keys and the like."""
-    function = plan.flow.function_of(module)
+    function = program.flow.function_of(module)
     if function is not None:
-        _of_function(plan, function, found, seen)
+        _of_function(program, function, found, seen)
         return
     definition = module.definition
-    layer = plan.flow.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+    layer = (
+        program.flow.hierarchy.layer(definition) if isinstance(definition, ast.ClassDef) else None
+    )
     if "BatchNorm" in {definition, layer}:
         found |= {"batch_stats", _LAYERS["batch_stats"]}
     if module.definition in _DROPPING and "dropout_rate" in module.bound:
@@ -121,7 +123,7 @@ def _of_module(plan: Plan, module: Module, found: set[str], seen: set[FunctionNo
 
 
 def _of_function(
-    plan: Plan, function: FunctionNode, found: set[str], seen: set[FunctionNode]
+    program: Program, function: FunctionNode, found: set[str], seen: set[FunctionNode]
 ) -> None:
     if function in seen:
         return
@@ -129,20 +131,20 @@ def _of_function(
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
-        for atom in plan.flow.values.get(node.func, frozenset()):
+        for atom in program.flow.values.get(node.func, frozenset()):
             match atom:
                 case External(path="flax.nn.dropout" | "flax.nn.make_rng"):
                     found.add(_KEYS)
                 case SelfApi(name="is_stateful") | External(path="flax.nn.base.is_stateful"):
                     found.add(_ASKS)
                 case SelfApi(name="state"):
-                    found.add(collection_of(plan, node))
+                    found.add(collection_of(program, node))
                 case Module():
-                    _of_module(plan, atom, found, seen)
+                    _of_module(program, atom, found, seen)
                     if atom.definition in _DROPPING and _drops(node):
                         found.add(_KEYS)
                 case Function(node=inner) | Bound(node=inner):
-                    _of_function(plan, inner, found, seen)
+                    _of_function(program, inner, found, seen)
 
 
 def _drops(call: ast.Call) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.legacy.oldapi import PACKAGES, is_gone
 
 _IMPORTS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _READS = frozenset({"AttributeError", "NameError", "Exception", "BaseException"})
 
 
-def guarding(plan: Plan, node: ast.AST, *, reads: bool = False) -> ast.Try | None:
+def guarding(program: Program, node: ast.AST, *, reads: bool = False) -> ast.Try | None:
     """The `try` whose handlers run where an import (or a read) below it fails."""
     wanted = _READS if reads else _IMPORTS
     inner: ast.AST = node
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             return None
         if isinstance(ancestor, ast.Try) and inner in ancestor.body:
@@ -27,10 +27,10 @@ def guarding(plan: Plan, node: ast.AST, *, reads: bool = False) -> ast.Try | Non
     return None
 
 
-def fallback_of(plan: Plan, node: ast.AST) -> ast.Try | None:
+def fallback_of(program: Program, node: ast.AST) -> ast.Try | None:
     """The `try` in whose handler a statement stands."""
     inner: ast.AST = node
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         if isinstance(ancestor, ast.Try) and isinstance(inner, ast.ExceptHandler):
             return ancestor
         inner = ancestor
@@ -51,10 +51,10 @@ def is_provided(branch: list[ast.stmt], local: str, *, besides: ast.AST) -> bool
     )
 
 
-def is_asked_for(plan: Plan, node: ast.AST, name: str) -> bool:
+def is_asked_for(program: Program, node: ast.AST, name: str) -> bool:
     """Whether `hasattr(..., name)` or a comparison of versions decides if this runs."""
     inner: ast.AST = node
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         if isinstance(ancestor, ast.If | ast.IfExp) and inner is not ancestor.test:
             for part in ast.walk(ancestor.test):
                 match part:

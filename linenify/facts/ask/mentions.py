@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Container, Parameter, Static
 from linenify.project.scopes import Scope, all_arguments
 
@@ -17,19 +17,21 @@ _CHANGES = frozenset(
 )
 
 
-def receiver_name(plan: Plan, function: ast.FunctionDef) -> str:
+def receiver_name(program: Program, function: ast.FunctionDef) -> str:
     """What a method calls its instance."""
     positional = [*function.args.posonlyargs, *function.args.args]
-    if plan.flow.code[function].owner is None:
+    if program.flow.code[function].owner is None:
         taken = {a.arg for a in all_arguments(function.args)}
         return "self" if "self" not in taken else "module"
     return positional[0].arg if positional else "self"
 
 
-def own_names(plan: Plan, function: ast.FunctionDef, name: str) -> Iterator[tuple[ast.Name, Scope]]:
+def own_names(
+    program: Program, function: ast.FunctionDef, name: str
+) -> Iterator[tuple[ast.Name, Scope]]:
     """Every mention of a parameter in its function, with the scope it stands in."""
-    home = plan.flow.code[function].scope
-    scopes = plan.flow.scopes[home.source.name]
+    home = program.flow.code[function].scope
+    scopes = program.flow.scopes[home.source.name]
 
     def visit(node: ast.AST, scope: Scope) -> Iterator[tuple[ast.Name, Scope]]:
         if isinstance(node, ast.Name):
@@ -58,8 +60,8 @@ def own_names(plan: Plan, function: ast.FunctionDef, name: str) -> Iterator[tupl
                     inside = [
                         child
                         for child in ast.walk(node)
-                        if child in plan.parents
-                        and plan.parents[child] in (node, *node.generators)
+                        if child in program.parents
+                        and program.parents[child] in (node, *node.generators)
                         and child is not node.generators[0].iter
                         and not isinstance(child, ast.comprehension)
                     ]
@@ -75,39 +77,40 @@ def own_names(plan: Plan, function: ast.FunctionDef, name: str) -> Iterator[tupl
         yield from visit(statement, home)
 
 
-def reads(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+def reads(program: Program, function: ast.FunctionDef, name: str) -> bool:
     """Whether a function reads a parameter."""
-    return any(isinstance(n.ctx, ast.Load) for n, _ in own_names(plan, function, name))
+    return any(isinstance(n.ctx, ast.Load) for n, _ in own_names(program, function, name))
 
 
-def is_local(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+def is_local(program: Program, function: ast.FunctionDef, name: str) -> bool:
     """Whether a field has to be copied into a local variable."""
-    if changes(plan, function, name):
+    if changes(program, function, name):
         return True
-    receiver = receiver_name(plan, function)
-    home = plan.flow.code[function].scope
-    for node, scope in own_names(plan, function, name):
+    receiver = receiver_name(program, function)
+    home = program.flow.code[function].scope
+    for node, scope in own_names(program, function, name):
         if isinstance(node.ctx, ast.Store):
             return True
         between = [s for s in scope.ancestors() if _inside(s, home)]
         if isinstance(node.ctx, ast.Load) and any(
-            s.kind == "class" or receiver in s.names or s.node in plan.decisions.of for s in between
+            s.kind == "class" or receiver in s.names or s.node in program.decisions.of
+            for s in between
         ):
             return True
     return False
 
 
-def changes(plan: Plan, function: ast.FunctionDef, name: str) -> bool:
+def changes(program: Program, function: ast.FunctionDef, name: str) -> bool:
     """Whether the body changes a dict or a list in place: as a field, it would be frozen."""
-    for node, _ in own_names(plan, function, name):
+    for node, _ in own_names(program, function, name):
         if isinstance(node.ctx, ast.Store):
             return False
-        value = plan.flow.values.get(node, frozenset())
+        value = program.flow.values.get(node, frozenset())
         if not all(isinstance(a, Parameter | Static | Container) for a in value):
             continue
-        match plan.parents[node]:
+        match program.parents[node]:
             case ast.Attribute(attr=attribute) as method if attribute in _CHANGES and isinstance(
-                plan.parents[method], ast.Call
+                program.parents[method], ast.Call
             ):
                 return True
             case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()) if owner is node:

@@ -12,7 +12,6 @@ from itertools import takewhile
 
 from linenify.facts.ask.supercalls import left_to_defaults
 from linenify.facts.flow.annotations import is_dtype, spelling, type_of
-from linenify.facts.flow.binding import Actual
 from linenify.facts.flow.interpret import Interpreter
 from linenify.facts.flow.kinds import (
     Array,
@@ -26,6 +25,7 @@ from linenify.facts.flow.kinds import (
     Static,
     Value,
 )
+from linenify.facts.flow.machine import Actual
 from linenify.facts.flow.origins import Slot
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 

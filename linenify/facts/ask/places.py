@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 
-from linenify.facts.ask.arguments import Unclear
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import (
     Api,
     Array,
@@ -25,14 +23,14 @@ _PURE = frozenset(
 )
 
 
-def is_read(plan: Plan, place: ast.AST, name: str) -> bool:
+def is_read(program: Program, place: ast.AST, name: str) -> bool:
     """Whether a variable is read after `place`; attributes and globals are read elsewhere."""
-    code = plan.code(place)
+    code = program.code(place)
     if code is not None and code.scope.lookup(name) is not code.scope:
         return True
     return "." in name or any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(home(plan, place))
+        for n in ast.walk(home(program, place))
     )
 
 
@@ -40,9 +38,9 @@ def _precedes(part: ast.expr, place: tuple[int, int]) -> bool:
     return (part.lineno, part.col_offset) < place
 
 
-def is_pure(plan: Plan, call: ast.Call) -> bool:
+def is_pure(program: Program, call: ast.Call) -> bool:
     """Whether a call can only compute something."""
-    callee = plan.flow.values.get(call.func, frozenset())
+    callee = program.flow.values.get(call.func, frozenset())
     return bool(callee) and all(
         isinstance(a, Model | Module | ModuleApi)
         or (isinstance(a, Api) and isinstance(a.receiver, Array | Model | Optimizer))
@@ -67,69 +65,29 @@ def is_path(node: ast.expr) -> bool:
     return False
 
 
-def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
-    """The first of `names` that the function around `place` does not use, nor anyone before."""
-    around = home(plan, place)
-    used = {n.id for n in ast.walk(around) if isinstance(n, ast.Name)}
-    used |= {n.arg for n in ast.walk(around) if isinstance(n, ast.arg)}
-    given = plan.given_names[around]
-    for name in names:
-        if name not in used and name not in given:
-            given.add(name)
-            return name
-    raise Unclear("LN690", f"the names {', '.join(names)} are all taken")
-
-
-def home(plan: Plan, place: ast.AST) -> ast.AST:
+def home(program: Program, place: ast.AST) -> ast.AST:
     """The function, or the file, that a place stands in."""
-    code = plan.code(place)
+    code = program.code(place)
     if code is not None:
         return code.node
-    return next(a for a in reversed([*plan.ancestors(place)]))
+    return next(a for a in reversed([*program.ancestors(place)]))
 
 
-def in_block(plan: Plan, statement: ast.stmt) -> bool:
-    """Whether other statements can take the place of one.
-
-    It has its line to itself, or is the only one of its line that is replaced.
-    """
-    beside = _on_its_line(plan, statement)
-    if len(beside) < 2:
-        return bool(beside)
-    source = plan.source(statement)
-    column = plan.span(source, statement).column
-    return plan.files[source.name].shared.setdefault(statement.lineno, column) == column
-
-
-def _on_its_line(plan: Plan, statement: ast.stmt) -> list[ast.stmt]:
-    """The statements of a block that share a line; nothing where the line is not theirs alone."""
-    source = plan.source(statement)
-    line = source.text.splitlines()[statement.lineno - 1]
-    parent = plan.parents.get(statement)
-    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
-    siblings = [s for block in blocks if isinstance(block, list) for s in block]
-    beside = [s for s in siblings if isinstance(s, ast.stmt) and s.lineno == statement.lineno]
-    first = min((plan.span(source, s).column for s in beside), default=0)
-    if line[:first].strip() or any(hasattr(s, "body") for s in beside if len(beside) > 1):
-        return []
-    return beside
-
-
-def can_go_before(plan: Plan, node: ast.expr) -> bool:
+def can_go_before(program: Program, node: ast.expr) -> bool:
     """Whether `node` may be computed in a statement of its own before the present one.
 
     What the statement does before it must not matter: calls of JAX are pure.
     """
     place = (node.lineno, node.col_offset)
-    around = {node, *plan.ancestors(node)}
-    for part in ast.walk(plan.statement(node)):
+    around = {node, *program.ancestors(node)}
+    for part in ast.walk(program.statement(node)):
         if isinstance(part, ast.NamedExpr | ast.Await | ast.Yield) and part not in around:
             return False
         if not isinstance(part, ast.Call) or part in around or not _precedes(part, place):
             continue
-        if not is_pure(plan, part):
+        if not is_pure(program, part):
             return False
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         match ancestor:
             case (
                 ast.Lambda()
@@ -144,17 +102,31 @@ def can_go_before(plan: Plan, node: ast.expr) -> bool:
             case ast.Compare(ops=[_, _, *_]):
                 return False
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Return() | ast.Expr():
-                return len(_on_its_line(plan, ancestor)) == 1
+                return len(siblings_on_line(program, ancestor)) == 1
             case ast.stmt():
                 return False
     return False
 
 
-def exclude(plan: Plan, one: ast.Call, other: ast.Call) -> bool:
+def exclude(program: Program, one: ast.Call, other: ast.Call) -> bool:
     """Whether two runs stand in different branches of one `if`."""
-    above = {*plan.ancestors(one)}
-    for ancestor in plan.ancestors(other):
+    above = {*program.ancestors(one)}
+    for ancestor in program.ancestors(other):
         if isinstance(ancestor, ast.If) and ancestor in above:
             in_body = {n for s in ancestor.body for n in ast.walk(s)}
             return (one in in_body) != (other in in_body)
     return False
+
+
+def siblings_on_line(program: Program, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements of a block that share a line; nothing where the line is not theirs alone."""
+    source = program.source(statement)
+    line = source.text.splitlines()[statement.lineno - 1]
+    parent = program.parents.get(statement)
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    siblings = [s for block in blocks if isinstance(block, list) for s in block]
+    beside = [s for s in siblings if isinstance(s, ast.stmt) and s.lineno == statement.lineno]
+    first = min((program.span(source, s).column for s in beside), default=0)
+    if line[:first].strip() or any(hasattr(s, "body") for s in beside if len(beside) > 1):
+        return []
+    return beside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import External, Module
 from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.externals import LEGACY
@@ -14,23 +14,23 @@ _KEEPS = frozenset(
 )
 
 
-def rank(plan: Plan, node: ast.expr, depth: int = 8) -> int | None:
+def rank(program: Program, node: ast.expr, depth: int = 8) -> int | None:
     """The number of dimensions of `node`; None when nothing says it."""
     if depth == 0:
         return None
     match node:
         case ast.Name(id=name):
-            return _of_name(plan, node, name, depth)
+            return _of_name(program, node, name, depth)
         case ast.Call():
-            return _of_call(plan, node, depth)
+            return _of_call(program, node, depth)
         case ast.BinOp(left=left, right=right):
-            found = {rank(plan, left, depth - 1), rank(plan, right, depth - 1)} - {None}
+            found = {rank(program, left, depth - 1), rank(program, right, depth - 1)} - {None}
             return max(r for r in found if r is not None) if found else None
     return None
 
 
-def _of_name(plan: Plan, node: ast.expr, name: str, depth: int) -> int | None:
-    code = plan.code(node)
+def _of_name(program: Program, node: ast.expr, name: str, depth: int) -> int | None:
+    code = program.code(node)
     if code is None or isinstance(code.node, ast.Lambda):
         return None
     found: set[int] = set()
@@ -47,11 +47,11 @@ def _of_name(plan: Plan, node: ast.expr, name: str, depth: int) -> int | None:
                 found.add(len(elements))
             case ast.Assign(targets=[ast.Name(id=other)], value=value) if other == name:
                 if not _mentions(value, name):
-                    said = rank(plan, value, depth - 1)
+                    said = rank(program, value, depth - 1)
                     if said is not None:
                         found.add(said)
                 elif isinstance(value, ast.Call):
-                    said = _fixed(plan, value)
+                    said = _fixed(program, value)
                     if said is not None:
                         found.add(said)
     return found.pop() if len(found) == 1 else None
@@ -75,31 +75,31 @@ def _asserted(test: ast.expr, name: str) -> int | None:
     return None
 
 
-def _of_call(plan: Plan, call: ast.Call, depth: int) -> int | None:
-    fixed = _fixed(plan, call)
+def _of_call(program: Program, call: ast.Call, depth: int) -> int | None:
+    fixed = _fixed(program, call)
     if fixed is not None:
         return fixed
-    callee = plan.flow.values.get(call.func, frozenset())
+    callee = program.flow.values.get(call.func, frozenset())
     argument = call.args[0] if call.args else None
     for atom in callee:
         match atom:
             case Module(definition="Embed") if argument is not None:
-                inner = rank(plan, argument, depth - 1)
+                inner = rank(program, argument, depth - 1)
                 return inner + 1 if inner is not None else None
             case Module(definition=str(name)) if argument is not None:
                 if name in {"Dense", "LayerNorm", "BatchNorm", "GroupNorm", "SelfAttention"}:
-                    return rank(plan, argument, depth - 1)
+                    return rank(program, argument, depth - 1)
             case External(path=path) if path.startswith(LEGACY) and argument is not None:
                 if path.rpartition(".")[2] in _KEEPS:
-                    return rank(plan, argument, depth - 1)
+                    return rank(program, argument, depth - 1)
     if isinstance(call.func, ast.Attribute) and call.func.attr == "astype":
-        return rank(plan, call.func.value, depth - 1)
+        return rank(program, call.func.value, depth - 1)
     return None
 
 
-def _fixed(plan: Plan, call: ast.Call) -> int | None:
+def _fixed(program: Program, call: ast.Call) -> int | None:
     """The rank that a convolution or pooling works on."""
-    for atom in plan.flow.values.get(call.func, frozenset()):
+    for atom in program.flow.values.get(call.func, frozenset()):
         window: ast.expr | None = None
         match atom:
             case Module(definition="Conv" | "ConvTranspose"):

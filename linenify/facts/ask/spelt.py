@@ -10,7 +10,7 @@ import ast
 from collections import defaultdict
 from weakref import WeakKeyDictionary
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import External, File, Value
 from linenify.project.scopes import FunctionNode, Scope
 
@@ -20,10 +20,10 @@ _NOTHING: Value = frozenset()
 class Bindings:
     """Who binds which name of a project, other than by an import."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, program: Program) -> None:
         self.scope_of: dict[ast.AST, Scope] = {}
         self.stores: dict[tuple[Scope, str], list[ast.AST]] = defaultdict(list)
-        for scopes in plan.flow.scopes.values():
+        for scopes in program.flow.scopes.values():
             for mention, scope in scopes.mentions:
                 self.scope_of[mention] = scope
                 if isinstance(mention, ast.arg):
@@ -38,54 +38,54 @@ class Bindings:
                         self.stores[scope.parent, name].append(node)
 
 
-_BINDINGS: WeakKeyDictionary[Plan, Bindings] = WeakKeyDictionary()
+_BINDINGS: WeakKeyDictionary[Program, Bindings] = WeakKeyDictionary()
 
 
-def bindings(plan: Plan) -> Bindings:
+def bindings(program: Program) -> Bindings:
     """The bindings of a project, collected once."""
-    found = _BINDINGS.get(plan)
+    found = _BINDINGS.get(program)
     if found is None:
-        found = _BINDINGS[plan] = Bindings(plan)
+        found = _BINDINGS[program] = Bindings(program)
     return found
 
 
-def spelt(plan: Plan, node: ast.expr) -> str | None:
+def spelt(program: Program, node: ast.expr) -> str | None:
     """The dotted path of what a chain of names is, where imports of libraries say so.
 
     `jnp.mean`, `index_add` from an import; not a variable, a parameter, a name that a
     second branch binds otherwise, or one that comes from a file of the project.
     """
-    value = plan.flow.values.get(node, _NOTHING)
+    value = program.flow.values.get(node, _NOTHING)
     match node, [*value]:
         case ast.Attribute(value=owner), [External(path=path)]:
-            return path if _is_namespace(plan, owner) else None
+            return path if _is_namespace(program, owner) else None
         case ast.Name(id=name), [External(path=path)]:
-            home = _home(plan, node)
-            if home is None or (home, name) in bindings(plan).stores:
+            home = _home(program, node)
+            if home is None or (home, name) in bindings(program).stores:
                 return None
-            return path if _imported_from_library(plan, home, name) else None
+            return path if _imported_from_library(program, home, name) else None
     return None
 
 
-def certain(plan: Plan, node: ast.expr) -> str | None:
+def certain(program: Program, node: ast.expr) -> str | None:
     """The same, or a variable that is one such name and never anything else."""
-    path = spelt(plan, node)
+    path = spelt(program, node)
     if path is not None or not isinstance(node, ast.Name):
         return path
-    home = _home(plan, node)
-    stores = bindings(plan).stores.get((home, node.id), []) if home is not None else []
-    if len(stores) != 1 or [*plan.flow.values.get(node, _NOTHING)][1:]:
+    home = _home(program, node)
+    stores = bindings(program).stores.get((home, node.id), []) if home is not None else []
+    if len(stores) != 1 or [*program.flow.values.get(node, _NOTHING)][1:]:
         return None
-    match plan.parents.get(stores[0]):
+    match program.parents.get(stores[0]):
         case ast.Assign(targets=[ast.Name()], value=value):
-            return spelt(plan, value)
+            return spelt(program, value)
     return None
 
 
-def is_guarded(plan: Plan, statement: ast.stmt) -> bool:
+def is_guarded(program: Program, statement: ast.stmt) -> bool:
     """Whether an import stands in a `try` that goes on without it."""
     inner: ast.AST = statement
-    for ancestor in plan.ancestors(statement):
+    for ancestor in program.ancestors(statement):
         if isinstance(ancestor, ast.Try) and inner in ancestor.body:
             for handler in ancestor.handlers:
                 caught = (
@@ -99,42 +99,42 @@ def is_guarded(plan: Plan, statement: ast.stmt) -> bool:
     return False
 
 
-def _is_namespace(plan: Plan, owner: ast.expr) -> bool:
-    value = plan.flow.values.get(owner, _NOTHING)
+def _is_namespace(program: Program, owner: ast.expr) -> bool:
+    value = program.flow.values.get(owner, _NOTHING)
     if len(value) == 1 and isinstance(next(iter(value)), File):
         return False
-    return certain(plan, owner) is not None
+    return certain(program, owner) is not None
 
 
-def _home(plan: Plan, node: ast.Name) -> Scope | None:
-    scope = bindings(plan).scope_of.get(node)
+def _home(program: Program, node: ast.Name) -> Scope | None:
+    scope = bindings(program).scope_of.get(node)
     return scope.lookup(node.id) if scope is not None else None
 
 
-def _imported_from_library(plan: Plan, home: Scope, name: str) -> bool:
+def _imported_from_library(program: Program, home: Scope, name: str) -> bool:
     """Whether no file of the project hands the name on."""
     return all(
         isinstance(statement, ast.Import)
-        or plan.flow.imports.find(
-            plan.flow.imports.absolute(home.source, statement.module or "", statement.level),
+        or program.flow.imports.find(
+            program.flow.imports.absolute(home.source, statement.module or "", statement.level),
             home.source,
         )
         is None
-        for statement in _imports(plan, home).get(name, ())
+        for statement in _imports(program, home).get(name, ())
     )
 
 
-_IMPORTS: WeakKeyDictionary[Plan, dict[Scope, dict[str, list[ast.Import | ast.ImportFrom]]]] = (
+_IMPORTS: WeakKeyDictionary[Program, dict[Scope, dict[str, list[ast.Import | ast.ImportFrom]]]] = (
     WeakKeyDictionary()
 )
 
 
-def _imports(plan: Plan, home: Scope) -> dict[str, list[ast.Import | ast.ImportFrom]]:
+def _imports(program: Program, home: Scope) -> dict[str, list[ast.Import | ast.ImportFrom]]:
     """The import statements of one scope, by the names that they bind."""
-    known = _IMPORTS.setdefault(plan, {})
+    known = _IMPORTS.setdefault(program, {})
     if home not in known:
         table: dict[str, list[ast.Import | ast.ImportFrom]] = defaultdict(list)
-        inner = plan.flow.scopes[home.source.name].by_node
+        inner = program.flow.scopes[home.source.name].by_node
         pending: list[ast.AST] = [*ast.iter_child_nodes(home.node)]
         while pending:
             node = pending.pop()
@@ -147,19 +147,19 @@ def _imports(plan: Plan, home: Scope) -> dict[str, list[ast.Import | ast.ImportF
     return known[home]
 
 
-def is_spelt(plan: Plan, node: ast.expr) -> bool:
+def is_spelt(program: Program, node: ast.expr) -> bool:
     """Whether an expression names a layer outright: `nn.BatchNorm`, or an imported name."""
     if isinstance(node, ast.Attribute):
-        owner = plan.flow.values.get(node.value, frozenset())
+        owner = program.flow.values.get(node.value, frozenset())
         return any(isinstance(a, External | File) for a in owner)
     if not isinstance(node, ast.Name):
         return False
-    return _is_imported(plan, node)
+    return _is_imported(program, node)
 
 
-def _is_imported(plan: Plan, node: ast.Name) -> bool:
+def _is_imported(program: Program, node: ast.Name) -> bool:
     top: ast.AST = node
-    for ancestor in plan.ancestors(node):
+    for ancestor in program.ancestors(node):
         top = ancestor
     return any(
         isinstance(statement, ast.ImportFrom)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from linenify.facts.ask.parameters import Decision, Decisions, Role
-from linenify.facts.flow.interpret import Code, Interpreter
-from linenify.facts.flow.kinds import Function, Module, ModuleApi
+from linenify.facts.ask.parameters import Decision
+from linenify.facts.ask.program import Program
+from linenify.facts.flow.kinds import Module, ModuleApi
 from linenify.facts.legacy.refusals import NOTICES, REFUSALS
 from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
 from linenify.project.scopes import FunctionNode
-from linenify.project.source import Project, Source, Span
-from linenify.project.spans import Spans
+from linenify.project.source import Source, Span
 
-if TYPE_CHECKING:
-    from linenify.facts.modules.firstruns import FirstRuns
-    from linenify.facts.training.training import Training
+P = TypeVar("P")
 
 
 @dataclass(eq=False, slots=True)
@@ -60,26 +57,21 @@ class Handed:
     give: Callable[[str], None]
 
 
-class Plan:
-    """Sites by file, with the lookups that deciding needs."""
+class Plan(Program):
+    """A program with the sites of its files, and what deciding has to remember."""
 
     def __init__(
         self,
-        project: Project,
-        flow: Interpreter,
-        decisions: Decisions,
+        program: Program,
         settled: Mapping[ast.Call, tuple[str, bool]] | None = None,
     ) -> None:
-        self.project = project
+        super().__init__(program.project, program.flow, program.decisions, program.index)
         # Models that cannot be params: why, and whether they stay as they were.
         self.settled = settled or {}
-        self.flow = flow
-        self.decisions = decisions
-        self.files = {source.name: FileFacts() for source in project.sources}
-        self.spans = {source.name: Spans(source.text) for source in project.sources}
+        self.files = {source.name: FileFacts() for source in self.project.sources}
         self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
-        self.exact = dict(project.options).get("exact") is True
-        self.keep_names = dict(project.options).get("keep-names") is True
+        self.exact = dict(self.project.options).get("exact") is True
+        self.keep_names = dict(self.project.options).get("keep-names") is True
         self.kept: set[ast.ClassDef | ast.FunctionDef] = set()  # classes with legacy's names
         # `.partial(...)` calls whose result meets a shared instance in one variable:
         # they become instances as well.
@@ -92,72 +84,22 @@ class Plan:
         self.handed: dict[ast.Call, list[Handed]] = defaultdict(list)  # by what makes it
         self.lost: set[ast.AST] = set()  # what names a thing that no library has any more
         self.dissolved: set[ast.expr] = set()  # names that go with what is around them
-        self.training: Training | None = None
-        self.first_runs: FirstRuns | None = None
+        self.given_caches: set[ast.expr] = set()  # arguments: the cache of a run, or its None
+        self._parts: dict[type[object], object] = {}
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
-        self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
-        self._sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
-        self.parents: dict[ast.AST, ast.AST] = {}
-        for source in project.sources:
-            for node in ast.walk(source.tree):
-                for child in ast.iter_child_nodes(node):
-                    self.parents[child] = node
+
+    def enter(self, part: object) -> None:
+        """Keeps facts that are looked up once, for all who ask for their class."""
+        self._parts[type(part)] = part
+
+    def part(self, kind: type[P]) -> P | None:
+        """The facts of a class; None before they are looked up."""
+        found = self._parts.get(kind)
+        return found if isinstance(found, kind) else None
 
     def is_instance(self, module: Module) -> bool:
         """Whether a module class that travels is an instance in Linen."""
         return module.receiver == "model" or module.origin in self.promoted
-
-    # --- places ----------------------------------------------------------------------------
-
-    def span(self, source: Source, node: ast.expr | ast.stmt | ast.arg) -> Span:
-        """The extent of a node in characters."""
-        return self.spans[source.name].of(node)
-
-    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
-        """The nodes around `node`, innermost first."""
-        while node in self.parents:
-            node = self.parents[node]
-            yield node
-
-    def source(self, node: ast.AST) -> Source:
-        """The file that `node` stands in."""
-        top = node
-        for ancestor in self.ancestors(node):
-            top = ancestor
-        return self._sources[top]
-
-    def statement(self, node: ast.AST) -> ast.stmt:
-        """The innermost statement that holds `node`."""
-        if isinstance(node, ast.stmt):
-            return node
-        return next(a for a in self.ancestors(node) if isinstance(a, ast.stmt))
-
-    def code(self, node: ast.AST) -> Code | None:
-        """The function that `node` stands in."""
-        for ancestor in self.ancestors(node):
-            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                return self.flow.code.get(ancestor)
-        return None
-
-    def in_text(self, node: ast.AST) -> ast.JoinedStr | None:
-        """The outermost f-string around `node`: its inner positions cannot be trusted."""
-        found = None
-        for ancestor in self.ancestors(node):
-            if isinstance(ancestor, ast.JoinedStr):
-                found = ancestor
-            if isinstance(ancestor, ast.stmt):
-                break
-        return found
-
-    def mentions(self, function: FunctionNode) -> list[ast.expr]:
-        """Every expression that may be a function of the project."""
-        if self._mentions is None:
-            self._mentions = defaultdict(list)
-            for node, value in self.flow.values.items():
-                for atom in value:
-                    if isinstance(atom, Function) and isinstance(node, ast.expr):
-                        self._mentions[atom.node].append(node)
-        return self._mentions.get(function, [])
 
     # --- entries ---------------------------------------------------------------------------
 
@@ -219,22 +161,3 @@ class Plan:
         """The field that a parameter became."""
         plan = self.classes.get(definition)
         return plan.renamed.get(parameter, parameter) if plan else parameter
-
-    def bindings(self, module: Module) -> Iterator[ast.Call]:
-        """The calls of `.partial` and `.shared` that made a module, the last one first."""
-        seen: set[ast.Call] = set()
-        origin = module.origin
-        while origin is not None:
-            yield origin
-            seen.add(origin)
-            inner = origin.func.value if isinstance(origin.func, ast.Attribute) else None
-            found = self.flow.values.get(inner, frozenset()) if inner is not None else frozenset()
-            # `net = net.partial(...)`: the name stands for what this call makes, too.
-            before = [a for a in found if isinstance(a, Module) and a.origin not in seen]
-            before.sort(key=lambda a: (-len(a.bound), getattr(a.origin, "lineno", 0)))
-            origin = before[0].origin if before else None
-
-    def role(self, function: ast.FunctionDef, parameter: str) -> Role | None:
-        """Whether a parameter of a module method is an input or a field."""
-        decision = self.decisions.of.get(function, {}).get(parameter)
-        return decision.role if decision else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import External, File
 from linenify.facts.sites import (
@@ -15,6 +15,7 @@ from linenify.facts.sites import (
     Reordered,
     Reshaped,
     Site,
+    Unclear,
     repeated,
 )
 from linenify.project.source import Source

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterable, Iterator
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Class
 from linenify.facts.legacy.snippets import SNIPPETS, Snippet, summary_of
+from linenify.facts.sites import Unclear
 from linenify.project.source import Source
 
 

@@ -13,7 +13,7 @@ import functools
 import re
 from collections.abc import Sequence
 
-from linenify.facts.ask.arguments import Unclear, in_module_code, text
+from linenify.facts.ask.arguments import in_module_code, text
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.kinds import (
@@ -31,6 +31,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.flow.linenforms import is_certain, is_linen_form
 from linenify.facts.legacy.externals import MODULE_API
+from linenify.facts.sites import Unclear
 from linenify.project.source import Source
 
 _NAMES = frozenset({"name", "parent"})

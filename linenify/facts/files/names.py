@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.ask.spelt import is_guarded
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.files.dynamic import emit_dynamic_import, imported_module
@@ -25,8 +24,9 @@ from linenify.facts.legacy import catalogue, optimnames
 from linenify.facts.legacy.externals import LEGACY, canonical
 from linenify.facts.legacy.optimnames import OPTIM
 from linenify.facts.legacy.snippets import OBJECT
-from linenify.facts.sites import ImportedName, ImportSite, Renamed, Wrapped
+from linenify.facts.sites import ImportedName, ImportSite, Renamed, Unclear, Wrapped
 from linenify.facts.training import own_optimizers
+from linenify.facts.training.training import Training
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 from linenify.syntax.imports import bound_by_imports
@@ -351,7 +351,7 @@ class _File:
                 pass
             case _:
                 return False
-        flow, training = self.plan.flow, self.plan.training
+        flow, training = self.plan.flow, self.plan.part(Training)
         value = flow.values.get(asked, frozenset())
         if flow.values.get(func) != frozenset({External("builtins.isinstance")}):
             return False
@@ -492,7 +492,7 @@ class _File:
         parent = self.plan.parents[link]
         if not (isinstance(parent, ast.Call) and parent.func is link):
             return False
-        training = self.plan.training
+        training = self.plan.part(Training)
         if training is not None and (
             training.contexts.opens(parent)
             or training.caches.opens(parent)

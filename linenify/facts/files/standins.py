@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.files.dynamic import IMPORTERS
@@ -23,6 +22,7 @@ from linenify.facts.sites import (
     MethodSite,
     Renamed,
     StatementSite,
+    Unclear,
     Wrapped,
 )
 from linenify.project.source import Source

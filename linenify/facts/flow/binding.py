@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linenify.facts.flow import operators
@@ -21,30 +20,20 @@ from linenify.facts.flow.kinds import (
     changed,
     static,
 )
+from linenify.facts.flow.machine import Actual
 from linenify.facts.legacy import catalogue
 from linenify.project.scopes import FunctionNode
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
 # What Linen itself takes beside the inputs.
 _RUN_OPTIONS = frozenset({"rngs", "mutable", "method", "capture_intermediates"})
 
 
-@dataclass(frozen=True, slots=True)
-class Actual:
-    """One argument of a call as the interpreter bound it."""
-
-    callee: Module | Model
-    parameter: str
-    value: Value
-    how: str  # "call" (class or partial), "instance" (shared or Model), "bind", "super"
-    node: ast.Call
-
-
 def call_module(
-    flow: Interpreter,
+    flow: Machine,
     module: Module,
     node: ast.Call,
     positional: list[Value],
@@ -57,7 +46,7 @@ def call_module(
 
 
 def make(
-    flow: Interpreter,
+    flow: Machine,
     module: Module,
     node: ast.Call,
     keywords: list[tuple[str | None, Value]],
@@ -71,7 +60,7 @@ def make(
 
 
 def run_made(
-    flow: Interpreter, module: Module, node: ast.Call, keywords: list[tuple[str | None, Value]]
+    flow: Machine, module: Module, node: ast.Call, keywords: list[tuple[str | None, Value]]
 ) -> Value:
     """A call of such an instance: what is given by name is an input."""
     for keyword, value in keywords:
@@ -80,7 +69,7 @@ def run_made(
     return ARRAY
 
 
-def fits(flow: Interpreter, module: Module, node: ast.Call, count: int | None = None) -> bool:
+def fits(flow: Machine, module: Module, node: ast.Call, count: int | None = None) -> bool:
     """Whether a call can be of this module class: a correct program makes no other.
 
     Legacy refuses what a signature does not have, and by position what is bound.
@@ -108,7 +97,7 @@ def fits(flow: Interpreter, module: Module, node: ast.Call, count: int | None = 
 
 
 def actuals(
-    flow: Interpreter,
+    flow: Machine,
     callee: Module | Model,
     module: Module,
     how: str,
@@ -159,7 +148,7 @@ def actuals(
                             actual(flow, callee, module, key, item, how, node)
 
 
-def spelt_out(flow: Interpreter, value: Value) -> list[Value] | None:
+def spelt_out(flow: Machine, value: Value) -> list[Value] | None:
     """The elements of a tuple that the project makes in one place, in order."""
     match [*value]:
         case [Container(node=ast.Tuple(elts=elements) | ast.List(elts=elements) as node)]:
@@ -170,7 +159,7 @@ def spelt_out(flow: Interpreter, value: Value) -> list[Value] | None:
 
 
 def actual(
-    flow: Interpreter,
+    flow: Machine,
     callee: Module | Model,
     module: Module,
     name: str,
@@ -207,7 +196,7 @@ def actual(
             _negated(flow, name, node)
 
 
-def _negated(flow: Interpreter, name: str, node: ast.Call) -> None:
+def _negated(flow: Machine, name: str, node: ast.Call) -> None:
     """`use_running_average=not train` tells that `train` is a flag."""
     for keyword in node.keywords:
         match keyword:
@@ -217,7 +206,7 @@ def _negated(flow: Interpreter, name: str, node: ast.Call) -> None:
                 flow.note(flow.values.get(inner, frozenset()), "test", "bool")
 
 
-def evidence_of(flow: Interpreter, argument: catalogue.Argument, value: Value) -> None:
+def evidence_of(flow: Machine, argument: catalogue.Argument, value: Value) -> None:
     """What a value must be when a legacy callable takes it here."""
     role = argument.role
     if role == "key":
@@ -232,7 +221,7 @@ def evidence_of(flow: Interpreter, argument: catalogue.Argument, value: Value) -
         flow.note(inside, "static", argument.type.removeprefix("Sequence[").removesuffix("]"))
 
 
-def initializer(flow: Interpreter, node: FunctionNode) -> None:
+def initializer(flow: Machine, node: FunctionNode) -> None:
     """Initialisers are called with a key, a shape and a dtype."""
     scope = flow.code[node].scope
     names = [a.arg for a in node.args.args]
@@ -241,7 +230,7 @@ def initializer(flow: Interpreter, node: FunctionNode) -> None:
 
 
 def call_module_api(
-    flow: Interpreter,
+    flow: Machine,
     module: Module,
     name: str,
     node: ast.Call,
@@ -303,7 +292,7 @@ def call_module_api(
     return NOTHING
 
 
-def keys(flow: Interpreter, value: Value) -> set[str]:
+def keys(flow: Machine, value: Value) -> set[str]:
     """The string keys of the dicts that a value may be."""
     found: set[str] = set()
     for atom in value:
@@ -312,9 +301,7 @@ def keys(flow: Interpreter, value: Value) -> set[str]:
     return found - {"*"}
 
 
-def specs(
-    flow: Interpreter, positional: list[Value], keywords: list[tuple[str | None, Value]]
-) -> int:
+def specs(flow: Machine, positional: list[Value], keywords: list[tuple[str | None, Value]]) -> int:
     """How many input specs `init_by_shape` gets."""
     spec = positional[1] if len(positional) > 1 else dict(keywords).get("input_specs", NOTHING)
     count = 0
@@ -325,7 +312,7 @@ def specs(
 
 
 def _weigh_static(
-    flow: Interpreter,
+    flow: Machine,
     module: Module,
     name: str,
     positional: list[Value],

@@ -38,10 +38,10 @@ from linenify.facts.flow.methods import call_api
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
-def call_expression(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
+def call_expression(flow: Machine, node: ast.Call, scope: Scope) -> Value:
     """Evaluates a call and everything in it."""
     linenforms.notice_use(flow, node)
     callee = flow.eval(node.func, scope)
@@ -57,7 +57,7 @@ def call_expression(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
 
 
 def apply(
-    flow: Interpreter,
+    flow: Machine,
     atom: Atom,
     node: ast.Call,
     positional: list[Value],
@@ -114,7 +114,7 @@ def apply(
 
 
 def _call_super(
-    flow: Interpreter,
+    flow: Machine,
     atom: SuperMethod,
     node: ast.Call,
     positional: list[Value],
@@ -134,7 +134,7 @@ def _call_super(
 
 
 def _construct(
-    flow: Interpreter,
+    flow: Machine,
     atom: Class,
     node: ast.Call,
     positional: list[Value],
@@ -157,7 +157,7 @@ def _construct(
 
 
 def _hand_back(
-    flow: Interpreter,
+    flow: Machine,
     base: Module,
     positional: list[Value],
     keywords: list[tuple[str | None, Value]],
@@ -179,7 +179,7 @@ def _hand_back(
                 flow.assign(flow.code[origin.function].scope, origin.name, passed)
 
 
-def _parts(flow: Interpreter, node: ast.Call, found: Parameter) -> Value:
+def _parts(flow: Machine, node: ast.Call, found: Parameter) -> Value:
     """`mapping.items()` or `mapping.values()`, where the mapping is an argument."""
     if found.part != "attribute" or node.args or not isinstance(node.func, ast.Attribute):
         return NOTHING
@@ -195,7 +195,7 @@ def _parts(flow: Interpreter, node: ast.Call, found: Parameter) -> Value:
 
 
 def call_value(
-    flow: Interpreter, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
+    flow: Machine, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
 ) -> Value:
     """Calls a value with positional arguments, as a JAX transform would."""
     result: set[Atom] = set()
@@ -209,7 +209,7 @@ def call_value(
 
 
 def _call_self(
-    flow: Interpreter, name: str, positional: list[Value], keywords: list[tuple[str | None, Value]]
+    flow: Machine, name: str, positional: list[Value], keywords: list[tuple[str | None, Value]]
 ) -> Value:
     """`self.param(...)` and other calls on the module."""
     table = dict(keywords)

@@ -10,10 +10,10 @@ from linenify.facts.flow.kinds import NOTHING, Container, Function, Value, stati
 from linenify.project.scopes import Scope, defaults_by_name
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
-def evaluate(flow: Interpreter, node: ast.expr, scope: Scope) -> Value:
+def evaluate(flow: Machine, node: ast.expr, scope: Scope) -> Value:
     """What `node` may be."""
     match node:
         case ast.Constant(value=constant):

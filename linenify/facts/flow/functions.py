@@ -23,11 +23,11 @@ from linenify.facts.flow.kinds import (
 from linenify.project.scopes import FunctionNode
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Code, Interpreter
+    from linenify.facts.flow.machine import Code, Machine
 
 
 def call_function(
-    flow: Interpreter,
+    flow: Machine,
     function: FunctionNode,
     node: ast.Call,
     positional: list[Value],
@@ -62,7 +62,7 @@ def call_function(
 
 
 def _placed(
-    flow: Interpreter, node: ast.Call, positional: list[Value]
+    flow: Machine, node: ast.Call, positional: list[Value]
 ) -> tuple[list[Value], Value | None]:
     """Arguments by place, as far as places are known, and what may stand behind them."""
     placed: list[Value] = []
@@ -81,7 +81,7 @@ def _placed(
     return placed, None
 
 
-def _passed_on(flow: Interpreter, value: Value) -> list[Value] | None:
+def _passed_on(flow: Machine, value: Value) -> list[Value] | None:
     """What `*args` of one function holds, by place."""
     match [*value]:
         case [Container(node=ast.arg() as taken, type="tuple")]:
@@ -92,7 +92,7 @@ def _passed_on(flow: Interpreter, value: Value) -> list[Value] | None:
     return None
 
 
-def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -> None:
+def _call_spread(flow: Machine, code: Code, value: Value, known: set[str]) -> None:
     """Hands `**value` to a plain function."""
     for atom in value:
         if isinstance(atom, Container):
@@ -105,7 +105,7 @@ def _call_spread(flow: Interpreter, code: Code, value: Value, known: set[str]) -
 
 
 def functools_partial(
-    flow: Interpreter,
+    flow: Machine,
     node: ast.Call,
     positional: list[Value],
     keywords: list[tuple[str | None, Value]],

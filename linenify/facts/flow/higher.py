@@ -32,7 +32,7 @@ from linenify.facts.legacy.externals import GRADIENTS
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 # What is not known yet must stay unknown: nothing that was inferred is taken back.
 
@@ -41,7 +41,7 @@ Keywords = list[tuple[str | None, Value]]
 
 
 def call(
-    flow: Interpreter,
+    flow: Machine,
     kind: str,
     node: ast.Call,
     positional: list[Value],
@@ -95,7 +95,7 @@ def _is_starred(node: ast.Call, place: int) -> bool:
     return place < len(node.args) and isinstance(node.args[place], ast.Starred)
 
 
-def _elements(flow: Interpreter, value: Value) -> list[Value]:
+def _elements(flow: Machine, value: Value) -> list[Value]:
     """What a tuple holds, by place."""
     for atom in value:
         if isinstance(atom, Container) and isinstance(atom.node, ast.Tuple | ast.List):
@@ -126,7 +126,7 @@ def _transformed(atom: Atom, kind: str, node: ast.Call) -> Transformed:
 
 
 def apply(
-    flow: Interpreter,
+    flow: Machine,
     atom: Transformed,
     node: ast.Call,
     positional: list[Value],
@@ -189,7 +189,7 @@ def same_tree(value: Value) -> Value:
     return kept if kept or not value else ARRAY
 
 
-def _tree_map(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
+def _tree_map(flow: Machine, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
     trees = positional[1:]
     leaves = [
         frozenset(a for a in flow.iterate(tree) if not isinstance(a, Model | Optimizer)) | ARRAY
@@ -200,7 +200,7 @@ def _tree_map(flow: Interpreter, node: ast.Call, positional: list[Value], scope:
 
 
 def _scan(
-    flow: Interpreter,
+    flow: Machine,
     node: ast.Call,
     positional: list[Value],
     table: dict[str | None, Value],
@@ -225,7 +225,7 @@ def _whole(value: Value) -> Value:
     return frozenset(a for a in value if isinstance(a, Model | Optimizer | Instance))
 
 
-def _cond(flow: Interpreter, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
+def _cond(flow: Machine, node: ast.Call, positional: list[Value], scope: Scope) -> Value:
     functions = (Function, Bound, Partial, Transformed, Module, Model)
     places = [i for i, v in enumerate(positional) if any(isinstance(a, functions) for a in v)]
     result = NOTHING

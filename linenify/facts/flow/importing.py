@@ -12,12 +12,12 @@ from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 DEPTH = 7  # no library nests its names deeper
 
 
-def bind_import(flow: Interpreter, alias: ast.alias, scope: Scope) -> None:
+def bind_import(flow: Machine, alias: ast.alias, scope: Scope) -> None:
     """`import a.b as c`."""
     if alias.asname is not None:
         flow.assign(scope, alias.asname, imported(flow, alias.name, scope.source))
@@ -26,7 +26,7 @@ def bind_import(flow: Interpreter, alias: ast.alias, scope: Scope) -> None:
     flow.assign(scope, root, imported(flow, root, scope.source))
 
 
-def bind_import_from(flow: Interpreter, node: ast.ImportFrom, scope: Scope) -> None:
+def bind_import_from(flow: Machine, node: ast.ImportFrom, scope: Scope) -> None:
     """`from a import b, c`."""
     home = flow.imports.absolute(scope.source, node.module or "", node.level)
     for alias in node.names:
@@ -47,7 +47,7 @@ def bind_import_from(flow: Interpreter, node: ast.ImportFrom, scope: Scope) -> N
             flow.assign(scope, name, external(f"{home}.{alias.name}"))
 
 
-def _import_star(flow: Interpreter, home: str, scope: Scope) -> None:
+def _import_star(flow: Machine, home: str, scope: Scope) -> None:
     origin = flow.imports.find(home, scope.source)
     if origin is not None:
         module = flow.scopes[origin].module
@@ -61,7 +61,7 @@ def _import_star(flow: Interpreter, home: str, scope: Scope) -> None:
             flow.assign(scope, path, external(f"{home}.{path}"))
 
 
-def imported(flow: Interpreter, name: str, importer: Source) -> Value:
+def imported(flow: Machine, name: str, importer: Source) -> Value:
     """What `import name` binds."""
     found = flow.imports.find(name, importer)
     if found is not None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from linenify.facts.flow.kinds import External, Static, Value, static
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 _PLACES = {"normal": 1, "truncated_normal": 1, "uniform": 1, "constant": 1, "orthogonal": 2}
 
 
-def made(flow: Interpreter, node: ast.Call, name: str) -> Value:
+def made(flow: Machine, node: ast.Call, name: str) -> Value:
     """The initialiser that a factory such as `lecun_normal(dtype=d)` gives."""
     place = _PLACES.get(name.rpartition(".")[2])
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)

@@ -40,7 +40,7 @@ from linenify.facts.legacy.externals import LEGACY, handed_back, transparent
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 _TREES = (Model, Optimizer, Container, Instance, Legacy, Params)
 _NAMESPACES = frozenset(
@@ -59,7 +59,7 @@ ITERATIONS = frozenset(
 
 
 def call_external(
-    flow: Interpreter,
+    flow: Machine,
     path: str,
     node: ast.Call,
     positional: list[Value],
@@ -135,7 +135,7 @@ def call_external(
     return by_signature(flow, roles, positional, keywords, node, scope)
 
 
-def _super(flow: Interpreter, scope: Scope) -> Value:
+def _super(flow: Machine, scope: Scope) -> Value:
     """`super()` in a method of a module class, or in a function inside of one."""
     owner = flow.code[flow.running].owner if flow.running in flow.code else None
     home = scope.function()
@@ -151,7 +151,7 @@ def _super(flow: Interpreter, scope: Scope) -> Value:
 
 
 def _compared(
-    flow: Interpreter,
+    flow: Machine,
     node: ast.Call,
     positional: list[Value],
     table: dict[str | None, Value],
@@ -166,7 +166,7 @@ def _compared(
 
 
 def _iteration(
-    flow: Interpreter, name: str, node: ast.Call, positional: list[Value], scope: Scope
+    flow: Machine, name: str, node: ast.Call, positional: list[Value], scope: Scope
 ) -> Value:
     """Builtins that hand on the elements of what they are given."""
     if not positional:
@@ -203,7 +203,7 @@ def _iteration(
 
 
 def _call_each(
-    flow: Interpreter, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
+    flow: Machine, function: Value, arguments: list[Value], node: ast.Call, scope: Scope
 ) -> Value:
     """What a function gives that an iteration calls; a module class gives arrays."""
     if any(isinstance(atom, Module) for atom in function):
@@ -211,7 +211,7 @@ def _call_each(
     return flow.call_value(function, arguments, node, scope)
 
 
-def _named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
+def _named_tuple(flow: Machine, node: ast.Call, scope: Scope) -> Value:
     """`namedtuple('Spec', ['layer', 'width'])`, as if it were a class statement."""
     names: list[str] = []
     match node.args:
@@ -231,7 +231,7 @@ def _named_tuple(flow: Interpreter, node: ast.Call, scope: Scope) -> Value:
     return frozenset({Class(flow.records[node])})
 
 
-def _picked(flow: Interpreter, owner: Value, name: Value) -> Value:
+def _picked(flow: Machine, owner: Value, name: Value) -> Value:
     """`getattr(owner, name)` where the strings that `name` may be are known."""
     result: Value = NOTHING
     for atom in name:
@@ -240,7 +240,7 @@ def _picked(flow: Interpreter, owner: Value, name: Value) -> Value:
     return result
 
 
-def _call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[Value]) -> Value:
+def _call_optim(flow: Machine, name: str, node: ast.Call, positional: list[Value]) -> Value:
     """A definition of flax.optim is made; those it wraps are items of its call."""
     if name.rpartition(".")[2] == "DynamicScale":
         return frozenset({Legacy("DynamicScale")})
@@ -252,7 +252,7 @@ def _call_optim(flow: Interpreter, name: str, node: ast.Call, positional: list[V
 
 
 def _call_legacy(
-    flow: Interpreter,
+    flow: Machine,
     path: str,
     node: ast.Call,
     positional: list[Value],

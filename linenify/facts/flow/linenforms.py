@@ -9,7 +9,7 @@ from linenify.facts.flow.kinds import Module
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 # What is asked of an instance right where it is made.
 INSTANCE_API = frozenset(
@@ -17,7 +17,7 @@ INSTANCE_API = frozenset(
 )
 
 
-def notice_use(flow: Interpreter, call: ast.Call) -> None:
+def notice_use(flow: Machine, call: ast.Call) -> None:
     """Remembers what `call` is the use of: `Inner(3)(x)` and `Inner(3).init(...)` make one."""
     match call.func:
         case ast.Call() as made:
@@ -26,7 +26,7 @@ def notice_use(flow: Interpreter, call: ast.Call) -> None:
             flow.made.add(made)
 
 
-def is_linen_form(flow: Interpreter, module: Module, call: ast.Call, scope: Scope) -> bool:
+def is_linen_form(flow: Machine, module: Module, call: ast.Call, scope: Scope) -> bool:
     """Whether a call of a legacy module class makes an instance, as in Linen."""
     if module.method != "apply" or module.shared or module.receiver == "self":
         return False
@@ -35,19 +35,19 @@ def is_linen_form(flow: Interpreter, module: Module, call: ast.Call, scope: Scop
     return is_certain(flow, call, scope) or _lacks_inputs(flow, module, call)
 
 
-def is_certain(flow: Interpreter, call: ast.Call, scope: Scope) -> bool:
+def is_certain(flow: Machine, call: ast.Call, scope: Scope) -> bool:
     """Whether a call shows by its surroundings that it is in Linen form."""
     return call in flow.made or _in_linen_class(flow, scope)
 
 
-def _in_linen_class(flow: Interpreter, scope: Scope) -> bool:
+def _in_linen_class(flow: Machine, scope: Scope) -> bool:
     for outer in scope.ancestors():
         if isinstance(outer.node, ast.ClassDef) and outer.node in flow.hierarchy.infos:
             return flow.hierarchy.is_linen(outer.node)
     return False
 
 
-def _lacks_inputs(flow: Interpreter, module: Module, call: ast.Call) -> bool:
+def _lacks_inputs(flow: Machine, module: Module, call: ast.Call) -> bool:
     """Whether parameters stay empty that legacy insists on: no legacy call does that."""
     function = flow.function_of(module)
     if function is None or any(isinstance(a, ast.Starred) for a in call.args):

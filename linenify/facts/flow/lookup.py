@@ -43,10 +43,10 @@ from linenify.facts.legacy import arrays, catalogue
 from linenify.facts.legacy.externals import CACHE_API, MODEL, MODULE_API, SELF_API
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
-def attribute(flow: Interpreter, owner: Value, name: str) -> Value:
+def attribute(flow: Machine, owner: Value, name: str) -> Value:
     """What `owner.name` may be."""
     result: set[Atom] = set()
     for atom in owner:
@@ -57,7 +57,7 @@ def attribute(flow: Interpreter, owner: Value, name: str) -> Value:
     return frozenset(result)
 
 
-def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
+def attribute_of(flow: Machine, atom: Atom, name: str) -> Value:
     """What an attribute of one atom may be."""
     match atom:
         case External(path=path):
@@ -102,7 +102,7 @@ def attribute_of(flow: Interpreter, atom: Atom, name: str) -> Value:
     return NOTHING
 
 
-def file_attribute(flow: Interpreter, file: str, name: str) -> Value:
+def file_attribute(flow: Machine, file: str, name: str) -> Value:
     """A name of a project file."""
     value = flow.env.get((flow.scopes[file].module, name), NOTHING)
     if value:
@@ -111,7 +111,7 @@ def file_attribute(flow: Interpreter, file: str, name: str) -> Value:
     return frozenset({File(submodule)}) if submodule else NOTHING
 
 
-def array_attribute(flow: Interpreter, atom: Array | Parameter, name: str) -> Value:
+def array_attribute(flow: Machine, atom: Array | Parameter, name: str) -> Value:
     """An attribute of an array, or of a parameter that may be one."""
     known = arrays.ARRAY_ATTRIBUTES.get(name)
     if isinstance(atom, Parameter):
@@ -132,7 +132,7 @@ def array_attribute(flow: Interpreter, atom: Array | Parameter, name: str) -> Va
     return ARRAY
 
 
-def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
+def self_attribute(flow: Machine, node: ast.ClassDef, name: str) -> Value:
     """An attribute of the receiver: a method, a class attribute, something set."""
     result: set[Atom] = set()
     for line in [node, *flow.hierarchy.descendants(node)]:
@@ -159,7 +159,7 @@ def self_attribute(flow: Interpreter, node: ast.ClassDef, name: str) -> Value:
     return frozenset(result)
 
 
-def classes_of(flow: Interpreter, atom: Atom) -> Value:
+def classes_of(flow: Machine, atom: Atom) -> Value:
     """What `type(self)` may be."""
     match atom:
         case Self(owner=node):
@@ -169,7 +169,7 @@ def classes_of(flow: Interpreter, atom: Atom) -> Value:
     return NOTHING
 
 
-def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
+def module_attribute(flow: Machine, module: Module, name: str) -> Value:
     """An attribute of a module class or instance."""
     if isinstance(module.definition, ast.ClassDef):
         found = flow.hierarchy.find(module.definition, name)
@@ -195,7 +195,7 @@ def module_attribute(flow: Interpreter, module: Module, name: str) -> Value:
     return frozenset({ModuleApi(module, name)})
 
 
-def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) -> Value:
+def model_attribute(flow: Machine, model: Model, module: Module, name: str) -> Value:
     """An attribute of a legacy Model."""
     if name == "module":
         return frozenset({changed(module, receiver="model")})
@@ -210,9 +210,7 @@ def model_attribute(flow: Interpreter, model: Model, module: Module, name: str) 
     return frozenset({Api(model, name)})
 
 
-def optimizer_attribute(
-    flow: Interpreter, optimizer: Optimizer, created: ast.Call, name: str
-) -> Value:
+def optimizer_attribute(flow: Machine, optimizer: Optimizer, created: ast.Call, name: str) -> Value:
     """An attribute of a legacy optimizer."""
     match name:
         case "target":
@@ -224,9 +222,7 @@ def optimizer_attribute(
     return frozenset({Api(optimizer, name)})
 
 
-def object_attribute(
-    flow: Interpreter, atom: Class | Instance, node: ast.ClassDef, name: str
-) -> Value:
+def object_attribute(flow: Machine, atom: Class | Instance, node: ast.ClassDef, name: str) -> Value:
     """An attribute of a plain class or object."""
     found = flow.hierarchy.find(node, name)
     if found is not None:

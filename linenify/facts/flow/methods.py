@@ -27,11 +27,11 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.flow.signatures import role
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
 def call_api(
-    flow: Interpreter,
+    flow: Machine,
     receiver: Atom,
     name: str,
     node: ast.Call,
@@ -84,7 +84,7 @@ def call_api(
 
 
 def _of_container(
-    flow: Interpreter,
+    flow: Machine,
     receiver: Container,
     name: str,
     node: ast.Call,

@@ -20,16 +20,16 @@ from linenify.facts.flow.kinds import (
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
-def element(flow: Interpreter, node: ast.expr, scope: Scope) -> Value:
+def element(flow: Machine, node: ast.expr, scope: Scope) -> Value:
     """One element of a display; a starred one gives its elements."""
     value = flow.eval(node, scope)
     return flow.iterate(value) if isinstance(node, ast.Starred) else value
 
 
-def make(flow: Interpreter, node: ast.AST, kind: str, elements: list[Value]) -> Value:
+def make(flow: Machine, node: ast.AST, kind: str, elements: list[Value]) -> Value:
     """A container made by `node`."""
     for index, element in enumerate(elements):
         flow.join(flow.items, (node, index), element)
@@ -37,7 +37,7 @@ def make(flow: Interpreter, node: ast.AST, kind: str, elements: list[Value]) -> 
 
 
 def make_dict(
-    flow: Interpreter,
+    flow: Machine,
     node: ast.Call,
     positional: list[Value],
     keywords: list[tuple[str | None, Value]],
@@ -53,7 +53,7 @@ def make_dict(
     return frozenset({Container(node, "dict")})
 
 
-def spread(flow: Interpreter, node: ast.AST, value: Value) -> None:
+def spread(flow: Machine, node: ast.AST, value: Value) -> None:
     """Adds what `**value` carries to a dict."""
     for atom in value:
         if isinstance(atom, Container) and atom.type not in {"dict", "namespace"}:
@@ -67,7 +67,7 @@ def spread(flow: Interpreter, node: ast.AST, value: Value) -> None:
 
 
 def comprehension(
-    flow: Interpreter,
+    flow: Machine,
     node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
     scope: Scope,
 ) -> Value:
@@ -86,7 +86,7 @@ def comprehension(
     return frozenset({Container(node, "list")})
 
 
-def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) -> Value:
+def subscript(flow: Machine, owner: Value, index: ast.expr, scope: Scope) -> Value:
     """`owner[index]`."""
     key = flow.eval(index, scope)
     if owner and all(isinstance(a, Container) for a in owner):
@@ -111,7 +111,7 @@ def subscript(flow: Interpreter, owner: Value, index: ast.expr, scope: Scope) ->
     return flow.item(owner, literal(index))
 
 
-def binary(flow: Interpreter, left: Value, op: ast.operator, right: Value) -> Value:
+def binary(flow: Machine, left: Value, op: ast.operator, right: Value) -> Value:
     """A binary operation."""
     if isinstance(op, ast.MatMult):
         flow.note(left, "array")
@@ -147,7 +147,7 @@ def mix(left: Value, right: Value) -> Value:
     return frozenset(result)
 
 
-def compare(flow: Interpreter, ops: list[ast.cmpop], values: list[Value]) -> Value:
+def compare(flow: Machine, ops: list[ast.cmpop], values: list[Value]) -> Value:
     """A comparison."""
     if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
         return static("bool")
@@ -164,7 +164,7 @@ def compare(flow: Interpreter, ops: list[ast.cmpop], values: list[Value]) -> Val
     return frozenset(Static("bool") if isinstance(a, Static) else a for a in result)
 
 
-def _contains(flow: Interpreter, key: Value, among: Value) -> None:
+def _contains(flow: Machine, key: Value, among: Value) -> None:
     """`key in among`: of a mapping it tells no more than that its keys are plain."""
     held = flow.iterate(among)
     words = any(isinstance(a, Static) and a.type == "str" for a in among | held)

@@ -9,11 +9,11 @@ from linenify.facts.flow import higher, operators
 from linenify.facts.flow.kinds import ARRAY, NOTHING, Container, Optimizer, OptimizerDef, Value
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
 def call(
-    flow: Interpreter,
+    flow: Machine,
     receiver: Optimizer,
     created: ast.Call,
     name: str,
@@ -41,7 +41,7 @@ def call(
 
 
 def _differentiated(
-    flow: Interpreter,
+    flow: Machine,
     itself: Value,
     created: ast.Call,
     name: str,
@@ -59,14 +59,14 @@ def _differentiated(
     return operators.make(flow, node, "tuple", parts)
 
 
-def definitions(flow: Interpreter, optimizer: Optimizer) -> list[OptimizerDef]:
+def definitions(flow: Machine, optimizer: Optimizer) -> list[OptimizerDef]:
     """The definitions that an optimizer may have been created from."""
     value = flow.items.get((optimizer.created, "definition"), NOTHING)
     found = [atom for atom in value if isinstance(atom, OptimizerDef)]
     return sorted(found, key=lambda each: (each.node.lineno, each.node.col_offset))
 
 
-def inner(flow: Interpreter, definition: OptimizerDef) -> list[OptimizerDef]:
+def inner(flow: Machine, definition: OptimizerDef) -> list[OptimizerDef]:
     """The definitions that a MultiOptimizer or WeightNorm was made from."""
     found: list[OptimizerDef] = []
     for place in range(len(definition.node.args)):

@@ -11,11 +11,11 @@ from linenify.facts.legacy import arrays
 from linenify.project.scopes import Scope
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
 def by_signature(
-    flow: Interpreter,
+    flow: Machine,
     roles: arrays.Signature,
     positional: list[Value],
     keywords: list[tuple[str | None, Value]],
@@ -45,7 +45,7 @@ def by_signature(
     return NOTHING
 
 
-def _same(flow: Interpreter, values: list[Value]) -> Value:
+def _same(flow: Machine, values: list[Value]) -> Value:
     """The result of a function that works on arrays and plain values alike."""
     result = NOTHING
     for value in values:
@@ -54,7 +54,7 @@ def _same(flow: Interpreter, values: list[Value]) -> Value:
     return result or static()
 
 
-def role(flow: Interpreter, role: str, value: Value, node: ast.Call, scope: Scope) -> None:
+def role(flow: Machine, role: str, value: Value, node: ast.Call, scope: Scope) -> None:
     """Evidence from one argument of a known function."""
     inside = flow.iterate(frozenset(a for a in value if isinstance(a, Container)))
     match role:

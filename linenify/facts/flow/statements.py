@@ -28,10 +28,10 @@ from linenify.facts.legacy.externals import GRADIENTS, LEGACY, transparent
 from linenify.project.scopes import Scope, defaults_by_name
 
 if TYPE_CHECKING:
-    from linenify.facts.flow.interpret import Interpreter
+    from linenify.facts.flow.machine import Machine
 
 
-def run(flow: Interpreter, node: ast.stmt, scope: Scope) -> None:
+def run(flow: Machine, node: ast.stmt, scope: Scope) -> None:
     """Runs one statement; the bodies of functions are run on their own."""
     match node:
         case ast.Import():
@@ -96,7 +96,7 @@ def run(flow: Interpreter, node: ast.stmt, scope: Scope) -> None:
                     flow.eval(child, scope)
 
 
-def _pattern(flow: Interpreter, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
+def _pattern(flow: Machine, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
     """Binds the names of a pattern: to the subject, or to what is inside it."""
     for node in ast.walk(pattern):
         match node:
@@ -112,7 +112,7 @@ def _pattern(flow: Interpreter, pattern: ast.pattern, subject: Value, scope: Sco
                     flow.note(subject, "static", types[0] if types else "")
 
 
-def _enter_context(flow: Interpreter, value: Value) -> Value:
+def _enter_context(flow: Machine, value: Value) -> Value:
     result: set[Atom] = set()
     for atom in value:
         if isinstance(atom, Legacy | Api):
@@ -126,7 +126,7 @@ def _enter_context(flow: Interpreter, value: Value) -> Value:
     return frozenset(result)
 
 
-def bind(flow: Interpreter, target: ast.expr, value: Value, scope: Scope) -> None:
+def bind(flow: Machine, target: ast.expr, value: Value, scope: Scope) -> None:
     """Assigns to a name, an attribute, an item or a pattern of them."""
     match target:
         case ast.Name(id=name):
@@ -166,7 +166,7 @@ def bind(flow: Interpreter, target: ast.expr, value: Value, scope: Scope) -> Non
                     flow.join(flow.items, (atom.node, operators.literal(index)), value)
 
 
-def _from(flow: Interpreter, value: Value, place: int) -> Value:
+def _from(flow: Machine, value: Value, place: int) -> Value:
     """Any element of a tuple from a place on."""
     result: set[Atom] = set()
     for atom in value:
@@ -181,7 +181,7 @@ def _from(flow: Interpreter, value: Value, place: int) -> Value:
 
 
 def _define_function(
-    flow: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope
+    flow: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope
 ) -> None:
     for default in defaults_by_name(node.args).items():
         value = flow.eval(default[1], scope)
@@ -203,7 +203,7 @@ def _define_function(
 
 
 def _decorate(
-    flow: Interpreter, decorator: ast.expr, decorated: Value, node: ast.AST, scope: Scope
+    flow: Machine, decorator: ast.expr, decorated: Value, node: ast.AST, scope: Scope
 ) -> Value:
     """What a decorator makes of a function or class."""
     made = NOTHING
@@ -223,14 +223,14 @@ def _decorate(
     return decorated if decorated <= made else made | decorated
 
 
-def _base(flow: Interpreter, base: ast.expr, scope: Scope) -> Value:
+def _base(flow: Machine, base: ast.expr, scope: Scope) -> Value:
     found = operators.element(flow, base, scope)
     if not found and isinstance(base, ast.Subscript):
         return flow.eval(base.value, scope)  # Generic[T]
     return found
 
 
-def _define_class(flow: Interpreter, node: ast.ClassDef, scope: Scope) -> None:
+def _define_class(flow: Machine, node: ast.ClassDef, scope: Scope) -> None:
     info = flow.hierarchy.infos[node]
     bases = [_base(flow, base, scope) for base in node.bases]
     if bases != info.bases:

@@ -11,7 +11,7 @@ import ast
 from dataclasses import dataclass
 from functools import cache
 
-from linenify.facts.ask.arguments import Unclear, as_given, text
+from linenify.facts.ask.arguments import as_given, text
 from linenify.facts.ask.spelt import certain
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Container, External, Parameter, Partial, Static, Value
@@ -19,7 +19,7 @@ from linenify.facts.jax.arrayarguments import ARRAY_ARGUMENTS
 from linenify.facts.jax.jaxarrays import assigned, reaching
 from linenify.facts.jax.jaxforms import Moved, moved
 from linenify.facts.legacy.jaxnames import replacement
-from linenify.facts.sites import Added, Argument, Given, Reordered
+from linenify.facts.sites import Added, Argument, Given, Reordered, Unclear
 from linenify.project.source import Source
 
 _DISPLAYS = ast.List | ast.ListComp | ast.Tuple

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.ranks import rank
 from linenify.facts.ask.spelt import spelt
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.jax.jaxarguments import listness
 from linenify.facts.jax.jaxarrays import is_jax_array
 from linenify.facts.jax.jaxforms import FORMS, INDEX, ROWS, SHUFFLE, UPDATES, Form
-from linenify.facts.sites import Reshaped
+from linenify.facts.sites import Reshaped, Unclear
 from linenify.project.source import Source
 
 _MAKERS = {"list": "array", "maybe": "asarray"}

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.spelt import bindings, is_guarded, spelt
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import External, File
 from linenify.facts.jax.jaxcalls import in_namespace, is_gone
 from linenify.facts.jax.jaxforms import FORMS, Form
-from linenify.facts.sites import ImportedName, Renamed, Reshaped, Wrapped
+from linenify.facts.sites import ImportedName, Renamed, Reshaped, Unclear, Wrapped
 from linenify.project.source import Source
 
 _BARE = ast.Call | ast.keyword | ast.Assign | ast.Tuple | ast.List | ast.Dict | ast.arguments

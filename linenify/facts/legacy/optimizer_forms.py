@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from linenify.facts.ask.arguments import Unclear
+from linenify.facts.sites import Unclear
 
 
 @dataclass(frozen=True, slots=True)

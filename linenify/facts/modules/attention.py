@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from linenify.facts.ask.arguments import Filled, Unclear, fill, splat_keys, text
+from linenify.facts.ask.arguments import Filled, fill, splat_keys, text
 from linenify.facts.ask.ranks import rank
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
@@ -25,7 +25,7 @@ from linenify.facts.modules.attentionmasks import (
 )
 from linenify.facts.modules.members import passed_on, receiver_of
 from linenify.facts.modules.splats import layer_splat_keys
-from linenify.facts.sites import Added, Argument, Given, ModuleCall
+from linenify.facts.sites import Added, Argument, Given, ModuleCall, Unclear
 from linenify.project.source import Source
 
 LAYERS = frozenset({"SelfAttention", "MultiHeadDotProductAttention"})

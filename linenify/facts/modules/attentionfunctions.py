@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
 from linenify.facts.legacy import catalogue
 from linenify.facts.modules.attention import is_zero
 from linenify.facts.modules.attentionmasks import is_off
 from linenify.facts.modules.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Argument, Given, Reordered, Reshaped
+from linenify.facts.sites import Added, Argument, Given, Reordered, Reshaped, Unclear
 from linenify.project.source import Source
 
 

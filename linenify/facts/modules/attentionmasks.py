@@ -6,9 +6,10 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Parameter, Static
+from linenify.facts.sites import Unclear
 from linenify.project.scopes import defaults_by_name
 
 MASKS = frozenset(

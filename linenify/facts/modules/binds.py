@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import (
-    Filled,
-    Unclear,
-    as_given,
-    splat_keys,
-    text,
-)
+from linenify.facts.ask.arguments import Filled, as_given, splat_keys, text
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import (
@@ -45,6 +39,7 @@ from linenify.facts.sites import (
     Bind,
     Given,
     Reordered,
+    Unclear,
 )
 from linenify.project.source import Source
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from linenify.facts.ask.places import in_block
+from linenify.facts.deciding.placing import in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import SelfApi
 from linenify.facts.sites import AttributeSite, Reshaped, StatementSite, Wrapped

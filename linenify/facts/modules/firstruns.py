@@ -39,9 +39,11 @@ _DEPTH = 4  # through how many functions a call is followed
 
 def first_runs(plan: Plan) -> FirstRuns:
     """The runs of a project, looked up once."""
-    if plan.first_runs is None:
-        plan.first_runs = FirstRuns(plan)
-    return plan.first_runs
+    known = plan.part(FirstRuns)
+    if known is None:
+        known = FirstRuns(plan)
+        plan.enter(known)
+    return known
 
 
 class FirstRuns:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from linenify.facts.ask.arguments import Unclear, fill, text
+from linenify.facts.ask.arguments import fill, text
 from linenify.facts.ask.parameters import Decision, Role
 from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.kinds import Module, ModuleApi, SuperMethod, modules
 from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.catalogue import Slot
+from linenify.facts.sites import Unclear
 
 # In `def apply(self, x, depth, **kwargs): return Block(x, depth, **kwargs)` the
 # callers could give `kwargs` whatever `Block` takes besides `x` and `depth`, so

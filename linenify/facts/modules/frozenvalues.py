@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Plan
-from linenify.facts.flow.binding import Actual
 from linenify.facts.flow.kinds import (
     Array,
     Bound,
@@ -27,6 +26,7 @@ from linenify.facts.flow.kinds import (
     Static,
     Value,
 )
+from linenify.facts.flow.machine import Actual
 from linenify.facts.modules.forwarding import uses
 from linenify.facts.modules.frozenkinds import (
     CONTAINERS,

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from linenify.facts.ask.arguments import Filled, Unclear, text
+from linenify.facts.ask.arguments import Filled, text
 from linenify.facts.ask.spelt import certain
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.initkinds import dtype_of
@@ -27,7 +27,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.legacy import arrays
 from linenify.facts.legacy.catalogue import Layer
-from linenify.facts.sites import Added, Argument, Given, Reshaped
+from linenify.facts.sites import Added, Argument, Given, Reshaped, Unclear
 from linenify.project.scopes import FunctionNode, defaults_by_name
 
 _WRAPPED = "lambda key, shape, _: {%d}(key, shape)"

@@ -6,13 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from linenify.facts.ask import spelt
-from linenify.facts.ask.arguments import (
-    Filled,
-    Unclear,
-    fill,
-    splat_keys,
-    text,
-)
+from linenify.facts.ask.arguments import Filled, fill, splat_keys, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
 from linenify.facts.flow.kinds import (
@@ -32,6 +26,7 @@ from linenify.facts.sites import (
     Given,
     ModuleCall,
     ParameterSite,
+    Unclear,
 )
 from linenify.project.scopes import defaults_by_name
 from linenify.project.source import Source

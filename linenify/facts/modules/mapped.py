@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module, Parameter, Static, Value, modules
 from linenify.facts.legacy import catalogue
 from linenify.facts.modules.members import travelling
-from linenify.facts.sites import Added, Bind, Reshaped
+from linenify.facts.sites import Added, Bind, Reshaped, Unclear
 from linenify.project.source import Source
 
 

@@ -7,15 +7,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from linenify.facts.ask import mentions
-from linenify.facts.ask.arguments import (
-    Filled,
-    Unclear,
-    fill,
-    repeated,
-    splat_keys,
-    splat_length,
-    text,
-)
+from linenify.facts.ask.arguments import Filled, fill, repeated, splat_keys, splat_length, text
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
@@ -33,7 +25,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.modules.classplans import needs_keywords
 from linenify.facts.modules.forwarding import keeps_kwargs
 from linenify.facts.modules.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Argument, Given, ModuleCall
+from linenify.facts.sites import Added, Argument, Given, ModuleCall, Unclear
 from linenify.project.source import Source
 
 
@@ -110,8 +102,7 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
             keyword_inputs = keyword_inputs or keyword is not None
             inputs.append(Given(entry.index, keyword))
             continue
-        training = plan.training
-        if module.shared and training is not None and training.caches.holds(entry.node):
+        if module.shared and entry.node in plan.given_caches:
             continue  # the run is of an instance that decodes
         if module.shared:
             raise Unclear("LN390", f"`{entry.name}` is given per call to a shared module")

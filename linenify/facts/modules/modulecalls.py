@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from linenify.facts.ask.arguments import Unclear, fill, text
+from linenify.facts.ask.arguments import fill, text
 from linenify.facts.ask.parameters import Role
 from linenify.facts.ask.supercalls import reached
 from linenify.facts.deciding.plan import Plan
@@ -34,7 +34,7 @@ from linenify.facts.modules.layers import (
     slot_of,
 )
 from linenify.facts.modules.members import member_split, own_method, runnable, same_field
-from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered
+from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered, Unclear
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.mentions import own_names
 from linenify.facts.ask.places import is_path
 from linenify.facts.deciding.plan import Plan
@@ -32,7 +32,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.flow.lookup import module_attribute
 from linenify.facts.legacy.externals import MODULE_API
-from linenify.facts.sites import Bind, Reshaped, Wrapped
+from linenify.facts.sites import Bind, Reshaped, Unclear, Wrapped
 from linenify.project.source import Source
 
 RULE = "LN312"

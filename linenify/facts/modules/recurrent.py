@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Sequence
 
-from linenify.facts.ask.arguments import Filled, Unclear, text
+from linenify.facts.ask.arguments import Filled, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
 from linenify.facts.flow.kinds import External, Module, ModuleApi, Parameter
 from linenify.facts.legacy import catalogue
-from linenify.facts.sites import Added, Argument, Reshaped
+from linenify.facts.sites import Added, Argument, Reshaped, Unclear
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 

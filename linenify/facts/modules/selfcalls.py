@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
-from linenify.facts.ask.arguments import Unclear, fill_plain, in_module_code, text
+from linenify.facts.ask.arguments import fill_plain, in_module_code, text
+from linenify.facts.ask.statistics import collection_of
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Bound, External, Parameter, Static
 from linenify.facts.jax import narrow
-from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped
+from linenify.facts.sites import Given, ParameterSite, Reordered, Reshaped, Unclear
 from linenify.project.source import Source
-
-_STATISTICS = frozenset({"mean", "var", "std", "average", "nanmean", "moments", "pmean"})
 
 
 def emit(plan: Plan, source: Source, call: ast.Call, name: str) -> None:
@@ -105,69 +103,6 @@ def _is_none(plan: Plan, node: ast.expr) -> bool:
     value = plan.flow.values.get(node, frozenset())
     given = [a for a in value if not isinstance(a, Parameter)]
     return bool(given) and all(isinstance(a, Static) and a.type == "None" for a in given)
-
-
-def collection_of(plan: Plan, call: ast.Call) -> str:
-    """`batch_stats` for a running statistic of the batch, `state` otherwise.
-
-    A statistic is a state whose new value is computed, within its function,
-    from a mean or variance over arrays.
-    """
-    function = plan.code(call)
-    if function is None or isinstance(function.node, ast.Lambda):
-        return "state"
-    assigned: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(function.node):
-        for target, value in _assignments(node):
-            assigned.setdefault(ast.unparse(target), []).append(value)
-    for holder in _holders(plan, call):
-        for value in assigned.get(f"{holder}.value", []):
-            if _statistical(plan, value, assigned, set()):
-                return "batch_stats"
-    return "state"
-
-
-def _holders(plan: Plan, call: ast.Call) -> list[str]:
-    statement = plan.statement(call)
-    if isinstance(statement, ast.Assign):
-        return [ast.unparse(target) for target in statement.targets]
-    return []
-
-
-def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    match node:
-        case ast.Assign(targets=targets, value=value):
-            for target in targets:
-                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-                    yield from zip(target.elts, value.elts, strict=False)
-                elif isinstance(target, ast.Tuple):
-                    for element in target.elts:
-                        yield element, value
-                else:
-                    yield target, value
-        case (
-            ast.AugAssign(target=target, value=value)
-            | ast.AnnAssign(target=target, value=ast.expr() as value)
-        ):
-            yield target, value
-
-
-def _statistical(
-    plan: Plan, value: ast.expr, assigned: dict[str, list[ast.expr]], seen: set[str]
-) -> bool:
-    for node in ast.walk(value):
-        if isinstance(node, ast.Call):
-            callee = plan.flow.values.get(node.func, frozenset())
-            paths = [a.path for a in callee if isinstance(a, External)]
-            if any(path.rpartition(".")[2] in _STATISTICS for path in paths):
-                return True
-            if isinstance(node.func, ast.Attribute) and node.func.attr in _STATISTICS:
-                return True
-        elif isinstance(node, ast.Name) and node.id not in seen:
-            seen.add(node.id)
-            if any(_statistical(plan, v, assigned, seen) for v in assigned.get(node.id, [])):
-                return True
-    return False
 
 
 # --- randomness ------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from linenify.facts.ask.arguments import Filled, Unclear, splat_keys, text
+from linenify.facts.ask.arguments import Filled, splat_keys, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Container
 from linenify.facts.legacy import catalogue
-from linenify.facts.sites import Argument, DictKeys, Given, Reordered
+from linenify.facts.sites import Argument, DictKeys, Given, Reordered, Unclear
 from linenify.project.source import Source
 
 

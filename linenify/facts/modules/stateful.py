@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from linenify.facts.ask.arguments import Unclear, repeated, text
+from linenify.facts.ask.arguments import repeated, text
 from linenify.facts.ask.effects import effects
 from linenify.facts.ask.places import exclude
+from linenify.facts.ask.statistics import collection_of
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module, SelfApi, modules
-from linenify.facts.modules.selfcalls import collection_of, reachable_receiver
-from linenify.facts.sites import Reshaped
+from linenify.facts.modules.selfcalls import reachable_receiver
+from linenify.facts.sites import Reshaped, Unclear
 from linenify.project.source import Source
 
 # Legacy asked for the context alone; a state that may only be read counts as well.

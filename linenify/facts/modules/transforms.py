@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from linenify.facts.ask.arguments import Unclear, as_given, text
+from linenify.facts.ask.arguments import as_given, text
 from linenify.facts.deciding.plan import Handed, Plan
 from linenify.facts.flow.kinds import (
     Bound,
@@ -25,7 +25,16 @@ from linenify.facts.legacy.externals import transparent
 from linenify.facts.modules import mapped, recurrent
 from linenify.facts.modules.firstruns import TRACING, decorators, first_runs
 from linenify.facts.modules.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Given, ParameterSite, Renamed, Reordered, Reshaped, Site
+from linenify.facts.sites import (
+    Added,
+    Given,
+    ParameterSite,
+    Renamed,
+    Reordered,
+    Reshaped,
+    Site,
+    Unclear,
+)
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 

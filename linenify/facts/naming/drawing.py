@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from linenify.facts.ask.arguments import fill_plain
-from linenify.facts.ask.places import in_block
+from linenify.facts.deciding.placing import in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import Bound, Function

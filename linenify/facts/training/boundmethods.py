@@ -8,9 +8,10 @@ own there; what has no such form stays and is flagged at both ends.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
+from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import (
     Api,
     Atom,
@@ -22,11 +23,7 @@ from linenify.facts.flow.kinds import (
     Value,
     known,
 )
-from linenify.facts.sites import Wrapped
-
-if TYPE_CHECKING:
-    from linenify.facts.deciding.plan import Plan
-    from linenify.facts.training.training import Training
+from linenify.facts.sites import Unclear, Wrapped
 
 # Where a lambda needs no parentheses.
 _ROOMY = (ast.Assign, ast.Return, ast.Call, ast.keyword, ast.Tuple, ast.List, ast.Dict)
@@ -52,9 +49,8 @@ def check_named(plan: Plan, call: ast.Call, name: str, code: str) -> None:
         raise Unclear(code, f"`{text(call.func)}` is the method `{name}`, which is named elsewhere")
 
 
-def emit(training: Training) -> None:
+def emit(plan: Plan, counts_in_arrays: Callable[[], bool]) -> None:
     """Decides every method of a legacy object that travels as a value."""
-    plan = training.plan
     for node, value in list(plan.flow.values.items()):
         if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Store):
             continue
@@ -66,7 +62,7 @@ def emit(training: Training) -> None:
         if not found or plan.site_at(source, node) is not None:
             continue
         if _is_create(plan, node, value):
-            plan.at(source, node, _creating(training, node, value))
+            plan.at(source, node, _creating(plan, node, counts_in_arrays))
         else:
             plan.refuse(source, node, "LN692", f"`{text(node)}` travels as a value")
 
@@ -93,12 +89,11 @@ def _is_create(plan: Plan, node: ast.Attribute, value: Value) -> bool:
     )
 
 
-def _creating(training: Training, node: ast.Attribute, value: Value) -> Wrapped:
+def _creating(plan: Plan, node: ast.Attribute, counts_in_arrays: Callable[[], bool]) -> Wrapped:
     """`optim.Adam(1e-3).create` as a function of the params.
 
     The definition is made where it stands, once, as before.
     """
-    del value
     tx, option = "{owner}", ""
     if not (isinstance(node.value, ast.Call) and all(map(_is_constant, _given(node.value)))):
         tx, option = "tx", ", tx={owner}"
@@ -106,10 +101,10 @@ def _creating(training: Training, node: ast.Attribute, value: Value) -> Wrapped:
         "{spell:flax.training.train_state.TrainState}.create("
         f"apply_fn=None, params=params, tx={tx})"
     )
-    if training.counts_in_arrays():
+    if counts_in_arrays():
         made += ".replace(step={spell:jax.numpy}.array(0))"
     written = f"lambda params{option}: {made}"
-    if not isinstance(training.plan.parents[node], _ROOMY):
+    if not isinstance(plan.parents[node], _ROOMY):
         written = f"({written})"
     return Wrapped(written, "LN602")
 

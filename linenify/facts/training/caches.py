@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from linenify.facts.ask.arguments import Unclear, in_module_code, text
+from linenify.facts.ask.arguments import in_module_code, text
 from linenify.facts.ask.effects import RUNS
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
 from linenify.facts.flow.kinds import Api, Legacy, Model, Module, ModuleApi, Parameter, Value
 from linenify.facts.legacy.externals import CACHE_API
-from linenify.facts.sites import ContextSite, ModuleCall, Reshaped
+from linenify.facts.sites import ContextSite, ModuleCall, Reshaped, Unclear
 from linenify.facts.training.stated import parted
 from linenify.project.source import Source
 
@@ -91,7 +91,6 @@ class Caches:
         self._items: dict[ast.With, list[Opened]] = {}
         self._taken: dict[ast.Call, _Taken | Unclear] = {}
         self._runs: dict[Opened, list[ast.Call]] = defaultdict(list)
-        self._arguments: set[ast.expr] = set()
         for source in plan.project.sources:
             for node in ast.walk(source.tree):
                 if isinstance(node, ast.With):
@@ -112,10 +111,6 @@ class Caches:
             if why is not None:
                 for run in runs:
                     self._taken[run] = Unclear("LN490", f"`{opened.name}`: {why}")
-
-    def holds(self, node: ast.expr) -> bool:
-        """Whether an argument is the cache of a run, or the None in its place."""
-        return node in self._arguments
 
     def decodes(self, call: ast.Call) -> bool:
         """Whether a run fills a cache."""
@@ -239,7 +234,7 @@ class Caches:
             if found is None:
                 continue
             name, node = found
-            self._arguments.add(node)
+            self._plan.given_caches.add(node)
             assert not isinstance(module.definition, str)
             field = self._plan.field(module.definition, name)
             if isinstance(node, ast.Constant) and node.value is None:
@@ -392,7 +387,7 @@ def is_empty(plan: Plan, call: ast.Call) -> bool:
 def emit_method(plan: Plan, source: Source, call: ast.Call) -> None:
     """`cache.initialize_cache((batch, length))`: zeros in the shape of other inputs."""
     assert isinstance(call.func, ast.Attribute)
-    caches = plan.training.caches if plan.training is not None else None
+    caches = plan.part(Caches)
     if caches is not None and caches.opens(call):
         return  # judged with its runs
     if call.func.attr != "initialize_cache":

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from linenify.facts.ask.arguments import Unclear, repeated
+from linenify.facts.ask.arguments import repeated
 from linenify.facts.ask.parameters import Role
 from linenify.facts.ask.places import is_path
 from linenify.facts.deciding.plan import Plan
@@ -25,8 +25,10 @@ from linenify.facts.flow.kinds import (
     rivals,
 )
 from linenify.facts.legacy.externals import transparent
-from linenify.facts.training import toplevel
+from linenify.facts.modules.completing import missing
+from linenify.facts.sites import Unclear
 from linenify.facts.training.boundmethods import is_named
+from linenify.facts.training.caches import Caches
 from linenify.facts.training.renames import Renames
 from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
@@ -66,8 +68,8 @@ class Callees:
             return None
         (module,) = wanted
         instance = self.instance(call, module)
-        training = self.plan.training
-        decodes = training is not None and training.caches.decodes(call)
+        caches = self.plan.part(Caches)
+        decodes = caches is not None and caches.decodes(call)
         if decodes or (instance is not None and module.origin is None):
             return instance  # a run that decodes sets a field: no `apply_fn` will do
         return self._own_state(node) or self._state(call, module) or instance
@@ -207,7 +209,7 @@ class Callees:
         """What an instance needs besides what is bound; None when that is not known."""
         place = ast.Call(ast.Name(_name_of(module)), [], [])
         try:
-            return toplevel.missing(self.plan, place, module)
+            return missing(self.plan, place, module)
         except Unclear:
             return None
 

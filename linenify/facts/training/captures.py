@@ -11,12 +11,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.effects import run_modules
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import Bound, External, Function, Model, Module, ModuleApi
-from linenify.facts.sites import ContextSite
+from linenify.facts.sites import ContextSite, Unclear
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 

@@ -4,67 +4,32 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from linenify.facts.ask import places
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.callers import Callers, is_called_unseen
 from linenify.facts.ask.effects import draws, keeps_state, runs_module, takes_key
-from linenify.facts.ask.places import LOOPS, can_go_before, free_name, is_pure, is_read
+from linenify.facts.ask.places import LOOPS, can_go_before, is_read
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
-from linenify.facts.sites import ContextSite
+from linenify.facts.sites import ContextSite, Unclear
 from linenify.facts.training import keyhelpers, statehelpers
-from linenify.facts.training.statehelpers import StateHelper
-from linenify.facts.training.withitems import Around, Item, items_of
-from linenify.project.scopes import FunctionNode, Scope
+from linenify.facts.training.opened import Opened
+from linenify.facts.training.withitems import Around, Item
+from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
-_NAMED = (ast.Name, ast.Attribute, ast.Subscript)
-_HELD = {
-    "rng": ("dropout_rng", "stochastic_rng", "context_rng"),
-    "state": ("old_state", "given_state", "context_state"),
-}
 
-
-@dataclass(slots=True)
-class _Use:
-    runs: list[ast.Call] = field(default_factory=list)
-    failed: str | None = None
-
-
-class Contexts:
+class Contexts(Opened):
     """Every legacy context of the project, with the runs that depend on it."""
 
     def __init__(self, plan: Plan, callers: Callers) -> None:
-        self._plan = plan
+        super().__init__(plan)
         self._callers = callers
-        self.items: dict[ast.With, list[Item]] = {}
-        self.uses: dict[ast.With, _Use] = defaultdict(_Use)
         self._around: dict[ast.Call, Around | Unclear] = {}
-        self._conditional: set[ast.With] = set()  # where a run may be skipped, or come late
-        self.splits: dict[ast.With, tuple[str, str]] = {}
-        self.held: dict[Item, str] = {}  # arguments that are computed once, in front: their names
-        self.looped: set[ast.Call] = set()  # calls that pass a key on, in a loop of its context
-        self.order: dict[ast.Call, int | None] = {}  # of calls that pass a key on
-        self.helpers: dict[FunctionNode, StateHelper] = {}
-        self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
-        for source in plan.project.sources:
-            for node in ast.walk(source.tree):
-                if isinstance(node, ast.With):
-                    found = [*items_of(plan, node)]
-                    if found:
-                        self.items[node] = found
-                        self._check_opened(found)
         if self.items:
             self._associate()
-
-    def _check_opened(self, items: Sequence[Item]) -> None:
-        for item in items:
-            target = item.statement.items[item.place].optional_vars
-            if item.kind == "state" and target is not None and item.captured is None:
-                self.uses[item.statement].failed = "how it is opened is not spelled out"
 
     def around(self, call: ast.Call) -> Around:
         """The contexts of one run.
@@ -251,12 +216,6 @@ class Contexts:
             raise Unclear("LN590", "the key goes through several functions to get here")
         return Around(state or outer.state, rng or outer.rng, threaded=outer.threaded)
 
-    def belongs(self, call: ast.Call, item: Item) -> None:
-        """Notes that a call needs an item."""
-        runs = self.uses[item.statement].runs
-        if call not in runs:
-            runs.append(call)
-
     def _of_helper(self, function: FunctionNode, rng: Item | None, *, keyed: bool) -> Around:
         """The contexts of the run in a function that takes the state of its callers."""
         made = self.helpers[function]
@@ -272,79 +231,6 @@ class Contexts:
             and keyhelpers.helper(self, self._plan, function, stateful=True)
         )
         return Around(state, rng, threaded=threaded)
-
-    def check(self, item: Item, run: ast.AST, *, deferred: bool, looped: bool) -> None:
-        """What must hold for the argument of a context to be read where the run is."""
-        statement = item.statement
-        place = _position(run)
-        if deferred:
-            self._fail(statement, "a generator runs a module, perhaps after it has ended")
-        if item.argument is None:
-            return
-        named = {ast.unparse(n) for n in ast.walk(item.argument) if isinstance(n, _NAMED)}
-        changed = {
-            ast.unparse(n)
-            for each in statement.body
-            for n in ast.walk(each)
-            if isinstance(n, _NAMED) and isinstance(n.ctx, ast.Store)
-            if looped or _position(n) < place
-        }
-        if named & changed:
-            self._hold(item, "what it is opened with changes inside of it")
-        for call in ast.walk(item.argument):
-            if isinstance(call, ast.Call) and not is_pure(self._plan, call):
-                self._hold(item, "what it is opened with can be computed only once")
-        if item.kind == "state" and item.captured is not None:
-            for each in statement.body:
-                for node in ast.walk(each):
-                    if (
-                        isinstance(node, _NAMED)
-                        and ast.unparse(node) == item.captured
-                        and _position(node) < place
-                    ):
-                        self._conditional.add(statement)
-
-    def _hold(self, item: Item, why: str) -> None:
-        """The argument of a context gets a name in front of what was its body."""
-        if item in self.held:
-            return
-        place = item.statement
-        home = places.home(self._plan, place)
-        ours = {
-            n: i.statement
-            for i, n in self.held.items()
-            if places.home(self._plan, i.statement) is home
-        }
-        around = {place, *self._plan.ancestors(place), *ast.walk(place)}
-        for name in _HELD[item.kind]:
-            busy = [n for n in ours if n == name and ours[n] in around]
-            if name in ours and not busy:
-                self.held[item] = name  # the context that it stood for has ended
-                return
-        try:
-            self.held[item] = free_name(self._plan, place.items[0].context_expr, _HELD[item.kind])
-        except Unclear:
-            self._fail(place, why)
-
-    def split_key(self, item: Item) -> None:
-        """A loop draws again and again: the key is split before each run."""
-        if item.statement in self.splits:
-            return
-        home = places.home(self._plan, item.statement)
-        used = {n.id for n in ast.walk(home) if isinstance(n, ast.Name)}
-        used |= {n.arg for n in ast.walk(home) if isinstance(n, ast.arg)}
-        names = [
-            next((n for n in candidates if n not in used), None)
-            for candidates in (("rng", "stream", "next_rng"), ("key", "subkey", "next_key"))
-        ]
-        if names[0] is None or names[1] is None or item.argument is None:
-            self._fail(item.statement, "a loop inside of it runs a module")
-        self.splits[item.statement] = (str(names[0]), str(names[1]))
-
-    def _fail(self, statement: ast.With, why: str) -> None:
-        use = self.uses[statement]
-        use.failed = use.failed or why
-        raise Unclear("LN590", why)
 
     def _of_callers(
         self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode], *, keyed: bool
@@ -381,37 +267,3 @@ class Contexts:
             if not self.is_visible(item, function):
                 self._fail(item.statement, "the function that it calls cannot see its argument")
         return around
-
-    def is_visible(self, item: Item, function: FunctionNode) -> bool:
-        """Whether a function reads the same variables as the header of the context."""
-        if item.argument is None:
-            return True
-        if item in self.held:
-            home = places.home(self._plan, item.statement)
-            return home in self._plan.ancestors(function)
-        inner = self._plan.flow.code[function].scope
-        outer = self._scope(item.statement)
-        for node in ast.walk(item.argument):
-            if isinstance(node, ast.Name) and inner.lookup(node.id) is not outer.lookup(node.id):
-                return False
-        names = {n.id for n in ast.walk(item.argument) if isinstance(n, ast.Name)}
-        return not names & _assigned(item.statement.body)
-
-    def _scope(self, node: ast.AST) -> Scope:
-        code = self._plan.code(node)
-        if code is not None:
-            return code.scope
-        return self._plan.flow.scopes[self._plan.source(node).name].module
-
-
-def _position(node: ast.AST) -> tuple[int, int]:
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-
-
-def _assigned(body: Sequence[ast.stmt]) -> set[str]:
-    return {
-        node.id
-        for statement in body
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from linenify.facts.ask.arguments import as_given, fill_plain
 from linenify.facts.ask.places import LOOPS, can_go_before
@@ -14,17 +13,13 @@ from linenify.facts.deciding.rendering import rendered
 from linenify.facts.modules.selfcalls import plain_calls
 from linenify.facts.sites import Added, Argument, ParameterSite, Reordered
 from linenify.facts.training import statehelpers
+from linenify.facts.training.opened import Opened
 from linenify.facts.training.withitems import Item, split_line
 from linenify.project.scopes import FunctionNode, all_arguments
 from linenify.project.source import Source
 
-if TYPE_CHECKING:
-    from linenify.facts.training.contexts import Contexts
 
-
-def helper(
-    contexts: Contexts, plan: Plan, function: FunctionNode, *, stateful: bool = False
-) -> bool:
+def helper(contexts: Opened, plan: Plan, function: FunctionNode, *, stateful: bool = False) -> bool:
     """Has a function take `rngs` from its callers, who disagree or are out of sight."""
     if function in contexts.threads:
         return True
@@ -56,9 +51,7 @@ def helper(
     return True
 
 
-def _opened_around(
-    contexts: Contexts, plan: Plan, call: ast.Call
-) -> tuple[Item | None, Item | None]:
+def _opened_around(contexts: Opened, plan: Plan, call: ast.Call) -> tuple[Item | None, Item | None]:
     """The state and the key that are opened around a call, in its own function."""
     state: Item | None = None
     rng: Item | None = None
@@ -79,7 +72,7 @@ def _opened_around(
     return state, rng
 
 
-def emit(contexts: Contexts, plan: Plan) -> None:
+def emit(contexts: Opened, plan: Plan) -> None:
     """Signatures and calls of the functions that take `rngs`, or a state."""
     added: dict[ast.Call, list[Argument]] = defaultdict(list)
     for made in contexts.helpers.values():
@@ -115,7 +108,7 @@ def emit(contexts: Contexts, plan: Plan) -> None:
 
 
 def _emit_split(
-    contexts: Contexts, plan: Plan, source: Source, call: ast.Call, statement: ast.With
+    contexts: Opened, plan: Plan, source: Source, call: ast.Call, statement: ast.With
 ) -> None:
     rng, key = contexts.splits[statement]
     if not can_go_before(plan, call):

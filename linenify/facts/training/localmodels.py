@@ -6,14 +6,13 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.ask.effects import effects
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import External, Model, Module, modules
+from linenify.facts.modules.completing import missing
 from linenify.facts.modules.modulecalls import split
 from linenify.facts.modules.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, ModuleCall, Renamed, Reshaped
-from linenify.facts.training.toplevel import missing
+from linenify.facts.sites import Added, ModuleCall, Renamed, Reshaped, Unclear
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 

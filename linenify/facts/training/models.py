@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from linenify.facts.deciding.plan import Plan
+from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import (
     Atom,
     Class,
@@ -27,8 +28,11 @@ from linenify.facts.flow.kinds import (
     rivals,
 )
 from linenify.facts.legacy.externals import transparent
+from linenify.facts.legacy.snippets import OBJECT
+from linenify.facts.sites import Unclear
 from linenify.facts.training.callees import Callees
 from linenify.facts.training.seams import Seams, may_be_called, taken
+from linenify.project.source import Source
 
 _PLAIN = frozenset({"params", "replace", "module"})
 
@@ -154,6 +158,15 @@ class Models:
         """Whether a value holds nothing but Models that become params."""
         group = self.group(value)
         return group is not None and group.as_params
+
+    def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
+        """The file gets the class that carries a module with its params."""
+        group = self.group(value)
+        if group is not None and group.legacy:
+            raise Unclear("LN690", f"this Model stays as it is: {group.why}")
+        why = group.why if group is not None and group.why is not None else "it travels"
+        self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
+        require(self.plan, source, [OBJECT], "LN690")
 
     def params(self) -> Iterator[Group]:
         """The groups that become params."""

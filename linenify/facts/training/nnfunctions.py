@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear, in_module_code, text
+from linenify.facts.ask.arguments import in_module_code, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.legacy import catalogue
 from linenify.facts.modules import attentionfunctions, selfcalls, stateful, transforms
-from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reshaped
+from linenify.facts.sites import Added, Argument, Given, ModuleCall, Reshaped, Unclear
 from linenify.facts.training import caches, runs
 from linenify.facts.training.stated import context_key, splits
 from linenify.facts.training.training import training_of

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from linenify.facts import sites
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.legacy.optimizer_forms import FORMS, Given
-from linenify.facts.sites import Argument
+from linenify.facts.sites import Argument, Unclear
 
 CODE = "LN691"
 

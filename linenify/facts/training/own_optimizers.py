@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.classes import OPTIMIZER_BASES
 from linenify.facts.flow.kinds import External
-from linenify.facts.sites import Reshaped
+from linenify.facts.sites import Reshaped, Unclear
 from linenify.project.source import Source
 
 CODE = "LN691"

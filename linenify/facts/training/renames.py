@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from linenify.facts.ask.places import in_block
+from linenify.facts.deciding.placing import in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import (
     Api,

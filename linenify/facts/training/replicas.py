@@ -8,9 +8,9 @@ a class of its own from `replicate` to `unreplicate`.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
-from linenify.facts.ask.callers import innermost
+from linenify.facts.ask.callers import Callers, innermost
+from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import (
     Api,
@@ -24,11 +24,6 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.sites import Reshaped
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
-
-if TYPE_CHECKING:
-    from linenify.facts.ask.callers import Callers
-    from linenify.facts.deciding.plan import Plan
-    from linenify.facts.training.training import Training
 
 STATE = "ReplicatedState"  # the support class
 _STATE = "flax.training.train_state.TrainState"
@@ -99,11 +94,12 @@ _PLAIN = frozenset({"plain"})
 _SURE = (_MAPPED, _PLAIN)
 
 
-def emit(training: Training, source: Source, call: ast.Call, callee: Value, name: str) -> None:
+def emit(
+    plan: Plan, replicas: Replicas, source: Source, call: ast.Call, callee: Value, name: str
+) -> None:
     """`optimizer.replicate()` and `optimizer.unreplicate()`."""
-    plan = training.plan
     template = "{spell:flax.jax_utils.%s}({owner})" % name
-    if training.replicas.is_mixed(callee):
+    if replicas.is_mixed(callee):
         require(plan, source, [STATE], "LN692")
         if name == "replicate":
             template = "{spell:flax.jax_utils.replicate}(%s(**vars({owner})))" % STATE

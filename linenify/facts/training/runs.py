@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear, as_given, text
+from linenify.facts.ask.arguments import as_given, text
 from linenify.facts.ask.effects import Effects, effects, joined
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
 from linenify.facts.flow.binding import fits
 from linenify.facts.flow.kinds import Api, Bound, Function, Value, models, modules, rivals
 from linenify.facts.legacy.snippets import OBJECT
+from linenify.facts.modules.completing import missing
 from linenify.facts.modules.modulecalls import split
-from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Wrapped
-from linenify.facts.training import caches, captures, toplevel
+from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Unclear, Wrapped
+from linenify.facts.training import caches, captures
 from linenify.facts.training.caches import CACHE
 from linenify.facts.training.callees import Callee
 from linenify.facts.training.stated import context_key, handed_out, opened_with, parted, splits
@@ -181,7 +182,7 @@ def emit_model(training: Training, source: Source, call: ast.Call) -> None:
         return
     made = instance(plan, nodes["module"], places["module"])
     template = "%s(%s, {%d})" % (OBJECT, made, places["params"])
-    training.needs_object(source, call, value)
+    training.models.needs_object(source, call, value)
     plan.at(source, call, Reshaped(template, "LN614"))
 
 
@@ -192,7 +193,7 @@ def instance(plan: Plan, node: ast.expr, place: int) -> str:
         raise Unclear("LN690", "the module of the Model is not known")
     if len({m.receiver for m in found}) > 1 and not all(map(plan.is_instance, found)):
         raise Unclear("LN690", f"`{text(node)}` may be a module class or the module of a Model")
-    missing = {toplevel.missing(plan, _call_of(node), module) for module in found}
+    missing = {missing(plan, _call_of(node), module) for module in found}
     if len(missing) != 1:
         raise Unclear("LN690", f"`{text(node)}` may be modules that need different arguments")
     if found[0].shared or all(map(plan.is_instance, found)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.effects import RUNS, effects, joined
 from linenify.facts.ask.parameters import Role
 from linenify.facts.ask.places import home
@@ -28,9 +28,9 @@ from linenify.facts.flow.kinds import (
     modules,
 )
 from linenify.facts.legacy.externals import transparent
-from linenify.facts.modules.instances import only_inputs
-from linenify.facts.sites import Wrapped
-from linenify.facts.training import toplevel
+from linenify.facts.modules.completing import missing
+from linenify.facts.sites import Unclear, Wrapped
+from linenify.facts.training.instances import only_inputs
 
 _CODE = "LN699"
 _MAPS = frozenset({"grad", "jit", "vmap"})  # what they give is called as what they are given
@@ -125,7 +125,7 @@ def _template(plan: Plan, value: ast.Attribute, calls: Sequence[ast.Call]) -> st
         touched = joined([effects(plan, api.module)])
         if function is None or api.module.shared or touched.keys or touched.collections:
             raise Unclear(_CODE, f"`{shown}` travels as a value, and keeps state or draws keys")
-        if toplevel.missing(plan, calls[0], api.module):
+        if missing(plan, calls[0], api.module):
             raise Unclear(_CODE, f"`{shown}` travels as a value without its hyper-parameters")
         taken = [a.arg for a in function.args.args[1:] if plan.role(function, a.arg) is Role.INPUT]
         for call in calls:

@@ -6,11 +6,13 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear, text
-from linenify.facts.ask.places import can_go_before, free_name, in_block, is_read
+from linenify.facts.ask.arguments import text
+from linenify.facts.ask.places import can_go_before, is_read
+from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered, repeated_or_unclear
-from linenify.facts.sites import ModuleCall, StatementSite
+from linenify.facts.sites import ModuleCall, StatementSite, Unclear
+from linenify.facts.training.opened import Opened
 from linenify.facts.training.withitems import Around, Item, split_line
 from linenify.project.source import Source
 
@@ -35,7 +37,8 @@ def splits(around: Around) -> tuple[str, ...]:
 
 def opened_with(plan: Plan, source: Source, item: Item) -> str:
     """The text of the state or the key that a context was opened with."""
-    held = plan.training.contexts.held.get(item) if plan.training is not None else None
+    contexts = plan.part(Opened)
+    held = contexts.held.get(item) if contexts is not None else None
     if held is not None or item.argument is None:
         return held or "{}"
     return repeated_or_unclear(plan, source, item.argument, "LN590")
@@ -73,7 +76,8 @@ def handed_out(
 
 def _is_handed_on(plan: Plan, name: str) -> bool:
     """Whether a name is that of a new state which a function gives to its callers."""
-    helpers = plan.training.contexts.helpers.values() if plan.training is not None else ()
+    contexts = plan.part(Opened)
+    helpers = contexts.helpers.values() if contexts is not None else ()
     return any(made.returned == name for made in helpers)
 
 

@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.ask.effects import keeps_state
-from linenify.facts.ask.places import free_name, in_block, is_read
+from linenify.facts.ask.places import is_read
+from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
 from linenify.facts.modules.selfcalls import plain_calls
-from linenify.facts.sites import StatementSite
+from linenify.facts.sites import StatementSite, Unclear
+from linenify.facts.training.opened import Opened, StateHelper
+from linenify.facts.training.withitems import Item
 from linenify.project.scopes import FunctionNode
-
-if TYPE_CHECKING:
-    from linenify.facts.training.contexts import Contexts
-    from linenify.facts.training.withitems import Item
 
 _PARAMETERS = ("state", "model_state", "old_state")
 _RETURNED = ("new_state", "new_model_state", "changed_state")
@@ -35,18 +31,7 @@ _BRANCHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StateHelper:
-    """A function that takes the state of its callers, and gives the new one with its result."""
-
-    run: ast.Call
-    parameter: str
-    returned: str
-    result: str  # what it gave before, where that is a tuple
-    calls: tuple[tuple[ast.Call, Item], ...]
-
-
-def helper(contexts: Contexts, plan: Plan, function: FunctionNode, run: ast.Call) -> bool:
+def helper(contexts: Opened, plan: Plan, function: FunctionNode, run: ast.Call) -> bool:
     """Whether a function can take the state that its only run needs; decided once."""
     if function in contexts.helpers:
         return contexts.helpers[function].run is run
@@ -116,7 +101,7 @@ def _returns(function: ast.FunctionDef) -> Iterator[ast.Return]:
             pending += ast.iter_child_nodes(node)
 
 
-def _opened_around(contexts: Contexts, plan: Plan, call: ast.Call) -> Item | None:
+def _opened_around(contexts: Opened, plan: Plan, call: ast.Call) -> Item | None:
     """The one context that hands out the state after a call, if nothing else runs in it."""
     statement = plan.parents.get(call)
     match statement:
@@ -141,7 +126,7 @@ def _opened_around(contexts: Contexts, plan: Plan, call: ast.Call) -> Item | Non
     return found
 
 
-def emit(contexts: Contexts, plan: Plan) -> None:
+def emit(contexts: Opened, plan: Plan) -> None:
     """Returns of the helpers, and what their results are assigned to."""
     for function, made in contexts.helpers.items():
         source = plan.flow.code[function].source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from linenify.facts.ask.arguments import as_given
+from linenify.facts.ask.callers import Callers
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import (
     Atom,
@@ -23,21 +23,17 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.sites import Added, Argument, ModuleCall, Reordered, Reshaped, Site, Wrapped
 from linenify.project.scopes import FunctionNode
 
-if TYPE_CHECKING:
-    from linenify.facts.training.training import Training
-
 _OPTIONS = frozenset({"static_argnums", "static_argnames", "static_broadcasted_argnums"})
 
 
-def emit(training: Training) -> None:
+def emit(plan: Plan, callers: Callers) -> None:
     """Takes Models off the static arguments of `jit` and `pmap`, and freezes dicts there."""
-    plan = training.plan
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         for index, keyword in enumerate(call.keywords, len(call.args)):
             if keyword.arg not in _OPTIONS:
                 continue
-            _freeze(training, call, keyword.value)
+            _freeze(plan, callers, call, keyword.value)
             left = _still_static(plan, call, keyword.value)
             if left is None:
                 continue
@@ -53,11 +49,10 @@ def emit(training: Training) -> None:
             plan.at(scope.source, call, site)
 
 
-def _freeze(training: Training, call: ast.Call, chosen: ast.expr) -> None:
+def _freeze(plan: Plan, callers: Callers, call: ast.Call, chosen: ast.expr) -> None:
     """Static arguments must be hashable today: a dict becomes a `FrozenDict`."""
-    plan = training.plan
     for function, place, name in _parameters(plan, call, chosen):
-        for caller in training.callers.of(function):
+        for caller in callers.of(function):
             node = _given(plan, caller, function, place, name)
             if not isinstance(node, ast.Name | ast.Call | ast.Dict):
                 continue

@@ -7,20 +7,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from linenify.facts.ask.arguments import Unclear, text
+from linenify.facts.ask.arguments import text
 from linenify.facts.ask.effects import RUNS, Effects, effects, joined
-from linenify.facts.ask.places import can_go_before, free_name, in_block, is_read
+from linenify.facts.ask.places import can_go_before, is_read
+from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered, repeated_or_unclear
 from linenify.facts.flow.kinds import Array, Atom, Container, External, Module, Static, Value, known
-from linenify.facts.legacy import arrays, catalogue
+from linenify.facts.legacy import arrays
 from linenify.facts.legacy.snippets import OBJECT
-from linenify.facts.modules import recurrent
+from linenify.facts.modules.completing import missing
 from linenify.facts.modules.modulecalls import split
 from linenify.facts.modules.selfcalls import reachable_receiver
-from linenify.facts.sites import Added, Argument, AttributeSite, Given, ModuleCall, StatementSite
+from linenify.facts.sites import (
+    Added,
+    Argument,
+    AttributeSite,
+    Given,
+    ModuleCall,
+    StatementSite,
+    Unclear,
+)
 from linenify.facts.training import caches, captures
-from linenify.facts.training.caches import CACHE, Recording
+from linenify.facts.training.caches import CACHE, Caches, Recording
+from linenify.facts.training.captures import Captures
+from linenify.facts.training.contexts import Contexts
+from linenify.facts.training.models import Models
 from linenify.facts.training.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.training.withitems import Around
 from linenify.project.source import Source
@@ -56,8 +68,9 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
         inputs = tuple(_shifted(a, 1) for a in site.call)
     if inside:
         construct = (*construct, Added("parent", "None"))
-    around = plan.training.contexts.around(call) if plan.training is not None else Around()
-    recording = plan.training.caches.recording(call) if plan.training is not None else None
+    contexts, known_caches = plan.part(Contexts), plan.part(Caches)
+    around = contexts.around(call) if contexts is not None else Around()
+    recording = known_caches.recording(call) if known_caches is not None else None
     key = context_key(plan, source, around) if touched.keys else None
     if name == "call":
         parts = None if made else construct
@@ -136,7 +149,8 @@ def _emit_apply(
     spread = ""
     if state is not None and state.argument is not None:
         spread = f", **{opened_with(plan, source, state)}"
-    decoding = plan.training.caches.decoding(source, call) if plan.training is not None else None
+    known_caches, known_captures = plan.part(Caches), plan.part(Captures)
+    decoding = known_caches.decoding(source, call) if known_caches is not None else None
     if decoding is not None:
         spread = f", 'cache': {decoding.cache}{spread}"
     variables = Added(None, "{'params': {0}%s}" % spread)
@@ -146,7 +160,7 @@ def _emit_apply(
     kept = touched.alone() if state is None else touched.collections
     mutable = bool(kept) if state is None else state.mutable
     names = [*(kept if mutable else ()), *([CACHE] if decoding is not None else ())]
-    outputs = plan.training.captures.of(source, call) if plan.training is not None else None
+    outputs = known_captures.of(source, call) if known_captures is not None else None
     if outputs is not None:
         if names:
             raise Unclear("LN491", "a run whose outputs are captured keeps state, too")
@@ -384,13 +398,13 @@ def _emit_created(
     recording: Recording | None,
 ) -> tuple[str, str | None]:
     """`_, model = M.create(rng, x)`: the Model is params, or an object around them."""
-    training = plan.training
+    known = plan.part(Models)
     statement = plan.parents.get(call)
     made = plan.flow.values.get(call, frozenset())
     value = plan.flow.item(made, 1)
-    if training is None or training.models.group(value) is None:
+    if known is None or known.group(value) is None:
         raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
-    if training.models.as_params(value):
+    if known.as_params(value):
         return _emit_targets(plan, source, call, captured, recording), None
     cache = recording.name if recording is not None else None
     match statement:
@@ -407,7 +421,7 @@ def _emit_created(
     if not found[0].shared:
         owner = f"{owner}({missing(plan, call, found[0])})"
     around = f"{OBJECT}(%s, %s['params'])"
-    training.needs_object(source, call, value)
+    known.needs_object(source, call, value)
     needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
     if captured is not None and not is_read(plan, call, captured):
         captured = None
@@ -449,26 +463,3 @@ def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:
 
 
 # --- instances ------------------------------------------------------------------------------
-
-
-def missing(plan: Plan, call: ast.Call, module: Module) -> str:
-    """What an instance needs besides what is bound, as text."""
-    if isinstance(module.definition, str):
-        layer = catalogue.layer(module.definition)
-        assert layer is not None
-        needed = {
-            a.name
-            for a in layer.arguments
-            if a.slot is catalogue.Slot.FIELD and a.default is None and a.name not in module.bound
-        }
-        size = recurrent.hidden_size(plan, call) if layer.derived else None
-        if needed or (layer.derived and (size is None or module.bound)):
-            raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")
-        return f"features={size}" if size is not None else ""
-    known = plan.classes.get(module.definition)
-    if known is None or known.refused is not None:
-        raise Unclear("LN398", f"`{text(call)}` is of a class that was not migrated")
-    bound = {known.renamed.get(name, name) for name in module.bound}
-    if any(name not in known.defaulted and name not in bound for name in known.order):
-        raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")
-    return ""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from linenify.facts.ask.arguments import Unclear
 from linenify.facts.ask.callers import Callers
-from linenify.facts.deciding.support import require
+from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow import optimizing
 from linenify.facts.flow.kinds import (
     Api,
@@ -24,7 +22,6 @@ from linenify.facts.flow.kinds import (
     rivals,
 )
 from linenify.facts.legacy.externals import transparent
-from linenify.facts.legacy.snippets import OBJECT
 from linenify.facts.sites import (
     AttributeSite,
 )
@@ -37,10 +34,6 @@ from linenify.facts.training.models import Models
 from linenify.facts.training.renames import Renames
 from linenify.facts.training.replicas import Replicas
 from linenify.facts.training.seams import Seams, looks_inside, seen
-
-if TYPE_CHECKING:
-    from linenify.facts.deciding.plan import Plan
-    from linenify.project.source import Source
 
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
 STEPS = frozenset({"apply_gradient", "optimize"})
@@ -60,6 +53,8 @@ class Training:
         self.caches = Caches(plan)
         self.captures = Captures(plan)
         self.replicas = Replicas(plan, self.callers, STEPS | {"compute_gradient"})
+        for part in (self.callees, self.models, self.contexts, self.caches, self.captures):
+            plan.enter(part)
         self.per_step = self._hyperparameters()
         self._array_steps: bool | None = None
 
@@ -69,21 +64,12 @@ class Training:
         self.renames.decide(self._words)
         self.renames.emit()
         self._emit_attributes()
-        boundmethods.emit(self)
-        statics.emit(self)
+        boundmethods.emit(self.plan, self.counts_in_arrays)
+        statics.emit(self.plan, self.callers)
         self._check_collections()
         statepaths.check(self.plan)
         self._check_unknown()
         self._check_seams()
-
-    def needs_object(self, source: Source, call: ast.Call, value: Value) -> None:
-        """The file gets the class that carries a module with its params."""
-        group = self.models.group(value)
-        if group is not None and group.legacy:
-            raise Unclear("LN690", f"this Model stays as it is: {group.why}")
-        why = group.why if group is not None and group.why is not None else "it travels"
-        self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
-        require(self.plan, source, [OBJECT], "LN690")
 
     def counts_in_arrays(self) -> bool:
         """Whether the program relies on the step being an array, also before the first step.
@@ -294,8 +280,9 @@ class Training:
 
 def training_of(plan: Plan) -> Training:
     """The training code of a project whose calls are being decided."""
-    assert plan.training is not None
-    return plan.training
+    training = plan.part(Training)
+    assert training is not None
+    return training
 
 
 def is_optimizer(value: Value) -> bool:

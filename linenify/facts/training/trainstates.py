@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from linenify.facts.ask.arguments import Unclear, text
-from linenify.facts.ask.places import can_go_before, free_name, in_block, is_path, is_pure
+from linenify.facts.ask.arguments import text
+from linenify.facts.ask.places import can_go_before, is_path, is_pure
+from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
 from linenify.facts.deciding.support import require
@@ -28,7 +29,7 @@ from linenify.facts.flow.kinds import (
     models,
     rivals,
 )
-from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite
+from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Unclear
 from linenify.facts.training import boundmethods, optimizers, own_optimizers, replicas
 from linenify.facts.training.training import Training
 from linenify.project.source import Source
@@ -178,7 +179,7 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
         case "replicate" | "unreplicate":
             if call.args or call.keywords:
                 raise Unclear("LN692", f"`{text(call.func)}` names devices or an axis")
-            replicas.emit(training, source, call, callee, name)
+            replicas.emit(training.plan, training.replicas, source, call, callee, name)
         case "compute_gradient" | "compute_gradients" | "optimize":
             _emit_gradient(training, source, call, callee, name)
         case _:

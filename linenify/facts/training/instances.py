@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import Unclear, fill, in_module_code
+from linenify.facts.ask.arguments import fill, in_module_code
 from linenify.facts.ask.effects import RUNS
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Plan
@@ -25,7 +25,8 @@ from linenify.facts.flow.kinds import (
     Transformed,
     modules,
 )
-from linenify.facts.training import toplevel
+from linenify.facts.modules.completing import missing
+from linenify.facts.sites import Unclear
 
 _RUNS_ITS_ARGUMENTS = (Function, Bound, Class, Instance, Partial, Transformed)
 
@@ -83,7 +84,7 @@ def _origin(plan: Plan, module: Module) -> ast.Call | None:
 def _is_complete(plan: Plan, origin: ast.Call, module: Module) -> bool:
     """Whether the partial binds all that an instance needs."""
     try:
-        return toplevel.missing(plan, origin, module) == "" and not _in_class(plan, origin)
+        return missing(plan, origin, module) == "" and not _in_class(plan, origin)
     except Unclear:
         return False
 
