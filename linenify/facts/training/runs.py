@@ -193,15 +193,15 @@ def instance(plan: Plan, node: ast.expr, place: int) -> str:
         raise Unclear("LN690", "the module of the Model is not known")
     if len({m.receiver for m in found}) > 1 and not all(map(plan.is_instance, found)):
         raise Unclear("LN690", f"`{text(node)}` may be a module class or the module of a Model")
-    missing = {missing(plan, _call_of(node), module) for module in found}
-    if len(missing) != 1:
+    needed = {missing(plan, _call_of(node), module) for module in found}
+    if len(needed) != 1:
         raise Unclear("LN690", f"`{text(node)}` may be modules that need different arguments")
     if found[0].shared or all(map(plan.is_instance, found)):
         return "{%d}" % place
     if isinstance(node, ast.Call) and found[0].origin is node:
         plan.promoted.add(node)
         return "{%d}" % place
-    return "{%d}(%s)" % (place, missing.pop())
+    return "{%d}(%s)" % (place, needed.pop())
 
 
 def _call_of(node: ast.expr) -> ast.Call:

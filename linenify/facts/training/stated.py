@@ -12,7 +12,7 @@ from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered, repeated_or_unclear
 from linenify.facts.sites import ModuleCall, StatementSite, Unclear
-from linenify.facts.training.opened import Opened
+from linenify.facts.training.contexts import Contexts
 from linenify.facts.training.withitems import Around, Item, split_line
 from linenify.project.source import Source
 
@@ -37,7 +37,7 @@ def splits(around: Around) -> tuple[str, ...]:
 
 def opened_with(plan: Plan, source: Source, item: Item) -> str:
     """The text of the state or the key that a context was opened with."""
-    contexts = plan.part(Opened)
+    contexts = plan.part(Contexts)
     held = contexts.held.get(item) if contexts is not None else None
     if held is not None or item.argument is None:
         return held or "{}"
@@ -76,7 +76,7 @@ def handed_out(
 
 def _is_handed_on(plan: Plan, name: str) -> bool:
     """Whether a name is that of a new state which a function gives to its callers."""
-    contexts = plan.part(Opened)
+    contexts = plan.part(Contexts)
     helpers = contexts.helpers.values() if contexts is not None else ()
     return any(made.returned == name for made in helpers)
 
