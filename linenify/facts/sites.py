@@ -422,6 +422,7 @@ class FileFacts:
     definitions: dict[tuple[str, int, int], Site] = field(default_factory=dict)
     statements: dict[int, StatementSite] = field(default_factory=dict)
     shared: dict[int, int] = field(default_factory=dict)  # column of the one meant on a line
+    broken: str | None = None  # how deciding failed here: a bug of linenify
     refusals: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     linen: str = "nn"  # how this file names flax.linen, after the rewrite
