@@ -248,6 +248,7 @@ class MethodSite:
             and what is put around those that it changes in place: `dict({node})`.
         attributes: names of `self.<name>` that become local variables here.
         extra: parameters added, filled by the callers from those variables.
+        decorator: the place of `@nn.module_method` or `@nn.module` among its decorators.
     """
 
     name: str
@@ -257,6 +258,7 @@ class MethodSite:
     locals: tuple[tuple[str, str, str], ...] = ()
     extra: tuple[str, ...] = ()
     removed_kwargs: bool = False
+    decorator: int | None = None
     rule: str = "LN201"
 
 

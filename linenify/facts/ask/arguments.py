@@ -169,3 +169,10 @@ def as_given(call: ast.Call) -> tuple[Given, ...]:
 def fill_plain(call: ast.Call, keyword: str, code: str, rule: str) -> Reordered:
     """`call` with all its arguments as they are, and one more."""
     return Reordered((*as_given(call), Added(keyword, code)), rule)
+
+
+def is_spelt(call: ast.Call) -> bool:
+    """Whether a call spells its arguments out: none of them is a splat."""
+    return not any(isinstance(a, ast.Starred) for a in call.args) and all(
+        k.arg is not None for k in call.keywords
+    )
