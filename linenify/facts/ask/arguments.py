@@ -67,9 +67,7 @@ def splat_keys(program: Program, node: ast.expr) -> set[str] | None:
             return None
         if any(splat_keys(program, spread) is None for spread in _spread_into(container.node)):
             return None
-        keys |= {
-            k for owner, k in program.flow.items if owner is container.node and isinstance(k, str)
-        }
+        keys |= {k for k in program.flow.keys.get(container.node, ()) if isinstance(k, str)}
     return keys
 
 
@@ -81,7 +79,7 @@ def splat_length(program: Program, node: ast.expr) -> int | None:
     for atom in atoms:
         made = atom.node if isinstance(atom, Container) else None
         if isinstance(made, ast.arg):  # `*inputs` of a function
-            places = [k for owner, k in program.flow.items if owner is made]
+            places = program.flow.keys.get(made, [])
             counts = [k for k in places if isinstance(k, int)]
             if len(counts) < len(places) or not _only_called(program, made):
                 return None

@@ -31,6 +31,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Unclear
 from linenify.facts.training import boundmethods, optimizers, own_optimizers, replicas
+from linenify.facts.training.spread import spread_arguments
 from linenify.facts.training.training import Training
 from linenify.project.source import Source
 
@@ -53,7 +54,8 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     for pair in call.args if found[0].name == "MultiOptimizer" else ():
         if isinstance(pair, ast.Tuple) and pair.elts:
             check_predicate(plan, pair.elts[0])
-    made = optimizers.definition(found[0].name, call, frozenset(passed))
+    spread = spread_arguments(plan, source, call)
+    made = optimizers.definition(found[0].name, call, frozenset(passed), spread)
     require(plan, source, made.support, "LN691")
     if made.alias is not None and _has_lines(plan, call):
         site: Site = ModuleCall(None, made.arguments, callee=made.alias, rule="LN601")
