@@ -251,8 +251,11 @@ def _drop_idle(plan: Plan, source: Source, call: ast.Call) -> None:
             plan.files[source.name].statements[statement.lineno] = StatementSite("LN403")
 
 
-def _order(atom: Atom) -> tuple[str, str]:
-    return type(atom).__name__, atom.path if isinstance(atom, External) else ""
+def _order(atom: Atom) -> tuple[str, str, bool, str]:
+    receiver = getattr(atom, "receiver", None)
+    path = atom.path if isinstance(atom, External) else ""
+    trained = isinstance(receiver, Optimizer | OptimizerDef)
+    return type(atom).__name__, path, not trained, type(receiver).__name__
 
 
 def _check_unmixed(call: ast.Call, callee: Value) -> None:
