@@ -29,8 +29,8 @@ from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
 # Every function body is run once a round, with everything that may flow into
-# its parameters; rounds repeat until nothing new flows.  Assignments are not
-# ordered: a variable is all that is ever assigned to it.
+# its parameters; rounds repeat until nothing new flows.  A read of a variable sees
+# the assignments that can reach it (`versions`); `env` has all that it ever is.
 
 ROUNDS = 40
 
@@ -64,7 +64,7 @@ class Interpreter(Machine):
         }
         if not stale:
             return
-        tables: list[dict[Any, Value]] = [self.values, self.env, self.items]
+        tables: list[dict[Any, Value]] = [self.values, self.env, self.versions, self.items]
         for table in [*tables, self.attributes, self.returns]:
             for key, value in list(table.items()):
                 kept = frozenset(a for a in value if getattr(a, "module", a) not in stale)
