@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from facts.support import HEADER, facts_of, project_of, source_of
 
-from linenify.facts.flow.conditions import Narrowed
+from linenify.facts.flow.conditions import assignments
 from linenify.facts.flow.interpret import Interpreter
 from linenify.facts.flow.kinds import Model, Params, Static
 from linenify.facts.flow.versions import Versions
@@ -152,21 +152,6 @@ def runs(text: str, seed: int) -> set[tuple[int, int]]:
     return seen
 
 
-def bases(versions) -> set[ast.AST]:
-    """The assignments behind versions that tests have narrowed."""
-    found, waiting, met = set(), list(versions), set()
-    while waiting:
-        version = waiting.pop()
-        if version in met:
-            continue
-        met.add(version)
-        if isinstance(version, Narrowed):
-            waiting += version.of
-        else:
-            found.add(version)
-    return found
-
-
 def expected(text: str) -> dict[int, set[int]]:
     """For each read the values that the analysis says it may see; none where all may be."""
     source = source_of(text)
@@ -198,7 +183,7 @@ def expected(text: str) -> dict[int, set[int]]:
                 name = shown.value.elts[1] if isinstance(shown, ast.Subscript) else shown
                 reaching = versions.reaching.get(name)
                 if reaching is not None:
-                    found[place] = {numbers[v] for v in bases(reaching) if v in numbers}
+                    found[place] = {numbers[v] for v in assignments(reaching) if v in numbers}
     return found
 
 
@@ -316,6 +301,16 @@ def kinds(body: str, text: str = "see(x)", place: int = 0) -> set[str]:
 )  # fmt: skip
 def test_a_read_sees_the_assignments_that_can_reach_it(body, found):
     assert kinds(body) == found
+
+
+def test_an_assignment_of_which_nothing_is_known_may_be_what_the_variable_is_elsewhere():
+    body = "x = nn.Model(Net, params)\nx = other(x)\nsee(x)\n"
+    assert kinds(body) == {"Model"}
+
+
+def test_an_exception_is_nothing_that_the_variable_was_before():
+    body = "x = nn.Model(Net, params)\ntry:\n  may()\nexcept OSError as x:\n  see(x)\n"
+    assert kinds(body) == set()
 
 
 def test_all_that_a_variable_ever_is_can_still_be_asked():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -32,6 +32,21 @@ class Narrowed:
 
 
 Version = ast.AST | Narrowed  # what binds it; the scope's own node for what a call passes
+
+
+def assignments(versions: Iterable[Version]) -> set[ast.AST]:
+    """The assignments behind versions that tests have narrowed."""
+    found: set[ast.AST] = set()
+    met: set[Version] = set()
+    waiting = list(versions)
+    while waiting:
+        version = waiting.pop()
+        if not isinstance(version, Narrowed):
+            found.add(version)
+        elif version not in met:
+            met.add(version)
+            waiting += version.of
+    return found
 
 
 def condition_of(node: ast.expr, is_builtin: Callable[[str], bool]) -> Condition | None:

@@ -42,6 +42,13 @@ class Interpreter(Machine):
         """Runs files and functions until none has read anything that changed since."""
         units: list[Source | Code] = [*self.project.sources, *self.code.values()]
         self.readers.pending = set(units)
+        self._until_nothing_is_new(units)
+        self.doubt()
+        self._until_nothing_is_new(units)
+        self._forget_stale()
+        self.evidence, self.hints = self.origins.evidence()
+
+    def _until_nothing_is_new(self, units: list[Source | Code]) -> None:
         for _ in range(ROUNDS):
             due = [unit for unit in units if unit in self.readers.pending]
             if not due:
@@ -49,8 +56,6 @@ class Interpreter(Machine):
             for unit in due:
                 self.readers.pending.discard(unit)
                 self._run_unit(unit)
-        self._forget_stale()
-        self.evidence, self.hints = self.origins.evidence()
 
     def _forget_stale(self) -> None:
         """Drops partials that were seen before all keys of their `**splat` were known."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linenify.facts.flow.classes import ClassInfo, Hierarchy
-from linenify.facts.flow.conditions import Narrowed, Version
+from linenify.facts.flow.conditions import Narrowed, Version, assignments
 from linenify.facts.flow.kinds import (
     ARRAY,
     NOTHING,
@@ -92,6 +92,7 @@ class Machine(ABC):
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self.running: FunctionNode | None = None
         self.order = Versions()
+        self.unknown: set[tuple[ast.AST, str]] = set()  # assignments of which nothing is known
         passing = Managers(self.scopes, self.imports)
         for source in project.sources:
             self._enter(source)
@@ -203,18 +204,34 @@ class Machine(ABC):
         reaching = self.order.reaching.get(node)
         if reaching is None:
             return self.name(node.id, scope)
-        return self._of_versions(reaching, node.id, frozenset())
+        home = scope.lookup(node.id)
+        assert home is not None
+        return self._of_versions(reaching, (home, node.id), frozenset())
 
     def _of_versions(
-        self, versions: Iterable[Version], name: str, known: frozenset[Narrowed]
+        self, versions: Iterable[Version], variable: tuple[Scope, str], met: frozenset[Narrowed]
     ) -> Value:
         found: set[Atom] = set()
         for version in versions:
             if not isinstance(version, Narrowed):
-                found |= self.versions.get((version, name), NOTHING)
-            elif version not in known:
-                found |= self._of_versions(version.of, name, known | {version})
+                key = (version, variable[1])
+                found |= self.versions.get(key, NOTHING)
+                if key in self.unknown:
+                    found |= self.env.get(variable, NOTHING)
+            elif version not in met:
+                found |= self._of_versions(version.of, variable, met | {version})
         return frozenset(found)
+
+    def doubt(self) -> None:
+        """Takes assignments of which nothing is known for any of the variable's values."""
+        for read, reaching in self.order.reaching.items():
+            for version in assignments(reaching):
+                key = (version, read.id)
+                if isinstance(version, ast.ExceptHandler) or dict.get(self.versions, key, NOTHING):
+                    continue
+                if key not in self.unknown:
+                    self.unknown.add(key)
+                    self.readers.wrote(self.versions, key)
 
     def held(self, container: ast.AST) -> list[tuple[Hashable, Value]]:
         """What a container holds, by key; whoever asks runs again when a key is added."""
