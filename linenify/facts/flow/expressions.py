@@ -26,8 +26,8 @@ def evaluate(flow: Machine, node: ast.expr, scope: Scope) -> Value:
             return static("str")
         case ast.FormattedValue(value=inner):
             return flow.eval(inner, scope)
-        case ast.Name(id=name):
-            return flow.name(name, scope)
+        case ast.Name():
+            return flow.read(node, scope)
         case ast.Attribute(value=owner, attr=name):
             return lookup.attribute(flow, flow.eval(owner, scope), name)
         case ast.Call():

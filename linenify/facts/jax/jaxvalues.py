@@ -65,7 +65,7 @@ def _emit(plan: Plan, source: Source, node: ast.Name | ast.Attribute, path: str)
             plan.dissolved.add(node)
             return
     except Unclear as unclear:
-        plan.refuse(source, node, unclear.code, unclear.why)
+        plan.decline(source, node, unclear)
         return
     template = in_namespace(form.value, ast.Name("", ast.Load()), path)
     if template.startswith("lambda") and not isinstance(parent, _BARE):
@@ -157,4 +157,4 @@ def _export(plan: Plan, source: Source, name: str, path: str) -> None:
         require(plan, source, [name], "LN195", _aliases(source, path))
         plan.files[source.name].offered.add(name)
     except Unclear as unclear:
-        plan.refuse(source, statement, unclear.code, unclear.why)
+        plan.decline(source, statement, unclear)

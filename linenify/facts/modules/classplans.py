@@ -99,6 +99,7 @@ def _class_plan(plan: Plan, node: ast.ClassDef) -> ClassPlan:
             continue
         if inherited.refused is not None:
             result.refused = f"LN290 the base class `{parent.name}` was not migrated"
+            result.waits_for = parent
         result.order.extend(name for name in inherited.order if name not in result.order)
         result.defaulted |= inherited.defaulted
         result.renamed.update(inherited.renamed)

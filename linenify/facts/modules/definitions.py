@@ -38,7 +38,7 @@ def emit_definitions(plan: Plan, thawed: Conversions) -> None:
         source = _source(plan, definition)
         if class_plan.refused is not None:
             code, _, why = class_plan.refused.partition(" ")
-            plan.refuse(source, definition, code, why)
+            plan.refuse(source, definition, code, why, because=plan.waits_for(definition))
             continue
         if isinstance(definition, ast.ClassDef):
             _emit_class(plan, source, definition, class_plan, thawed)

@@ -11,7 +11,7 @@ from linenify.facts.ask import places
 from linenify.facts.ask.places import is_pure
 from linenify.facts.deciding.placing import free_name
 from linenify.facts.deciding.plan import Plan
-from linenify.facts.sites import Unclear
+from linenify.facts.sites import Stem, Unclear
 from linenify.facts.training.withitems import Item, items_of
 from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope
@@ -40,6 +40,7 @@ class Use:
 
     runs: list[ast.Call] = field(default_factory=list)
     failed: str | None = None
+    stem: Stem | None = None  # what that stems from, where it is another place
 
 
 class Opened:
@@ -162,7 +163,7 @@ class Opened:
     def _fail(self, statement: ast.With, why: str) -> None:
         use = self.uses[statement]
         use.failed = use.failed or why
-        raise Unclear("LN590", why)
+        raise Unclear("LN590", why, because=(statement, why))
 
     def _scope(self, node: ast.AST) -> Scope:
         code = self._plan.code(node)

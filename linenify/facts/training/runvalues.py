@@ -72,7 +72,7 @@ def emit_values(plan: Plan) -> set[ast.Call]:
             try:
                 template = _template(plan, node, users)
             except Unclear as unclear:
-                plan.refuse(plan.source(node), node, unclear.code, unclear.why)
+                plan.decline(plan.source(node), node, unclear)
                 met |= named[node]
                 continue
             plan.at(plan.source(node), node, Wrapped(template, "LN310"))

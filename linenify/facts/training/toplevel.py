@@ -48,7 +48,8 @@ PARAMS = "params"  # of what `init` gives, nothing else is wanted
 def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], name: str) -> None:
     """`M.init(...)`, `M.init_by_shape(...)`, `M.create(...)` and `M.call(...)`."""
     if name not in RUNS or any(m.shared for m in found):
-        raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
+        why = f"`{text(call.func)}(...)` belongs to training code"
+        raise Unclear("LN690", why, about=call.func)
     inside = reachable_receiver(plan, call) is not None
     touched = joined([effects(plan, module) for module in found])
     if inside and (touched.keys or touched.collections):
@@ -234,7 +235,8 @@ def _agreed(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module])
     """What a call becomes, when all module classes that it may be of agree."""
     sites = {split(plan, source, call, module) for module in found}
     if len(sites) != 1:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+        why = f"`{text(call.func)}` may be classes with different arguments"
+        raise Unclear("LN390", why, about=call.func)
     return sites.pop()
 
 

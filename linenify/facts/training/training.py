@@ -230,9 +230,11 @@ class Training:
         if is_optimizer(owner) and self._creates(node):
             return
         why = f"`{ast.unparse(node)}` has no counterpart in a TrainState"
+        about = None
         if not is_optimizer(owner):
             why = f"`{ast.unparse(node.value)}` is not always an optimizer"
-        self.plan.refuse(self.plan.source(node), node, "LN692", why)
+            about = node.value
+        self.plan.refuse(self.plan.source(node), node, "LN692", why, about=about)
 
     def _attribute(self, node: ast.Attribute, owner: Value) -> AttributeSite | None:
         if not owner:

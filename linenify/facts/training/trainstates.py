@@ -43,7 +43,8 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     plan = training.plan
     found = [a for a in plan.flow.values.get(call, frozenset()) if isinstance(a, OptimizerDef)]
     if len(found) != 1:
-        raise Unclear("LN691", f"`{text(call.func)}` may be several optimizers")
+        why = f"`{text(call.func)}` may be several optimizers"
+        raise Unclear("LN691", why, about=call.func)
     if any(isinstance(a, Parameter) for a in plan.flow.values.get(call.func, frozenset())):
         raise Unclear("LN691", f"callers may hand another optimizer as `{text(call.func)}`")
     if _hides(source, "optax"):
@@ -161,7 +162,8 @@ def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> N
         or len(kinds) != 1
         or any(not isinstance(a, Api | Array | Container) for a in known(callee))
     ):
-        raise Unclear("LN692", f"`{text(call.func)}` is not always a method of an optimizer")
+        why = f"`{text(call.func)}` is not always a method of an optimizer"
+        raise Unclear("LN692", why, about=call.func)
     name = names.pop()
     if kinds == {OptimizerDef}:
         if name != "create":
