@@ -24,7 +24,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.legacy import arrays
 from linenify.facts.legacy.snippets import ONES
 from linenify.facts.modules.modulecalls import split
-from linenify.facts.sites import Added, Argument, Given, ModuleCall, Unclear
+from linenify.facts.sites import Added, Argument, Given, ModuleCall, Unclear, one_of
 from linenify.project.source import Source
 
 _HOLE = re.compile(r"\{(\d+)\}")
@@ -105,10 +105,10 @@ def _with_specs(
 
 def agreed(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]) -> ModuleCall:
     """What a call becomes, when all module classes that it may be of agree."""
-    sites = {split(plan, source, call, module) for module in found}
-    if len(sites) != 1:
+    site = one_of(split(plan, source, call, module) for module in found)
+    if site is None:
         raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
-    return sites.pop()
+    return site
 
 
 def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
