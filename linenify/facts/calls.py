@@ -34,6 +34,7 @@ from linenify.facts.flow.kinds import (
     Value,
     known,
     modules,
+    order_key,
 )
 from linenify.facts.jax import jaxarguments, jaxcalls, narrow, reductions
 from linenify.facts.legacy import catalogue
@@ -85,19 +86,20 @@ def emit_calls(plan: Plan) -> None:
         try:
             _emit(plan, scope.source, call, callee)
         except Unclear as unclear:
-            why = unclear.why + _was_bound(plan, call, callee)
-            plan.refuse(scope.source, call, unclear.code, why)
-            training.contexts.fail(call, unclear.why)
-            training.models.fail(call, callee, unclear.why)
+            bound = _was_bound(plan, call, callee)
+            stem = plan.decline(scope.source, call, unclear, bound)
+            training.contexts.fail(call, unclear.why, stem)
+            training.models.fail(call, callee, unclear.why, stem)
         except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
             # Our bug: this one call stays as it was, and says so.
             why = f"linenify failed here: {type(problem).__name__}: {problem}"
             plan.refuse(scope.source, call, "LN299", why)
         if plan.in_text(call) is not None and plan.site_at(scope.source, call) is not None:
             plan.forget(scope.source, call)
-            plan.refuse(scope.source, call, "LN390", f"`{text(call.func)}` inside an f-string")
-            training.contexts.fail(call, "a run inside an f-string")
-            training.models.fail(call, callee, "a run inside an f-string")
+            why = f"`{text(call.func)}` inside an f-string"
+            stem = plan.refuse(scope.source, call, "LN390", why)
+            training.contexts.fail(call, "a run inside an f-string", stem)
+            training.models.fail(call, callee, "a run inside an f-string", stem)
     trainstates.check_parts(training)
     training.contexts.finish()
     training.caches.finish()
@@ -123,7 +125,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
     if halfway.settled(plan, call, callee, found):
         return
     if found and any(isinstance(a, Model) for a in callee):
-        raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a Model")
+        why = f"`{text(call.func)}` may be a module class or a Model"
+        raise Unclear("LN392", why, about=call.func)
     if found:
         modulecalls.emit(plan, source, call, callee, found)
         return
@@ -151,7 +154,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
                     raise Unclear("LN699", f"`{text(call.func)}` is a method of a module class")
                 every = [a for a in callee if isinstance(a, ModuleApi)]
                 if len(known(callee)) > len(every) or len({a.name for a in every}) > 1:
-                    raise Unclear("LN690", f"`{text(call.func)}(...)` belongs to training code")
+                    why = f"`{text(call.func)}(...)` belongs to training code"
+                    raise Unclear("LN690", why, about=call.func)
                 found = [a.module for a in every]
                 toplevel.emit(plan, source, call, found, name)
                 return
@@ -183,7 +187,8 @@ def _emit(plan: Plan, source: Source, call: ast.Call, callee: Value) -> None:
             case Api(receiver=Legacy(type="Outputs"), name="items" | "keys" | "values" | "get"):
                 return  # a dict, as in legacy
             case Api(receiver=Legacy(type="Collection" | "Outputs")):
-                raise Unclear("LN491", f"`{text(call.func)}` changes a Collection")
+                why = f"`{text(call.func)}` changes a Collection"
+                raise Unclear("LN491", why, about=call.func)
             case External(path=path):
                 _emit_external(plan, source, call, path)
                 return
@@ -251,8 +256,10 @@ def _drop_idle(plan: Plan, source: Source, call: ast.Call) -> None:
             plan.files[source.name].statements[statement.lineno] = StatementSite("LN403")
 
 
-def _order(atom: Atom) -> tuple[str, str]:
-    return type(atom).__name__, atom.path if isinstance(atom, External) else ""
+def _order(atom: Atom) -> tuple[str, ...]:
+    """By the kind, then by what is called."""
+    path = atom.path if isinstance(atom, External) else ""
+    return type(atom).__name__, path, *order_key(atom)
 
 
 def _check_unmixed(call: ast.Call, callee: Value) -> None:
@@ -266,7 +273,8 @@ def _check_unmixed(call: ast.Call, callee: Value) -> None:
     special = [a for a in rest if _is_special(a)]
     kinds = {_kind(a) for a in rest}
     if special and len(kinds) > 1:
-        raise Unclear("LN392", f"`{text(call.func)}` may be one of several legacy functions")
+        why = f"`{text(call.func)}` may be one of several legacy functions"
+        raise Unclear("LN392", why, about=call.func)
 
 
 def _kind(atom: Atom) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from linenify.facts.ask.parameters import Decisions
 from linenify.facts.ask.program import Program
 from linenify.facts.calls import emit_calls
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.deciding.plan import Plan, Settled
 from linenify.facts.files.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
 from linenify.facts.files.marked import leave_marked
 from linenify.facts.files.names import emit_names
@@ -67,7 +67,7 @@ def collect(project: Project) -> Facts:
     flow.run()
     decisions = Decisions(flow, _overrides(project))
     program = Program(project, flow, decisions)
-    settled: dict[ast.Call, tuple[str, bool]] = {}
+    settled: dict[ast.Call, Settled] = {}
     while True:
         plan = Plan(program, settled)
         plan_classes(plan)

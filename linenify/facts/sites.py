@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -12,13 +13,32 @@ from linenify.project.source import Span
 # replaces which.  Arguments are referred to by their place in the call.
 
 
-class Unclear(Exception):  # noqa: N818 - an answer, not an error
-    """A site that cannot be rewritten, with the code and the reason."""
+Stem = tuple[ast.AST, str]  # a place that others wait for, and what was found there
 
-    def __init__(self, code: str, why: str) -> None:
+
+class Unclear(Exception):  # noqa: N818 - an answer, not an error
+    """A site that cannot be rewritten, with the code and the reason.
+
+    Attributes:
+        code: the permanent code.
+        why: what is said to the reader.
+        about: an expression that may be several things, where that is the reason.
+        because: another place that the reason stems from, and what was found there.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        why: str,
+        *,
+        about: ast.expr | None = None,
+        because: Stem | None = None,
+    ) -> None:
         super().__init__(f"{code} {why}")
         self.code = code
         self.why = why
+        self.about = about
+        self.because = because
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from linenify.outcome import Diagnostic
+from linenify.project.source import Span
 from linenify.report.run import by_place
 
 
@@ -14,7 +16,8 @@ class Cause:
     """What was found, and where else it was found.
 
     Attributes:
-        first: the first of its places.
+        first: what was found at the place itself; where nothing was, the first
+            of what waits for it, which then says `because`.
         waiting: the others, in their order.
     """
 
@@ -23,21 +26,29 @@ class Cause:
 
 
 def causes(diagnostics: Iterable[Diagnostic]) -> list[Cause]:
-    """Groups findings by what they stem from.
+    """Groups findings by what they stem from, in the order of their first places.
 
     That is the place that facts name (`Diagnostic.because`); where they name none,
     findings of one file that say the same, word for word.  Marks of earlier runs
     stay apart: each is to be deleted on its own.
     """
+    every = sorted(diagnostics, key=by_place)
+    stems = {(d.because.path, d.because.span) for d in every if d.because is not None}
     groups: dict[object, list[Diagnostic]] = {}
-    for each in sorted(diagnostics, key=by_place):
-        groups.setdefault(_key(each), []).append(each)
-    return [Cause(first, tuple(rest)) for first, *rest in groups.values()]
+    for each in every:
+        groups.setdefault(_key(each, stems), []).append(each)
+    found = []
+    for group in groups.values():
+        group.sort(key=lambda each: each.because is not None)  # keeps their order otherwise
+        found.append(Cause(group[0], tuple(group[1:])))
+    return sorted(found, key=lambda cause: by_place(cause.first))
 
 
-def _key(each: Diagnostic) -> object:
+def _key(each: Diagnostic, stems: set[tuple[Path, Span]]) -> object:
     if each.is_open:
         return each.path, each.span
     if each.because is not None:
-        return each.code, each.because.path, each.because.span
+        return "stem", each.because.path, each.because.span
+    if (each.path, each.span) in stems:
+        return "stem", each.path, each.span
     return each.code, each.severity, each.path, each.message, each.remedy

@@ -161,7 +161,13 @@ def _cause(each: Cause) -> dict[str, Any]:
             "message": because.message,
         },
         "waiting": [
-            {"path": str(d.path), "line": d.span.line, "column": d.span.column + 1}
+            {
+                "code": d.code,
+                "path": str(d.path),
+                "line": d.span.line,
+                "column": d.span.column + 1,
+                "message": d.message,
+            }
             for d in each.waiting
         ],
     }

@@ -18,8 +18,7 @@ def findings(run: Run) -> Iterator[str]:
         if cause.first.because is not None:
             because = cause.first.because
             yield f"    because of {because.path}:{because.span}: {because.message}"
-        if cause.waiting:
-            yield f"    also at {', '.join(_places(cause))}"
+        yield from _waiting(cause)
     for failed in run.unwritten:
         if not failed.waits:
             yield f"{failed.path}: not written: {failed.message}; {failed.remedy}"
@@ -42,11 +41,22 @@ def nothing_found(run: Run) -> str:
     return f"no Python file was found; {hint}"
 
 
-def _places(cause: Cause) -> Iterator[str]:
-    """Where else; the file is named only where it is another one."""
-    path = cause.first.path
+def _waiting(cause: Cause) -> Iterator[str]:
+    """What stems from the same place: one line for each thing that is said of it."""
+    told: dict[tuple[str, str], list[Diagnostic]] = {}
     for each in cause.waiting:
-        yield str(each.span) if each.path == path else f"{each.path}:{each.span}"
+        told.setdefault((each.code, each.message), []).append(each)
+    for (code, message), group in told.items():
+        places = ", ".join(_place(each, cause.first) for each in group)
+        if (code, message) == (cause.first.code, cause.first.message):
+            yield f"    also at {places}"
+        else:
+            yield f"    and {code} at {places}: {' '.join(message.split())}"
+
+
+def _place(each: Diagnostic, first: Diagnostic) -> str:
+    """Where else; the file is named only where it is another one."""
+    return str(each.span) if each.path == first.path else f"{each.path}:{each.span}"
 
 
 def finding(diagnostic: Diagnostic) -> str:

@@ -39,11 +39,24 @@ def test_a_place_that_facts_name_binds_findings_of_several_files():
     assert list(text.findings(run)) == [
         "a.py:3:3: LN390 refusal: `A`; what",
         "    because of net.py:2:1: `Net` was not migrated",
-        "    also at b.py:4:3",
+        "    and LN390 at b.py:4:3: `B`",
     ]
     (cause,) = json.loads(machine.as_json(run))["causes"]
     assert cause["because"]["path"] == "net.py"
-    assert cause["waiting"] == [{"path": "b.py", "line": 4, "column": 3}]
+    assert cause["waiting"] == [
+        {"code": "LN390", "path": "b.py", "line": 4, "column": 3, "message": "`B`"}
+    ]
+
+
+def test_what_was_found_at_the_place_itself_comes_first():
+    origin = Because(Path("net.py"), Span(2, 0, 2, 5), "`Net` was not migrated")
+    root = replace(at(2, "decorated", "net.py"), span=origin.span)
+    found = [replace(at(3, "`A`"), because=origin), replace(at(9, "`A`"), because=origin), root]
+    run = Run(Project(()), Migration((), tuple(found), ()))
+    assert list(text.findings(run)) == [
+        "net.py:2:1: LN390 refusal: decorated; what",
+        "    and LN390 at a.py:3:3, a.py:9:3: `A`",
+    ]
 
 
 def test_marks_of_earlier_runs_stay_apart():

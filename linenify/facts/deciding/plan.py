@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from linenify.facts.ask.callers import Callers
+from linenify.facts.ask.joints import Joint, Joints
 from linenify.facts.ask.parameters import Decision
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Module, ModuleApi
 from linenify.facts.legacy.refusals import NOTICES, REFUSALS
-from linenify.facts.sites import ContextSite, FileFacts, Finding, Site
+from linenify.facts.sites import ContextSite, FileFacts, Finding, Site, Stem, Unclear
+from linenify.outcome import Because
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source, Span
 
@@ -30,6 +33,7 @@ class ClassPlan:
         defaulted: fields that may be left out.
         renamed: parameter -> field where the two differ.
         refused: why it stays as it is; None when it is migrated.
+        waits_for: the base class for whose sake it stays.
     """
 
     node: ast.ClassDef | ast.FunctionDef
@@ -39,9 +43,25 @@ class ClassPlan:
     defaulted: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
     refused: str | None = None
+    waits_for: ast.ClassDef | None = None
     methods: list[ast.FunctionDef] = field(default_factory=list)
     forwarded: dict[ast.FunctionDef, list[str]] = field(default_factory=dict)
     open: dict[ast.FunctionDef, str] = field(default_factory=dict)  # `**kwargs` as one field
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an earlier round found out about a Model that cannot become params.
+
+    Attributes:
+        why: what is in the way.
+        legacy: whether it stays as it was, and is no object around params either.
+        stem: the place that this stems from.
+    """
+
+    why: str
+    legacy: bool
+    stem: Stem
 
 
 @dataclass(eq=False, slots=True)
@@ -63,7 +83,7 @@ class Plan(Program):
     def __init__(
         self,
         program: Program,
-        settled: Mapping[ast.Call, tuple[str, bool]] | None = None,
+        settled: Mapping[ast.Call, Settled] | None = None,
     ) -> None:
         super().__init__(program.project, program.flow, program.decisions, program.index)
         # Models that cannot be params: why, and whether they stay as they were.
@@ -85,6 +105,7 @@ class Plan(Program):
         self.lost: set[ast.AST] = set()  # what names a thing that no library has any more
         self.dissolved: set[ast.expr] = set()  # names that go with what is around them
         self.given_caches: set[ast.expr] = set()  # arguments: the cache of a run, or its None
+        self._joints = Joints(self, Callers(self))
         self._parts: dict[type[object], object] = {}
         self.given_names: dict[ast.AST, set[str]] = defaultdict(set)  # new ones, by function
 
@@ -133,27 +154,95 @@ class Plan(Program):
             site = replace(known, drop=places, before=(*known.before, *site.before))
         self.define(source, statement, site)
 
-    def refuse(self, source: Source, node: ast.AST, code: str, why: str) -> None:
-        """Leaves a site as it is and says so."""
-        self._find(source, node, code, why, notice=False)
+    def refuse(
+        self,
+        source: Source,
+        node: ast.AST,
+        code: str,
+        why: str,
+        *,
+        about: ast.expr | None = None,
+        because: Stem | None = None,
+    ) -> Stem:
+        """Leaves a site as it is and says so; gives the place that this stems from.
+
+        Args:
+            source: the file.
+            node: the site.
+            code: the permanent code.
+            why: what is said to the reader.
+            about: an expression that may be several things, where that is the reason.
+            because: another place that the reason stems from, and what was found there.
+        """
+        joint = self._joints.of(about) if about is not None else None
+        if joint is not None:
+            because = joint.place, self._told(joint)
+        self._find(source, node, code, why, notice=False, because=because)
+        return because or (node, why)
+
+    def decline(self, source: Source, node: ast.AST, unclear: Unclear, more: str = "") -> Stem:
+        """Leaves a site for the reason that deciding gave, with `more` said behind it."""
+        why = unclear.why + more
+        return self.refuse(
+            source, node, unclear.code, why, about=unclear.about, because=unclear.because
+        )
+
+    def _told(self, joint: Joint) -> str:
+        """What a joint binds, each with its line."""
+        home = self.source(joint.place)
+        told = []
+        for what, node in joint.sources:
+            other = self.source(node)
+            line = getattr(node, "lineno", 1)
+            told.append(f"{what} ({'line ' if other is home else f'{other.path}:'}{line})")
+        return f"`{joint.name}` is {' and '.join(told)}"
+
+    def waits_for(self, definition: ast.ClassDef | ast.FunctionDef) -> Stem | None:
+        """The class that another one, or a call of it, waits for: it was not migrated."""
+        made = self.classes.get(definition)
+        if made is None or made.refused is None:
+            return None
+        if made.waits_for is not None:
+            return self.waits_for(made.waits_for)
+        return definition, f"`{definition.name}`: {made.refused.partition(' ')[2]}"
 
     def notice(self, source: Source, node: ast.AST, code: str, why: str = "") -> None:
         """Reports something that only a faulty program could tell."""
         self._find(source, node, code, why or NOTICES[code].summary, notice=True)
 
-    def _find(self, source: Source, node: ast.AST, code: str, why: str, *, notice: bool) -> None:
-        place = node if isinstance(node, ast.expr | ast.stmt) else self.statement(node)
-        if self.in_text(node) is not None:
-            place = self.statement(node)
+    def _find(
+        self,
+        source: Source,
+        node: ast.AST,
+        code: str,
+        why: str,
+        *,
+        notice: bool,
+        because: Stem | None = None,
+    ) -> None:
         remedy = (NOTICES if notice else REFUSALS)[code].remedy
-        span = self.span(source, place)
-        if isinstance(place, ast.ClassDef | ast.FunctionDef):
-            span = Span(span.line, span.column, span.line, span.column + len("class"))
-        finding = Finding(code, span, self.statement(node).lineno, why, remedy)
+        span = self._extent(source, node)
+        stem: Because | None = None
+        if because is not None:
+            home = self.source(because[0])
+            stem = Because(home.path, self._extent(home, because[0]), because[1])
+            if (home.path, stem.span) == (source.path, span):
+                stem = None
+        finding = Finding(code, span, self.statement(node).lineno, why, remedy, stem)
         facts = self.files[source.name]
         findings = facts.notices if notice else facts.refusals
         if finding not in findings:
             findings.append(finding)
+
+    def _extent(self, source: Source, node: ast.AST) -> Span:
+        """The characters that a finding is about; of a definition its first word."""
+        place = node if isinstance(node, ast.expr | ast.stmt | ast.arg) else self.statement(node)
+        if self.in_text(node) is not None:
+            place = self.statement(node)
+        span = self.span(source, place)
+        if isinstance(place, ast.ClassDef | ast.FunctionDef):
+            return Span(span.line, span.column, span.line, span.column + len("class"))
+        return span
 
     # --- classes ---------------------------------------------------------------------------
 

@@ -29,8 +29,8 @@ from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
 # Every function body is run once a round, with everything that may flow into
-# its parameters; rounds repeat until nothing new flows.  Assignments are not
-# ordered: a variable is all that is ever assigned to it.
+# its parameters; rounds repeat until nothing new flows.  A read of a variable sees
+# the assignments that can reach it (`versions`); `env` has all that it ever is.
 
 ROUNDS = 40
 
@@ -42,6 +42,13 @@ class Interpreter(Machine):
         """Runs files and functions until none has read anything that changed since."""
         units: list[Source | Code] = [*self.project.sources, *self.code.values()]
         self.readers.pending = set(units)
+        self._until_nothing_is_new(units)
+        self.doubt()
+        self._until_nothing_is_new(units)
+        self._forget_stale()
+        self.evidence, self.hints = self.origins.evidence()
+
+    def _until_nothing_is_new(self, units: list[Source | Code]) -> None:
         for _ in range(ROUNDS):
             due = [unit for unit in units if unit in self.readers.pending]
             if not due:
@@ -49,8 +56,6 @@ class Interpreter(Machine):
             for unit in due:
                 self.readers.pending.discard(unit)
                 self._run_unit(unit)
-        self._forget_stale()
-        self.evidence, self.hints = self.origins.evidence()
 
     def _forget_stale(self) -> None:
         """Drops partials that were seen before all keys of their `**splat` were known."""
@@ -64,7 +69,7 @@ class Interpreter(Machine):
         }
         if not stale:
             return
-        tables: list[dict[Any, Value]] = [self.values, self.env, self.items]
+        tables: list[dict[Any, Value]] = [self.values, self.env, self.versions, self.items]
         for table in [*tables, self.attributes, self.returns]:
             for key, value in list(table.items()):
                 kept = frozenset(a for a in value if getattr(a, "module", a) not in stale)

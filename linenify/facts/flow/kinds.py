@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from linenify.project.scopes import FunctionNode
 
@@ -348,6 +348,19 @@ def repr_key(module: Module) -> tuple[str, int, int, str, tuple[str, ...], bool]
         tuple(sorted(module.bound)),
         module.shared,
     )
+
+
+def order_key(part: object) -> tuple[str, ...]:
+    """A key that sorts atoms alike in every run; sets have no order of their own."""
+    if isinstance(part, ast.AST):
+        place = f"{getattr(part, 'lineno', 0):06}:{getattr(part, 'col_offset', 0):04}"
+        return (type(part).__name__, str(getattr(part, "name", "")), place)
+    if is_dataclass(part):
+        inner = (order_key(getattr(part, each.name)) for each in fields(part))
+        return (type(part).__name__, *(word for key in inner for word in key))
+    if isinstance(part, frozenset):
+        return tuple(sorted(map(str, part)))
+    return (str(part),)
 
 
 def known(value: Value) -> Value:

@@ -41,6 +41,7 @@ from linenify.facts.sites import (
     Reordered,
     Unclear,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 
@@ -52,7 +53,8 @@ def emit_bind(plan: Plan, source: Source, call: ast.Call, callee: Value, operati
         raise Unclear("LN392", f"`{text(call.func)}` may belong to something else")
     sites = {_bind(plan, call, module, operation) for module in runnable(plan, found)}
     if len(sites) != 1:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+        why = f"`{text(call.func)}` may be classes with different arguments"
+        raise Unclear("LN390", why, about=call.func)
     plan.at(source, call, sites.pop())
 
 
@@ -212,7 +214,7 @@ def _is_lasting(plan: Plan, node: ast.expr) -> bool:
     place = (node.lineno, node.col_offset)
     stores = [
         n
-        for n in ast.walk(home)
+        for n in walk(home)
         if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store | ast.Del)
     ]
     later = [n for n in stores if (n.lineno, n.col_offset) > place]
@@ -241,7 +243,8 @@ def emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
         raise Unclear("LN393", "functools.partial binds positional arguments of a module class")
     binds = {_bind(plan, call, module, "partial") for module in found}
     if len(binds) != 1:
-        raise Unclear("LN390", f"`{text(call.args[0])}` may be classes with different arguments")
+        why = f"`{text(call.args[0])}` may be classes with different arguments"
+        raise Unclear("LN390", why, about=call.args[0])
     (bind,) = binds
     arguments: list[Argument] = [Given(0)]
     for argument in bind.arguments:
@@ -252,5 +255,6 @@ def emit_functools(plan: Plan, source: Source, call: ast.Call) -> None:
     value = plan.flow.values.get(call.args[0], frozenset())
     others = any(isinstance(a, Function | Bound | Class | External | Partial) for a in value)
     if others and tuple(arguments) != as_given(call):
-        raise Unclear("LN392", f"`{text(call.args[0])}` may be a module class or a plain function")
+        why = f"`{text(call.args[0])}` may be a module class or a plain function"
+        raise Unclear("LN392", why, about=call.args[0])
     plan.at(source, call, Reordered(tuple(arguments), "LN302"))

@@ -28,7 +28,8 @@ def missing(plan: Plan, call: ast.Call, module: Module) -> str:
         return f"features={size}" if size is not None else ""
     known = plan.classes.get(module.definition)
     if known is None or known.refused is not None:
-        raise Unclear("LN398", f"`{text(call)}` is of a class that was not migrated")
+        why = f"`{text(call)}` is of a class that was not migrated"
+        raise Unclear("LN398", why, because=plan.waits_for(module.definition))
     bound = {known.renamed.get(name, name) for name in module.bound}
     if any(name not in known.defaulted and name not in bound for name in known.order):
         raise Unclear("LN690", f"`{text(call)}` gets its hyper-parameters elsewhere")

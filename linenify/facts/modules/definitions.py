@@ -28,6 +28,7 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 
@@ -37,7 +38,7 @@ def emit_definitions(plan: Plan, thawed: Conversions) -> None:
         source = _source(plan, definition)
         if class_plan.refused is not None:
             code, _, why = class_plan.refused.partition(" ")
-            plan.refuse(source, definition, code, why)
+            plan.refuse(source, definition, code, why, because=plan.waits_for(definition))
             continue
         if isinstance(definition, ast.ClassDef):
             _emit_class(plan, source, definition, class_plan, thawed)
@@ -106,7 +107,7 @@ def _strange(path: str) -> bool:
 def _uses_layers(plan: Plan, method: ast.FunctionDef) -> bool:
     return any(
         isinstance(node, ast.Call) and modules(plan.flow.values.get(node.func, frozenset()))
-        for node in ast.walk(method)
+        for node in walk(method)
     )
 
 

@@ -42,7 +42,8 @@ def check_migrated(plan: Plan, call: ast.Call, module: Module) -> None:
         return
     class_plan = plan.classes.get(module.definition)
     if class_plan is None or class_plan.refused is not None:
-        raise Unclear("LN398", f"`{text(call.func)}` is a module class that was not migrated")
+        why = f"`{text(call.func)}` is a module class that was not migrated"
+        raise Unclear("LN398", why, because=plan.waits_for(module.definition))
 
 
 def layer_of(plan: Plan, module: Module) -> catalogue.Layer:

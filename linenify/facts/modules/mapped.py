@@ -47,7 +47,8 @@ def _mapped(plan: Plan, call: ast.Call, module: Module) -> str:
     if function is not None:
         assert not isinstance(module.definition, str)
         if plan.classes[module.definition].refused is not None:
-            raise Unclear("LN398", "the mapped module class was not migrated")
+            because = plan.waits_for(module.definition)
+            raise Unclear("LN398", "the mapped module class was not migrated", because=because)
         for argument in travelling(plan, plan.source(call), function, module, set()):
             assert isinstance(argument, Added)
             bound.append(f"{argument.keyword}={argument.code}")

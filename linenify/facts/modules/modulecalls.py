@@ -54,7 +54,8 @@ def emit(
     found = _possible(plan, call, runnable(plan, found))
     site = one_of(split(plan, source, call, module) for module in found)
     if site is None:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+        why = f"`{text(call.func)}` may be classes with different arguments"
+        raise Unclear("LN390", why, about=call.func)
     if others:
         instances = layerlists.as_instances(plan, source, call, found, site)
         if instances is None:
@@ -78,7 +79,8 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
         return
     for atom in others:
         if not isinstance(atom, Function) or not isinstance(atom.node, ast.Lambda):
-            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
+            why = f"`{text(call.func)}` may be a module class or a plain function"
+            raise Unclear("LN392", why, about=call.func)
         arguments = atom.node.args
         known_names = [a.arg for a in arguments.args]
         inputs = [
@@ -96,7 +98,8 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
         known = [n for n in inputs if n is not None and n in known_names]
         plain = not (arguments.vararg or arguments.posonlyargs)
         if not beside or not plain or len(known) != len(inputs) or site.construct is None:
-            raise Unclear("LN392", f"`{text(call.func)}` may be a module class or a plain function")
+            why = f"`{text(call.func)}` may be a module class or a plain function"
+            raise Unclear("LN392", why, about=call.func)
         source = plan.flow.code[atom.node].source
         plan.define(source, atom.node, Curried(tuple(known)))
 
@@ -150,7 +153,8 @@ def _to_base(
     base = info.node
     class_plan = plan.classes.get(base)
     if class_plan is None or class_plan.refused is not None:
-        raise Unclear("LN398", f"the base class `{base.name}` was not migrated")
+        why = f"the base class `{base.name}` was not migrated"
+        raise Unclear("LN398", why, because=plan.waits_for(base))
     arguments: list[Argument] = []
     filled = fill(plan, call, Module(base))
     code = plan.code(call)

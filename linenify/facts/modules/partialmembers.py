@@ -93,7 +93,7 @@ def emit_partial_members(plan: Plan) -> None:
                 case ast.Call() if node in parent.args:
                     _emit_question(plan, source, parent, node, value, made)
         except Unclear as unclear:
-            plan.refuse(source, node, unclear.code, unclear.why)
+            plan.decline(source, node, unclear)
 
 
 def _emit_attribute(

@@ -126,6 +126,7 @@ class Thawing:
                 if below is not None and below.refused is None:
                     base = class_plan.node.name
                     below.refused = f"LN290 the base class `{base}` was not migrated"
+                    below.waits_for = class_plan.node
 
     # --- making them again -------------------------------------------------------------
 

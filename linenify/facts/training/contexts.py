@@ -13,7 +13,7 @@ from linenify.facts.ask.effects import draws, keeps_state, runs_module, takes_ke
 from linenify.facts.ask.places import LOOPS, can_go_before, is_read
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
-from linenify.facts.sites import ContextSite, Unclear
+from linenify.facts.sites import ContextSite, Stem, Unclear
 from linenify.facts.training import keyhelpers, statehelpers
 from linenify.facts.training.opened import Opened
 from linenify.facts.training.withitems import Around, Item
@@ -51,11 +51,11 @@ class Contexts(Opened):
             raise Unclear("LN590", why)
         return replace(found, split=self.splits[found.rng.statement])
 
-    def fail(self, call: ast.Call, why: str) -> None:
+    def fail(self, call: ast.Call, why: str, stem: Stem) -> None:
         """A run could not be rewritten: the contexts that it needs stay."""
         for use in self.uses.values():
             if call in use.runs and use.failed is None:
-                use.failed = why
+                use.failed, use.stem = why, stem
 
     def opens(self, call: ast.Call) -> bool:
         """Whether a call of `nn.stateful` or `nn.stochastic` is an item of a `with`."""
@@ -75,7 +75,8 @@ class Contexts(Opened):
                 failed = "no run of a module was found inside"
             if failed is not None:
                 call = text(statement.items[items[0].place].context_expr)
-                self._plan.refuse(source, statement, "LN590", f"`with {call}`: {failed}")
+                why = f"`with {call}`: {failed}"
+                self._plan.refuse(source, statement, "LN590", why, because=use.stem)
                 continue
             dropped = tuple(item.place for item in items)
             before: tuple[str, ...] = ()
@@ -131,7 +132,9 @@ class Contexts(Opened):
             ):
                 use.failed = use.failed or "several runs share the state that it hands out"
                 for run in use.runs:
-                    self._around[run] = Unclear("LN590", use.failed)
+                    self._around[run] = Unclear(
+                        "LN590", use.failed, because=(statement, use.failed)
+                    )
 
     def _count_draws(self) -> None:
         """Numbers everything that takes a key from one context, or from one `rngs`."""

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from linenify.facts.deciding.plan import Plan
+from linenify.facts.deciding.plan import Plan, Settled
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import (
     Atom,
@@ -29,7 +29,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.legacy.externals import transparent
 from linenify.facts.legacy.snippets import OBJECT
-from linenify.facts.sites import Unclear
+from linenify.facts.sites import Stem, Unclear
 from linenify.facts.training.callees import Callees
 from linenify.facts.training.seams import Seams, may_be_called, taken
 from linenify.project.source import Source
@@ -46,6 +46,7 @@ class Group:
     legacy: bool = False  # whether they stay as they were
     runs: int = 0  # that have been rewritten
     failed: str | None = None  # why one of them was not
+    stem: Stem | None = None  # what that stems from
 
     @property
     def as_params(self) -> bool:
@@ -77,7 +78,8 @@ class Models:
         self._object_to_strangers()
         for origin, group in self._groups.items():
             if origin in self.plan.settled:
-                group.why, group.legacy = self.plan.settled[origin]
+                settled = self.plan.settled[origin]
+                group.why, group.legacy, group.stem = settled.why, settled.legacy, settled.stem
 
     # --- all or nothing ----------------------------------------------------------------
 
@@ -87,22 +89,23 @@ class Models:
         if group is not None:
             group.runs += 1
 
-    def fail(self, call: ast.Call, value: Value, why: str) -> None:
+    def fail(self, call: ast.Call, value: Value, why: str, stem: Stem) -> None:
         """A run of the Models in a value stays as it was."""
         group = self.group(value)
         if group is not None and group.failed is None:
             group.failed = f"its run in line {call.lineno} stays: {why}"
+            group.stem = stem
 
-    def unsettled(self) -> dict[ast.Call, tuple[str, bool]]:
+    def unsettled(self) -> dict[ast.Call, Settled]:
         """Models that were to become params, and one of whose runs stays as it was.
 
         They have to be decided again: they stay objects, so that the run that is
         left has its Model, or they stay as they were where no run was rewritten.
         """
         return {
-            origin: (group.failed, group.runs == 0 and not self._trained(group))
+            origin: Settled(group.failed, group.runs == 0 and not self._trained(group), group.stem)
             for origin, group in self._groups.items()
-            if group.as_params and group.failed is not None
+            if group.as_params and group.failed is not None and group.stem is not None
         }
 
     def _trained(self, group: Group) -> bool:
@@ -163,7 +166,8 @@ class Models:
         """The file gets the class that carries a module with its params."""
         group = self.group(value)
         if group is not None and group.legacy:
-            raise Unclear("LN690", f"this Model stays as it is: {group.why}")
+            why = f"this Model stays as it is: {group.why}"
+            raise Unclear("LN690", why, because=group.stem)
         why = group.why if group is not None and group.why is not None else "it travels"
         self.plan.notice(source, call, "LN807", f"this Model stays one object: {why}")
         require(self.plan, source, [OBJECT], "LN690")

@@ -43,7 +43,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     value = plan.flow.values.get(call.func, frozenset())
     others = training.models.called_rivals(value)
     if any(not isinstance(a, Function | Bound) for a in others):
-        raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+        raise Unclear("LN392", f"`{text(call.func)}` is not always a Model", about=call.func)
     every = models(value)
     # A correct program calls none that could not take these arguments.
     found = [m for m in every if fits(plan.flow, replace(m.module, method=m.method), call)] or every
@@ -120,7 +120,7 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
         made = handed_out(plan, source, call, made, captured)
     if others:
         if made != ModuleCall(None, as_given(call), rule=made.rule):
-            raise Unclear("LN392", f"`{text(call.func)}` is not always a Model")
+            raise Unclear("LN392", f"`{text(call.func)}` is not always a Model", about=call.func)
         return  # a function is called just like a Model that stays an object
     plan.at(source, call, made)
     training.models.ran(value)
@@ -156,7 +156,8 @@ def emit_api(training: Training, source: Source, call: ast.Call, callee: Value) 
     owners = frozenset(a.receiver for a in callee if isinstance(a, Api))
     names = {a.name for a in callee if isinstance(a, Api)}
     if names != {"replace"} or rivals(owners):
-        raise Unclear("LN690", f"`{text(call.func)}` has no counterpart in Linen")
+        why = f"`{text(call.func)}` has no counterpart in Linen"
+        raise Unclear("LN690", why, about=call.func)
     if not training.models.as_params(owners):
         return
     if call.args or [k.arg for k in call.keywords] != ["params"]:
@@ -238,8 +239,8 @@ def emit_functions(training: Training) -> None:
         touched = joined([effects(plan, m.module) for m in models(value)])
         if touched.collections or touched.keys:
             why = f"`{text(node)}` keeps state or draws keys"
-            plan.refuse(source, call, "LN590", why)
-            training.models.fail(call, value, why)
+            stem = plan.refuse(source, call, "LN590", why)
+            training.models.fail(call, value, why, stem)
             continue
         params = rendered(plan, source, node)
         template = "functools.partial(%s, {'params': %s})" % (

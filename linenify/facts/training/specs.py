@@ -107,7 +107,8 @@ def agreed(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]) 
     """What a call becomes, when all module classes that it may be of agree."""
     site = one_of(split(plan, source, call, module) for module in found)
     if site is None:
-        raise Unclear("LN390", f"`{text(call.func)}` may be classes with different arguments")
+        why = f"`{text(call.func)}` may be classes with different arguments"
+        raise Unclear("LN390", why, about=call.func)
     return site
 
 

@@ -1,0 +1,356 @@
+"""Where a value that may be several things was put together.
+
+Many places may wait for one: a parameter that one caller gives a Model and another
+one params spoils all that is done with it.  The joint is that parameter, followed
+back from wherever somebody asks, through names, attributes and results of functions.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from linenify.facts.ask.arguments import fill
+from linenify.facts.ask.callers import Callers, innermost
+from linenify.facts.ask.program import Program
+from linenify.facts.flow.kinds import (
+    Api,
+    Array,
+    Atom,
+    Bound,
+    Class,
+    Container,
+    External,
+    Function,
+    Instance,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Optimizer,
+    OptimizerDef,
+    Params,
+    Partial,
+    Self,
+    Static,
+    Transformed,
+    known,
+)
+from linenify.facts.sites import Unclear
+from linenify.project.scopes import FunctionNode, Scope, all_arguments, defaults_by_name
+
+_FAR = 20  # steps back; more are not worth a reader's while
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A place that binds several things.
+
+    Attributes:
+        place: the parameter, variable, attribute or expression.
+        name: what it is called.
+        sources: what is bound there, each with the expression that it comes from.
+    """
+
+    place: ast.AST
+    name: str
+    sources: tuple[tuple[str, ast.AST], ...]
+
+
+class Joints:
+    """The bindings of a project, followed backwards."""
+
+    def __init__(self, program: Program, callers: Callers) -> None:
+        self._program = program
+        self._callers = callers
+        self._names: dict[tuple[Scope, str], list[ast.expr]] | None = None
+        self._given: dict[tuple[FunctionNode, str], list[ast.expr]] | None = None
+        self._made: dict[FunctionNode, list[ast.Call]] | None = None
+        self._attributes: dict[tuple[ast.AST, str], list[ast.expr]] = {}
+
+    def of(self, node: ast.expr) -> Joint | None:
+        """Where the kinds of `node` meet; None where it is only one thing, or nobody knows."""
+        place: ast.AST = node
+        current = node
+        seen: set[ast.AST] = set()
+        while current not in seen and len(seen) < _FAR:
+            seen.add(current)
+            found = self._sources(current) if len(self._kinds(current)) > 1 else None
+            if found is None and isinstance(current, ast.Attribute):
+                current = current.value  # whose method or attribute it is
+                continue
+            if found is None:
+                return None
+            place, sources = found
+            told = {source: self._kinds(source) for source in sources}
+            told = {source: kinds for source, kinds in told.items() if kinds}
+            whole = [source for source, kinds in told.items() if kinds >= self._kinds(current)]
+            if len({frozenset(kinds) for kinds in told.values()}) > 1 or not whole:
+                return self._joint(place, current, told)
+            current = whole[0]
+        return None
+
+    def _joint(
+        self, place: ast.AST, node: ast.expr, told: dict[ast.expr, set[str]]
+    ) -> Joint | None:
+        """The sources of a joint, the first one for each thing that is bound there."""
+        chosen: dict[str, ast.AST] = {}
+        for source, kinds in sorted(told.items(), key=lambda each: self._order(each[0])):
+            chosen.setdefault(" or ".join(sorted(kinds)), source)
+        if len(chosen) < 2:
+            return None
+        name = place.arg if isinstance(place, ast.arg) else ast.unparse(node)
+        return Joint(place, name, tuple(chosen.items()))
+
+    def _order(self, node: ast.expr) -> tuple[str, int, int]:
+        return self._program.source(node).name, node.lineno, node.col_offset
+
+    def _kinds(self, node: ast.AST) -> set[str]:
+        value = self._program.flow.values.get(node, frozenset())
+        return {word for atom in known(value) if (word := described(atom))}
+
+    # --- backwards ---------------------------------------------------------------------
+
+    def _sources(self, node: ast.expr) -> tuple[ast.AST, list[ast.expr]] | None:
+        """What a node takes its value from, and where that is bound; None where it makes it."""
+        match node:
+            case ast.Name(id=name):
+                scope = self._scope(node)
+                home = scope.lookup(name)
+                return self._bound(home, name) if home is not None else None
+            case ast.IfExp(body=body, orelse=orelse):
+                return node, [body, orelse]
+            case ast.BoolOp(values=values):
+                return node, [*values]
+            case ast.NamedExpr(value=value):
+                return node, [value]
+            case ast.Attribute(value=owner, attr=attribute):
+                return self._kept(owner, attribute)
+            case ast.Call(func=func):
+                return self._given_back(func)
+        return None
+
+    def _bound(self, home: Scope, name: str) -> tuple[ast.AST, list[ast.expr]] | None:
+        sources = [*self._assigned().get((home, name), ())]
+        place: ast.AST | None = None
+        if isinstance(home.node, FunctionNode):
+            arguments = {a.arg: a for a in all_arguments(home.node.args)}
+            if name in arguments:
+                place = arguments[name]
+                sources += self._passed(home.node, name)
+                default = defaults_by_name(home.node.args).get(name)
+                sources += [default] if default is not None else []
+        if not sources:
+            return None
+        return (place if place is not None else sources[0]), sources
+
+    def _passed(self, function: FunctionNode, name: str) -> Iterator[ast.expr]:
+        """What the calls of a function give for one of its parameters, where that is spelt out."""
+        yield from self._module_calls().get((function, name), ())
+        names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
+        for call in [*self._callers.of(function), *self._constructions().get(function, ())]:
+            skipped = self._filled(call.func, function)
+            if skipped is None:
+                continue
+            by_name = [k.value for k in call.keywords if k.arg == name]
+            place = names.index(name) - skipped if name in names else -1
+            if by_name:
+                yield by_name[0]
+            elif 0 <= place < len(call.args) and not any(
+                isinstance(a, ast.Starred) for a in call.args[: place + 1]
+            ):
+                yield call.args[place]
+
+    def _module_calls(self) -> dict[tuple[FunctionNode, str], list[ast.expr]]:
+        """What calls and partials of module classes give for the parameters of methods."""
+        if self._given is None:
+            self._given = defaultdict(list)
+            for (call, callee, name), actual in self._program.flow.actuals.items():
+                if actual.how == "init":
+                    continue  # its arguments stand behind a key
+                module = callee.module if isinstance(callee, Model) else callee
+                function = self._program.flow.function_of(module)
+                if function is None:
+                    continue
+                try:
+                    filled = fill(self._program, call, module)
+                except Unclear:
+                    continue
+                self._given[function, name] += [e.node for e in filled if e.name == name]
+        return self._given
+
+    def _constructions(self) -> dict[FunctionNode, list[ast.Call]]:
+        """The calls that make objects of the project, or call them, by the method that runs."""
+        if self._made is None:
+            self._made = defaultdict(list)
+            find = self._program.flow.hierarchy.find
+            for call in self._program.flow.where:
+                assert isinstance(call, ast.Call)
+                for atom in self._program.flow.values.get(call.func, frozenset()):
+                    if isinstance(atom, Class | Instance):
+                        special = "__init__" if isinstance(atom, Class) else "__call__"
+                        found = find(atom.node, special)
+                        if found is not None:
+                            self._made[found[1]].append(call)
+        return self._made
+
+    def _filled(self, func: ast.expr, function: FunctionNode) -> int | None:
+        """How many parameters of `function` are filled in before a call of `func`."""
+
+        def count(atom: Atom) -> int | None:
+            match atom:
+                case Function(node=node):
+                    return 0 if node is function else None
+                case Bound(node=node, drops_first=drops):
+                    return int(drops) if node is function else None
+                case Transformed(function=inner):
+                    return count(inner)
+                case Partial(function=inner, positional=more):
+                    found = count(inner)
+                    return found + more if found is not None else None
+                case Class(node=node) | Instance(node=node):
+                    special = "__init__" if isinstance(atom, Class) else "__call__"
+                    method = self._program.flow.hierarchy.find(node, special)
+                    return 1 if method is not None and method[1] is function else None
+            return None
+
+        value = self._program.flow.values.get(func, frozenset())
+        return next((c for c in map(count, value) if c is not None), None)
+
+    def _kept(self, owner: ast.expr, attribute: str) -> tuple[ast.AST, list[ast.expr]] | None:
+        """What an attribute of an object of the project was given."""
+        self._assigned()
+        sources: list[ast.expr] = []
+        for atom in self._program.flow.values.get(owner, frozenset()):
+            if isinstance(atom, Instance | Class):
+                for line in self._program.flow.hierarchy.mro(atom.node):
+                    sources += self._attributes.get((line, attribute), ())
+            elif isinstance(atom, Self):
+                for line in self._program.flow.hierarchy.mro(atom.owner):
+                    sources += self._attributes.get((line, attribute), ())
+        return (sources[0], sources) if sources else None
+
+    def _given_back(self, func: ast.expr) -> tuple[ast.AST, list[ast.expr]] | None:
+        """What the functions of the project that a call runs return."""
+        sources: list[ast.expr] = []
+        place: ast.AST | None = None
+        for atom in self._program.flow.values.get(func, frozenset()):
+            function = innermost(atom)
+            if isinstance(function, ast.Lambda):
+                sources.append(function.body)
+            elif function is not None:
+                sources += [
+                    n.value
+                    for n in ast.walk(function)
+                    if isinstance(n, ast.Return) and n.value is not None
+                ]
+            place = place or function
+        return (place, sources) if place is not None and sources else None
+
+    # --- the index ---------------------------------------------------------------------
+
+    def _assigned(self) -> dict[tuple[Scope, str], list[ast.expr]]:
+        """All assignments of the project, by variable; those of attributes on the side."""
+        if self._names is None:
+            self._names = defaultdict(list)
+            for source in self._program.project.sources:
+                for node in ast.walk(source.tree):
+                    for target, value in _assignments(node):
+                        self._enter(target, value)
+        return self._names
+
+    def _enter(self, target: ast.expr, value: ast.expr) -> None:
+        assert self._names is not None
+        match target:
+            case ast.Name(id=name):
+                home = self._scope(target).lookup(name)
+                if home is not None:
+                    self._names[home, name].append(value)
+            case ast.Attribute(value=owner, attr=attribute):
+                for atom in self._program.flow.values.get(owner, frozenset()):
+                    if isinstance(atom, Instance | Self):
+                        node = atom.node if isinstance(atom, Instance) else atom.owner
+                        self._attributes.setdefault((node, attribute), []).append(value)
+
+    def _scope(self, node: ast.AST) -> Scope:
+        scopes = self._program.flow.scopes[self._program.source(node).name]
+        inner: ast.AST = node
+        for ancestor in self._program.ancestors(node):
+            if ancestor in scopes.by_node and not _stands_outside(ancestor, inner):
+                return scopes.by_node[ancestor]
+            inner = ancestor
+        return scopes.module
+
+
+def _stands_outside(node: ast.AST, part: ast.AST) -> bool:
+    """Whether a part of a definition belongs to the scope around it."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return part not in node.body and part is not node.args
+        case ast.ClassDef():
+            return part not in node.body
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            return False
+    return False
+
+
+def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                yield from _parts(target, value)
+        case (
+            ast.AnnAssign(target=target, value=ast.expr() as value)
+            | ast.NamedExpr(target=target, value=value)
+        ):
+            yield target, value
+
+
+def _parts(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    match target, value:
+        case ast.Tuple(elts=targets) | ast.List(elts=targets), ast.Tuple(elts=values) | ast.List(
+            elts=values
+        ) if len(targets) == len(values):
+            for one, other in zip(targets, values, strict=True):
+                yield from _parts(one, other)
+        case ast.Name() | ast.Attribute(), _:
+            yield target, value
+
+
+def described(atom: Atom) -> str:
+    """What a reader calls an atom; empty where it says nothing about the others."""
+    match atom:
+        case Params():
+            return "params"
+        case Module(definition=definition):
+            name = definition if isinstance(definition, str) else definition.name
+            return f"the module class `{name}`"
+        case ModuleApi(name=name):
+            return f"`{name}` of a module class"
+        case Model():
+            return "a Model"
+        case Optimizer():
+            return "an optimizer"
+        case OptimizerDef():
+            return "the definition of an optimizer"
+        case Array():
+            return "an array"
+        case Api(name=name):
+            return f"a method `{name}`"
+        case Legacy(type=type_):
+            return f"a {type_}"
+        case Function(node=ast.FunctionDef(name=name)):
+            return f"the function `{name}`"
+        case Function() | Bound() | Partial() | Transformed():
+            return "a function"
+        case Class(node=node) | Instance(node=node):
+            return f"`{node.name}`" if isinstance(atom, Class) else f"an object of `{node.name}`"
+        case External(path=path):
+            return f"`{path}`"
+        case Container(type=type_):
+            return f"a {type_}"
+        case Static(type=type_) if type_ not in {"Any", "None"}:
+            return f"a value of type `{type_}`"
+    return ""
