@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from linenify.project.nodes import below
 from linenify.project.source import Source
 
 # A scope owns the names that are bound in it.  `lookup` answers what Python
@@ -180,7 +181,7 @@ class Scopes:
             self.mentions.append((argument, scope))
 
     def _children(self, node: ast.AST, scope: Scope) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             self._bind(child, scope)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from linenify.facts.ask.places import home, siblings_on_line
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 
 
 def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
     """The first of `names` that the function around `place` does not use, nor anyone before."""
     around = home(plan, place)
-    used = {n.id for n in ast.walk(around) if isinstance(n, ast.Name)}
-    used |= {n.arg for n in ast.walk(around) if isinstance(n, ast.arg)}
+    used = {n.id for n in walk(around) if isinstance(n, ast.Name)}
+    used |= {n.arg for n in walk(around) if isinstance(n, ast.arg)}
     given = plan.given_names[around]
     for name in names:
         if name not in used and name not in given:

@@ -25,6 +25,7 @@ from linenify.facts.flow.kinds import (
     Value,
 )
 from linenify.facts.legacy.externals import GRADIENTS, LEGACY, transparent
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import Scope, defaults_by_name
 
 if TYPE_CHECKING:
@@ -91,14 +92,14 @@ def run(flow: Machine, node: ast.stmt, scope: Scope) -> None:
                     flow.test(case_.guard, scope)
                 flow.block(case_.body, scope)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in below(node):
                 if isinstance(child, ast.expr):
                     flow.eval(child, scope)
 
 
 def _pattern(flow: Machine, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
     """Binds the names of a pattern: to the subject, or to what is inside it."""
-    for node in ast.walk(pattern):
+    for node in walk(pattern):
         match node:
             case ast.MatchAs(name=str(name)):
                 held = NOTHING if node is pattern else flow.inside(subject)

@@ -35,6 +35,7 @@ from linenify.facts.training.contexts import Contexts
 from linenify.facts.training.models import Models
 from linenify.facts.training.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.training.withitems import Around
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _HOLE = re.compile(r"\{(\d+)\}")
@@ -365,7 +366,7 @@ def _emit_targets(
             return "init_with_output"
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
-    named = [n for n in ast.walk(outputs) if isinstance(n, ast.Name)]
+    named = [n for n in walk(outputs) if isinstance(n, ast.Name)]
     needed = not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named)
     if captured is not None and not is_read(plan, call, captured):
         captured = None
@@ -424,7 +425,7 @@ def _emit_created(
         owner = f"{owner}({missing(plan, call, found[0])})"
     around = f"{OBJECT}(%s, %s['params'])"
     known.needs_object(source, call, value)
-    needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
+    needed = any(_is_read(plan, n) for n in walk(outputs) if isinstance(n, ast.Name))
     if captured is not None and not is_read(plan, call, captured):
         captured = None
     if cache is not None and captured is not None:
@@ -461,7 +462,7 @@ def _is_read(plan: Plan, target: ast.Name) -> bool:
 def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:
     code = plan.code(place)
     top: ast.AST = code.node if code is not None else next(reversed([*plan.ancestors(place)]))
-    return not any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(top))
+    return not any(isinstance(n, ast.Name) and n.id == name for n in walk(top))
 
 
 # --- instances ------------------------------------------------------------------------------
