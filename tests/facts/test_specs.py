@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from linenify.migrate import migrate
 from linenify.outcome import Severity
+from tests.facts.support import project_of
 from tests.support import HEAD, migration
 
 TOWER = """
@@ -120,3 +122,36 @@ def test_masks_that_attention_alone_was_given_are_not_dropped() -> None:
     result = migration(HEAD + text)
 
     assert "LN390" in {d.code for d in result.diagnostics}
+
+
+NET = """
+import jax
+import jax.numpy as jnp
+from flax import nn
+class Net(nn.Module):
+  def apply(self, x):
+    return nn.Dense(x, 3)
+"""
+MADE = {
+    "by its shape": "_, weights = Net.init_by_shape(jax.random.PRNGKey(0), [(2, 3)])\n",
+    "with what it gives": "y, weights = Net.init(jax.random.PRNGKey(0), jnp.ones((2, 3)))\n",
+    "under a condition": "if True:\n"
+    "  _, weights = Net.init(jax.random.PRNGKey(0), jnp.ones((2, 3)))\n",
+}
+TAKEN = {
+    "by name": "from nets import Net, weights\ny = Net.call(weights, x)\n",
+    "as an attribute": "import nets\ny = nets.Net.call(nets.weights, x)\n",
+    "by nobody that is seen": "",
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize("made", MADE)
+def test_variables_at_the_top_of_a_file_are_read_by_others(made: str, taken: str) -> None:
+    other = "import jax.numpy as jnp\nx = jnp.ones((2, 3))\n" + TAKEN[taken]
+
+    migrated = migrate(project_of({"nets": NET + MADE[made], "other": other}))
+
+    text = next(c.after for c in migrated.changes if c.path.name == "nets.py")
+    value = text.rpartition("weights = ")[2]
+    assert "['params']" in value
