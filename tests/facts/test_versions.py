@@ -356,3 +356,103 @@ def test_a_partial_whose_name_is_used_for_what_it_gives_is_migrated():
     )
     assert world.refusals() == []
     assert world.silent() == []
+
+
+# --- what tests tell ---------------------------------------------------------------------------
+
+SEVERAL = """\
+class Plain:
+  pass
+class Other(Plain):
+  pass
+def f(x):
+  pass
+x = nn.Model(Net, params)
+if may(0): x = None
+if may(1): x = 'a'
+if may(2): x = Plain()
+if may(3): x = f
+if may(4): x = [1]
+if may(5): x = 2
+"""
+ALL = {"Model", "None", "str", "Instance", "Function", "Container", "int"}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    {
+        "is None": ("if x is None:\n  see(x)\n", {"None"}),
+        "is not None": ("if x is not None:\n  see(x)\n", ALL - {"None"}),
+        "otherwise": ("if x is None:\n  pass\nelse:\n  see(x)\n", ALL - {"None"}),
+        "early return": (
+            "def g(x):\n  if x is None:\n    return\n  see(x)\ng(x)\n",
+            {*ALL, "Parameter"} - {"None"},
+        ),
+        "early raise": ("if x is None:\n  raise OSError\nsee(x)\n", ALL - {"None"}),
+        "continue": (
+            "for _ in may():\n  if x is None:\n    continue\n  see(x)\n", ALL - {"None"}
+        ),
+        "given one": ("if x is None:\n  x = 2.\nsee(x)\n", (ALL - {"None"}) | {"float"}),
+        "assert": ("assert x is not None\nsee(x)\n", ALL - {"None"}),
+        "true": ("if x:\n  see(x)\n", ALL - {"None"}),
+        "not true": ("if not x:\n  see(x)\n", {"None", "Instance", "Container"}),
+        "model": ("if isinstance(x, nn.Model):\n  see(x)\n", {"Model"}),
+        "no model": ("if not isinstance(x, nn.Model):\n  see(x)\n", ALL - {"Model"}),
+        "one of two": ("if isinstance(x, (str, nn.Model)):\n  see(x)\n", {"Model", "str"}),
+        "none of two": (
+            "if not isinstance(x, (str, nn.Model)):\n  see(x)\n", ALL - {"Model", "str"}
+        ),
+        "plain": ("if isinstance(x, Plain):\n  see(x)\n", {"Instance"}),
+        "below": ("if isinstance(x, Other):\n  see(x)\n", set()),
+        "list": ("if isinstance(x, (list, tuple)):\n  see(x)\n", {"Container"}),
+        "class that is not seen": ("if isinstance(x, other):\n  see(x)\n", ALL),
+        "class that is not known": ("if isinstance(x, may()):\n  see(x)\n", ALL),
+        "own isinstance": (
+            "def isinstance(a, b):\n  return True\nif isinstance(x, str):\n  see(x)\n", ALL
+        ),
+        "callable": ("if callable(x):\n  see(x)\n", {"Model", "Instance", "Function"}),
+        "hasattr": ("if hasattr(x, 'params'):\n  see(x)\n", {"Model", "Instance", "Function"}),
+        "and": ("if x is not None and may() and not isinstance(x, str):\n  see(x)\n",
+                ALL - {"None", "str"}),
+        "or": ("if x is None or isinstance(x, str):\n  see(x)\n", {"None", "str"}),
+        "not or": ("if not (x is None or isinstance(x, str)):\n  see(x)\n", ALL - {"None", "str"}),
+        "in the test": ("may(x is not None and see(x))\n", ALL - {"None"}),
+        "conditional": ("y = see(x) if isinstance(x, str) else 0\n", {"str"}),
+        "while": ("while x is None:\n  x = 2.\nsee(x)\n", (ALL - {"None"}) | {"float"}),
+        "in a while": ("while isinstance(x, str):\n  see(x)\n  x = may()\n", ALL - ALL | {"str"}),
+        "comprehension": ("y = [see(x) for _ in may() if x is None]\n", {"None"}),
+        "closure": ("if isinstance(x, nn.Model):\n  def g():\n    see(x)\n", {"Model"}),
+        "closure, assigned later": (
+            "if isinstance(x, nn.Model):\n  def g():\n    see(x)\nx = 2.\n", {"Model", "float"}
+        ),
+        "after both": ("if x is None:\n  pass\nelse:\n  pass\nsee(x)\n", ALL),
+        "assigned under it": ("if x is None:\n  x = 2.\n  see(x)\n", {"float"}),
+        "walrus": ("if (x := may() and x) is not None:\n  see(x)\n", ALL - {"None"}),
+        "handler": (
+            "try:\n  assert isinstance(x, str)\nexcept AssertionError:\n  see(x)\n", ALL
+        ),
+        "another variable": ("y = x\nif y is None:\n  see(x)\n", ALL),
+        "match and else": ("if x is None:\n  may()\nelif isinstance(x, str):\n  see(x)\n", {"str"}),
+    }.values(),
+)  # fmt: skip
+def test_a_branch_knows_what_its_test_says(body, found):
+    assert kinds(SEVERAL + body) == found
+
+
+def test_a_class_that_is_found_late_narrows_as_one_that_is_found_at_once():
+    project = project_of(
+        {
+            "a": "from b import Thing\nfrom flax import nn\n\n"
+            "def take(x):\n  if isinstance(x, Thing):\n    return x\n  return None\n\n"
+            "y = take(Thing())\nz = take('a')\n",
+            "b": "from c import Thing\n",
+            "c": "class Thing:\n  pass\n",
+        }
+    )
+    flow = Interpreter(project)
+    flow.run()
+    (function,) = flow.code
+    assert {type(atom).__name__ for atom in flow.returns[function]} == {
+        "Instance", "Parameter", "Static",
+    }  # fmt: skip
+    assert Static("str", "'a'") not in flow.returns[function]

@@ -25,8 +25,13 @@ _PURE = frozenset(
 
 
 def is_read(program: Program, place: ast.AST, name: str) -> bool:
-    """Whether a variable is read after `place`; attributes and globals are read elsewhere."""
+    """Whether a variable is read after `place`; attributes and globals are read elsewhere.
+
+    So is what stands at the top of a file, but for names that say that they are of no use.
+    """
     code = program.code(place)
+    if code is None and not name.startswith("_"):
+        return True
     if code is not None and code.scope.lookup(name) is not code.scope:
         return True
     return "." in name or any(

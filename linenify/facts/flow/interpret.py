@@ -6,7 +6,8 @@ import ast
 from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
-from linenify.facts.flow import calling, expressions, lookup, statements
+from linenify.facts.flow import calling, expressions, lookup, narrowing, statements
+from linenify.facts.flow.conditions import Narrowed
 from linenify.facts.flow.kinds import (
     NOTHING,
     Array,
@@ -48,6 +49,8 @@ class Interpreter(Machine):
         functions = [code for code in self.code.values() if code.source.name not in outlined]
         units: list[Source | Code] = [*self.project.sources, *functions]
         self.readers.pending = set(units)
+        self._until_nothing_is_new(units)
+        self.answer()
         self._until_nothing_is_new(units)
         self.doubt()
         self._until_nothing_is_new(units)
@@ -142,6 +145,10 @@ class Interpreter(Machine):
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
         statements.bind(self, target, value, scope)
+
+    def passing(self, value: Value, version: Narrowed, home: Scope) -> Value:
+        """The part of a value that a test lets through."""
+        return narrowing.passing(self, value, version.test, version.holds, home)
 
     def test(self, node: ast.expr, scope: Scope) -> None:
         """Evaluates a condition: what it needs must be known when it is traced."""

@@ -92,6 +92,8 @@ class Machine(ABC):
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self.running: FunctionNode | None = None
         self.order = Versions()
+        self._answered = False
+        self._asking: set[Hashable] = set()  # who has met a test for a class that was not known
         self.unknown: set[tuple[ast.AST, str]] = set()  # assignments of which nothing is known
         passing = Managers(self.scopes, self.imports)
         for source in project.sources:
@@ -219,8 +221,23 @@ class Machine(ABC):
                 if key in self.unknown:
                     found |= self.env.get(variable, NOTHING)
             elif version not in met:
-                found |= self._of_versions(version.of, variable, met | {version})
+                came = self._of_versions(version.of, variable, met | {version})
+                found |= self.passing(came, version, variable[0])
         return frozenset(found)
+
+    def is_answered(self) -> bool:
+        """Whether what is not known by now stays unknown; asked while a test is judged.
+
+        Until then a test for a class that is not known yet lets nothing through.
+        """
+        if not self._answered and self.readers.current is not None:
+            self._asking.add(self.readers.current)
+        return self._answered
+
+    def answer(self) -> None:
+        """Takes the classes that are not known by now for any class."""
+        self._answered = True
+        self.readers.pending |= self._asking
 
     def doubt(self) -> None:
         """Takes assignments of which nothing is known for any of the variable's values."""
@@ -317,6 +334,10 @@ class Machine(ABC):
     @abstractmethod
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
+
+    @abstractmethod
+    def passing(self, value: Value, version: Narrowed, home: Scope) -> Value:
+        """The part of a value that a test lets through."""
 
     @abstractmethod
     def test(self, node: ast.expr, scope: Scope) -> None:
