@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from linenify.facts.sites import FileFacts, ImportedName, ImportSite
+from linenify.project.nodes import walk
 from linenify.project.resolve import Imports
 from linenify.project.source import Project, Source
 from linenify.syntax.imports import read_names
@@ -94,7 +95,7 @@ def _takes(project: Project, after: Trees, lost: Mapping[str, frozenset[str]]) -
     for source in project.sources:
         tree = after[source.name]
         held: dict[str, str] = {}  # names that stand for files
-        for node in ast.walk(tree):
+        for node in walk(tree):
             match node:
                 case ast.Import(names=aliases):
                     for alias in aliases:
@@ -116,7 +117,7 @@ def _takes(project: Project, after: Trees, lost: Mapping[str, frozenset[str]]) -
                                 yield _Taken(source, file, each)
                         elif name in lost[file]:
                             yield _Taken(source, file, name, local, node)
-        for node in ast.walk(tree) if held else ():
+        for node in walk(tree) if held else ():
             match node:
                 case (
                     ast.Attribute(value=ast.Name(id=local), attr=name)
@@ -132,11 +133,11 @@ def _listed(tree: ast.Module) -> set[str]:
     """What `__all__` names."""
     return {
         leaf.value
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name) and target.id == "__all__" and node.value is not None
-        for leaf in ast.walk(node.value)
+        for leaf in walk(node.value)
         if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
     }
 
@@ -177,7 +178,7 @@ def _is_left_out(facts: FileFacts, taken: _Taken) -> bool:
 def _alias(taken: _Taken) -> tuple[tuple[str, int, int], int] | None:
     """Where a name was imported before the rewrite: its statement, and its place there."""
     after = taken.statement
-    for node in ast.walk(taken.by.tree):
+    for node in walk(taken.by.tree):
         if (
             after is not None
             and isinstance(node, ast.ImportFrom)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from linenify.facts.legacy.refusals import REFUSALS
 from linenify.facts.sites import FileFacts, Finding
 from linenify.outcome import Change
+from linenify.project.nodes import walk
 from linenify.project.source import Source, Span
 
 CODE = "LN299"  # linenify itself failed at this place
@@ -67,7 +68,7 @@ def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int,
 def _statement(tree: ast.Module, line: int) -> ast.stmt | None:
     """The innermost statement on a line, by its head if it has a body."""
     found: ast.stmt | None = None
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
             body = getattr(node, "body", None)
             inside = isinstance(body, list) and body and line >= body[0].lineno

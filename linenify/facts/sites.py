@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from linenify.outcome import Because
 from linenify.project.source import Span
@@ -91,6 +92,14 @@ class ModuleCall:
     before: tuple[str, ...] = ()  # statements put before its own, `{result}` in them
     shift: int = 0  # how many columns to the right it will stand
     name: str | None = None  # what the submodule is called, as an expression
+
+
+def one_of(sites: Iterable[ModuleCall]) -> ModuleCall | None:
+    """What several classes make of a call, where it is the same; whichever rule says so."""
+    by_rule = sorted(set(sites), key=lambda site: site.rule)
+    if len({replace(site, rule="") for site in by_rule}) != 1:
+        return None
+    return by_rule[0]
 
 
 @dataclass(frozen=True, slots=True)

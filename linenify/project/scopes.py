@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from linenify.project.nodes import below
 from linenify.project.source import Source
 
 # A scope owns the names that are bound in it.  `lookup` answers what Python
@@ -26,6 +27,8 @@ class Scope:
     qualname: str
     names: set[str] = field(default_factory=set)
     redirected: dict[str, str] = field(default_factory=dict)  # name -> "global" | "nonlocal"
+    rebound: set[str] = field(default_factory=set)  # names that are bound more than once
+    shared: set[str] = field(default_factory=set)  # names that other scopes bind as well
 
     def lookup(self, name: str) -> Scope | None:
         """The scope that binds `name` as seen from here; None for builtins."""
@@ -42,6 +45,8 @@ class Scope:
 
     def bind(self, name: str) -> None:
         """Makes `name` its own, unless a statement has given it to another scope."""
+        if name in self.names:
+            self.rebound.add(name)
         if name not in self.redirected:
             self.names.add(name)
 
@@ -72,8 +77,13 @@ class Scopes:
         self.module = Scope(source, source.tree, "module", None, "")
         self.by_node: dict[ast.AST, Scope] = {source.tree: self.module}
         self.mentions: list[tuple[ast.Name | ast.arg, Scope]] = []  # with where they stand
+        self.tests: list[tuple[ast.expr, Scope]] = []  # what branches depend on
+        self._nonlocal: list[tuple[Scope, str]] = []
         for statement in source.tree.body:
             self._bind(statement, self.module)
+        for scope, name in self._nonlocal:
+            home = scope.parent.lookup(name) if scope.parent is not None else None
+            (home or self.module).shared.add(name)
 
     def __getitem__(self, node: ast.AST) -> Scope:
         return self.by_node[node]
@@ -115,6 +125,7 @@ class Scopes:
                     if index:
                         self._bind(generator.iter, inner)
                     for condition in generator.ifs:
+                        self.tests.append((condition, inner))
                         self._bind(condition, inner)
                 if isinstance(node, ast.DictComp):
                     self._bind(node.key, inner)
@@ -127,12 +138,18 @@ class Scopes:
             case ast.Global():
                 scope.redirected.update(dict.fromkeys(node.names, "global"))
                 scope.module().names.update(node.names)
+                scope.module().shared.update(node.names)
             case ast.Nonlocal():
                 scope.redirected.update(dict.fromkeys(node.names, "nonlocal"))
+                self._nonlocal += [(scope, name) for name in node.names]
             case ast.NamedExpr():
                 home = scope
+                late = False
                 while home.kind == "comprehension" and home.parent is not None:
+                    late = late or isinstance(home.node, ast.GeneratorExp)
                     home = home.parent
+                if late:
+                    home.shared.add(node.target.id)
                 home.bind(node.target.id)
                 self.mentions.append((node.target, scope))
                 self._bind(node.value, scope)
@@ -149,6 +166,12 @@ class Scopes:
             ):
                 scope.bind(name)
                 self._children(node, scope)
+            case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
+                self.tests.append((node.test, scope))
+                self._children(node, scope)
+            case ast.BoolOp():
+                self.tests.append((node, scope))
+                self._children(node, scope)
             case _:
                 self._children(node, scope)
 
@@ -158,7 +181,7 @@ class Scopes:
             self.mentions.append((argument, scope))
 
     def _children(self, node: ast.AST, scope: Scope) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             self._bind(child, scope)
 
 

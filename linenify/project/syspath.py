@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from linenify.project.nodes import walk
 from linenify.project.source import Project
 
 _DEPTH = 12  # no path is put together in more steps
@@ -31,13 +32,13 @@ def added(tree: ast.Module, file: Path) -> Iterator[Path]:
     """The folders that a file adds to `sys.path`."""
     names = {
         node.targets[0].id: node.value
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Assign)
         and len(node.targets) == 1
         and isinstance(node.targets[0], ast.Name)
     }
     evaluate = _Paths(file, names)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         for expression in _entries(node):
             folder = evaluate(expression)
             if folder is not None:
@@ -62,7 +63,7 @@ def _entries(node: ast.AST) -> list[ast.expr]:
         case ast.AugAssign(target=target, value=ast.List(elts=entries)) if _is_path(target):
             return entries
         case ast.Assign(targets=[target], value=value) if _is_path(target):
-            return [e for each in ast.walk(value) if isinstance(each, ast.List) for e in each.elts]
+            return [e for each in walk(value) if isinstance(each, ast.List) for e in each.elts]
     return []
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from linenify.outcome import Change, Diagnostic, Severity
+from linenify.project.nodes import walk
 from linenify.project.source import Document, Project, Span
 from linenify.residue.strings import LEGACY_NAME
 
@@ -79,7 +80,7 @@ def _taken_per_call(project: Project, changes: Sequence[Change]) -> dict[tuple[s
     after = {change.path: change.after for change in changes}
     for source in project.sources:
         tree = ast.parse(after[source.path]) if source.path in after else source.tree
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if not isinstance(node, ast.ClassDef):
                 continue
             for method in node.body:

@@ -19,6 +19,7 @@ from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.refusals import REFUSALS
 from linenify.facts.sites import Finding
 from linenify.facts.training.optimizers import OPTIMIZERS, TRAVERSALS, WRAPPERS
+from linenify.project.nodes import below, walk
 from linenify.project.resolve import Imports
 from linenify.project.scopes import Scopes, all_arguments
 from linenify.project.source import Project, Source
@@ -166,7 +167,7 @@ class _Search:
         self.home = {id(name): scope for name, scope in self.scopes.mentions}
         self.starred = any(
             isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-            for node in ast.walk(file.source.tree)
+            for node in walk(file.source.tree)
         )
 
     def run(self) -> Iterator[Finding]:
@@ -182,7 +183,7 @@ class _Search:
     def _visit(
         self, node: ast.AST, method: ast.FunctionDef | None, statement: int = 0
     ) -> Iterator[tuple[ast.expr | ast.stmt, int, str, str]]:
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             here = child.lineno if isinstance(child, ast.stmt) else statement
             inner = method
             match child:

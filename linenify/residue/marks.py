@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from linenify.outcome import Diagnostic, Severity
+from linenify.project.nodes import below
 from linenify.project.source import Source, Span
 
 SIGN = "TODO(linenify)"
@@ -95,7 +96,7 @@ def covered(text: str, tree: ast.Module) -> set[int]:
             inside = inside or node.lineno in starts
             if inside:
                 lines.add(node.lineno)
-        pending.extend((child, inside) for child in ast.iter_child_nodes(node))
+        pending.extend((child, inside) for child in below(node))
     return lines
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from linenify.outcome import Diagnostic, Severity
+from linenify.project.nodes import walk
 from linenify.project.source import Source, Span
 from linenify.project.spans import Spans
 
@@ -24,7 +25,7 @@ def in_strings(source: Source) -> Iterator[Diagnostic]:
         return
     spans = Spans(source.text)
     documented = set(_docstrings(source.tree))
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         where = "a docstring" if node in documented else "a string"
@@ -35,7 +36,7 @@ def in_strings(source: Source) -> Iterator[Diagnostic]:
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         match node.body:

@@ -41,6 +41,9 @@ class _ClassFrame:
     children: dict[str, cst.BaseExpression] = field(default_factory=dict)
 
 
+_OF_THEIR_OWN = (cst.FunctionDef, cst.ClassDef)  # they have names of their own
+
+
 class Engine(cst.CSTTransformer):
     """Rewrites the sites of one file, and keeps what is left to do when it is through."""
 
@@ -381,7 +384,11 @@ class Engine(cst.CSTTransformer):
             if site is not None and site.column is not None:
                 beside = [original] if site.column == start.column else []
             if site is None or original not in (_meant(beside) if site.column is None else beside):
-                body.append(updated)
+                if self._became_empty(original, updated):
+                    changed = True
+                    self._stranded += stranded(comments_of(updated), ())
+                else:
+                    body.append(updated)
                 continue
             self._met.add(line)
             self.rules[site.rule] += 1
@@ -394,6 +401,17 @@ class Engine(cst.CSTTransformer):
         if not changed:
             return None
         return [each.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for each in body]
+
+    def _became_empty(self, original: cst.CSTNode, updated: cst.CSTNode) -> bool:
+        """Whether nothing is left of an assignment but `x = x`."""
+        match updated:
+            case cst.Assign(
+                targets=[cst.AssignTarget(target=cst.Name(value=target))],
+                value=cst.Name(value=value),
+            ) if target == value and not updated.deep_equals(original):
+                around = (n for n in reversed(self._path) if isinstance(n, _OF_THEIR_OWN))
+                return not isinstance(next(around, None), cst.ClassDef)
+        return False
 
     def _marked(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:
         """Puts marks of refusals, and comments without a place, above a statement."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from linenify.facts.sites import FileFacts, FunctionModuleSite, ImportSite, ModuleClassSite
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 from linenify.syntax.imports import bound_by_imports
 
@@ -12,7 +13,7 @@ from linenify.syntax.imports import bound_by_imports
 def taken(tree: ast.Module) -> frozenset[str]:
     """Names that a file binds anywhere, other than by an import."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
                 names.add(name)

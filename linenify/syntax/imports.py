@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from linenify.project.nodes import walk
 from linenify.syntax.build import code, expression
 from linenify.syntax.comments import comments_of, own_line, split_blanks, stranded
 
@@ -61,14 +62,14 @@ def plainly_imported(tree: ast.Module) -> set[str]:
 def read_names(tree: ast.Module) -> set[str]:
     """Names that are read anywhere in a file, `__all__` included."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 found.add(name)
             case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
                 found.update(
                     leaf.value
-                    for leaf in ast.walk(value)
+                    for leaf in walk(value)
                     if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
                 )
     return found

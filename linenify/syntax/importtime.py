@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from linenify.project.nodes import below, walk
+
 
 def read_at_import(tree: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
     """Calls and chains of names that are evaluated at import, and whether they only annotate.
@@ -16,7 +18,7 @@ def read_at_import(tree: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
 
 
 def _parts_at_import(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    for child in ast.iter_child_nodes(node):
+    for child in below(node):
         match child:
             case ast.If(test=test) if _is_not_for_import(test):
                 for each in child.orelse:
@@ -67,7 +69,7 @@ def _chains(node: ast.AST, *, annotates: bool) -> Iterator[tuple[ast.expr, bool]
             return
         case ast.Attribute(ctx=ast.Load()) | ast.Call():
             yield node, annotates
-    for child in ast.iter_child_nodes(node):
+    for child in below(node):
         yield from _chains(child, annotates=annotates)
 
 
@@ -77,7 +79,7 @@ def _chains(node: ast.AST, *, annotates: bool) -> Iterator[tuple[ast.expr, bool]
 def bound_at_top(tree: ast.Module) -> set[str]:
     """The names that a file has after its import, those of `import *` left out."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Global):
             names.update(node.names)
     pending: list[ast.AST] = [*tree.body]
@@ -100,5 +102,5 @@ def bound_at_top(tree: ast.Module) -> set[str]:
                 names.add(name)
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 names.add(name)
-        pending.extend(ast.iter_child_nodes(node))
+        pending.extend(below(node))
     return names - {"*"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from linenify.project.nodes import below, walk
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -29,7 +31,7 @@ def read_too_early(tree: ast.Module, names: Collection[str]) -> set[str]:
 def _imported(statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, _Definition | ast.ClassDef):
         return
-    for node in ast.walk(statement):
+    for node in walk(statement):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
                 yield alias.asname or alias.name.partition(".")[0]
@@ -49,4 +51,4 @@ def _read(nodes: Sequence[ast.AST]) -> Iterator[str]:
             case ast.Name(id=name, ctx=ast.Load()):
                 yield name
             case _:
-                pending += ast.iter_child_nodes(node)
+                pending += below(node)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
+from linenify.project.nodes import walk
 from linenify.syntax.blocks import is_docstring, is_tombstone
 from linenify.syntax.comments import split_blanks
 
@@ -91,7 +92,7 @@ def reindented(text: str, step: str) -> str:
     if step == " " * _WIDTH:
         return text
     columns: dict[int, int] = {}
-    for node in ast.walk(ast.parse(text)):
+    for node in walk(ast.parse(text)):
         if isinstance(node, ast.stmt):
             columns[node.lineno] = min(columns.get(node.lineno, node.col_offset), node.col_offset)
             for decorator in getattr(node, "decorator_list", ()):

@@ -19,6 +19,7 @@ from linenify.facts.flow.kinds import (
     Value,
     models,
 )
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode
 
 RUNS = frozenset({"init", "init_by_shape", "create", "create_by_shape", "call"})
@@ -128,7 +129,7 @@ def _of_function(
     if function in seen:
         return
     seen.add(function)
-    for node in ast.walk(function):
+    for node in walk(function):
         if not isinstance(node, ast.Call):
             continue
         for atom in program.flow.values.get(node.func, frozenset()):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from linenify.facts.ask.program import Program
 from linenify.facts.legacy.oldapi import PACKAGES, is_gone
+from linenify.project.nodes import walk
 
 _IMPORTS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _READS = frozenset({"AttributeError", "NameError", "Exception", "BaseException"})
@@ -56,7 +57,7 @@ def is_asked_for(program: Program, node: ast.AST, name: str) -> bool:
     inner: ast.AST = node
     for ancestor in program.ancestors(node):
         if isinstance(ancestor, ast.If | ast.IfExp) and inner is not ancestor.test:
-            for part in ast.walk(ancestor.test):
+            for part in walk(ancestor.test):
                 match part:
                     case ast.Call(
                         func=ast.Name(id="hasattr"), args=[_, ast.Constant(value=str(asked))]
@@ -86,5 +87,5 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _names(node: ast.expr) -> set[str]:
-    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    return found | {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    found = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    return found | {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}

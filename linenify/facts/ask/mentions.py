@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Container, Parameter, Static
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import Scope, all_arguments
 
 _CHANGES = frozenset(
@@ -59,7 +60,7 @@ def own_names(
                     outside = [node.generators[0].iter]
                     inside = [
                         child
-                        for child in ast.walk(node)
+                        for child in walk(node)
                         if child in program.parents
                         and program.parents[child] in (node, *node.generators)
                         and child is not node.generators[0].iter
@@ -70,7 +71,7 @@ def own_names(
             for child in inside:
                 yield from visit(child, inner)
             return
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             yield from visit(child, scope)
 
     for statement in function.body:

@@ -15,6 +15,7 @@ from linenify.facts.flow.kinds import (
     Optimizer,
     Parameter,
 )
+from linenify.project.nodes import walk
 
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _PURE = frozenset(
@@ -24,13 +25,18 @@ _PURE = frozenset(
 
 
 def is_read(program: Program, place: ast.AST, name: str) -> bool:
-    """Whether a variable is read after `place`; attributes and globals are read elsewhere."""
+    """Whether a variable is read after `place`; attributes and globals are read elsewhere.
+
+    So is what stands at the top of a file, but for names that say that they are of no use.
+    """
     code = program.code(place)
+    if code is None and not name.startswith("_"):
+        return True
     if code is not None and code.scope.lookup(name) is not code.scope:
         return True
     return "." in name or any(
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
-        for n in ast.walk(home(program, place))
+        for n in walk(home(program, place))
     )
 
 
@@ -80,7 +86,7 @@ def can_go_before(program: Program, node: ast.expr) -> bool:
     """
     place = (node.lineno, node.col_offset)
     around = {node, *program.ancestors(node)}
-    for part in ast.walk(program.statement(node)):
+    for part in walk(program.statement(node)):
         if isinstance(part, ast.NamedExpr | ast.Await | ast.Yield) and part not in around:
             return False
         if not isinstance(part, ast.Call) or part in around or not _precedes(part, place):
@@ -113,7 +119,7 @@ def exclude(program: Program, one: ast.Call, other: ast.Call) -> bool:
     above = {*program.ancestors(one)}
     for ancestor in program.ancestors(other):
         if isinstance(ancestor, ast.If) and ancestor in above:
-            in_body = {n for s in ancestor.body for n in ast.walk(s)}
+            in_body = {n for s in ancestor.body for n in walk(s)}
             return (one in in_body) != (other in in_body)
     return False
 

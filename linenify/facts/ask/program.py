@@ -10,6 +10,7 @@ from linenify.facts.ask.parameters import Decisions, Role
 from linenify.facts.flow.interpret import Interpreter
 from linenify.facts.flow.kinds import Function, Module
 from linenify.facts.flow.machine import Code
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Project, Source, Span
 from linenify.project.spans import Spans
@@ -23,8 +24,10 @@ class Index:
         self.sources: dict[ast.AST, Source] = {s.tree: s for s in project.sources}
         self.parents: dict[ast.AST, ast.AST] = {}
         for source in project.sources:
-            for node in ast.walk(source.tree):
-                for child in ast.iter_child_nodes(node):
+            for node in walk(source.tree):
+                if isinstance(node, ast.stmt):
+                    self.sources[node] = source
+                for child in below(node):
                     self.parents[child] = node
 
 
@@ -58,10 +61,10 @@ class Program:
 
     def source(self, node: ast.AST) -> Source:
         """The file that `node` stands in."""
-        top = node
-        for ancestor in self.ancestors(node):
-            top = ancestor
-        return self.index.sources[top]
+        sources = self.index.sources
+        while node not in sources:
+            node = self.parents[node]
+        return sources[node]
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """The innermost statement that holds `node`."""

@@ -8,6 +8,7 @@ from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import External, Module
 from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.externals import LEGACY
+from linenify.project.nodes import walk
 
 _KEEPS = frozenset(
     {"relu", "gelu", "dropout", "tanh", "sigmoid", "swish", "silu", "elu", "softmax", "leaky_relu"}
@@ -34,7 +35,7 @@ def _of_name(program: Program, node: ast.expr, name: str, depth: int) -> int | N
     if code is None or isinstance(code.node, ast.Lambda):
         return None
     found: set[int] = set()
-    for statement in ast.walk(code.node):
+    for statement in walk(code.node):
         match statement:
             case ast.Assert(test=test):
                 said = _asserted(test, name)
@@ -58,7 +59,7 @@ def _of_name(program: Program, node: ast.expr, name: str, depth: int) -> int | N
 
 
 def _mentions(node: ast.expr, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
 
 
 def _asserted(test: ast.expr, name: str) -> int | None:

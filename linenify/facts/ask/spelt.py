@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import External, File, Value
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import FunctionNode, Scope
 
 _NOTHING: Value = frozenset()
@@ -89,7 +90,7 @@ def is_guarded(program: Program, statement: ast.stmt) -> bool:
         if isinstance(ancestor, ast.Try) and inner in ancestor.body:
             for handler in ancestor.handlers:
                 caught = (
-                    {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
+                    {n.id for n in walk(handler.type) if isinstance(n, ast.Name)}
                     if (handler.type is not None)
                     else {"Exception"}
                 )
@@ -135,14 +136,14 @@ def _imports(program: Program, home: Scope) -> dict[str, list[ast.Import | ast.I
     if home not in known:
         table: dict[str, list[ast.Import | ast.ImportFrom]] = defaultdict(list)
         inner = program.flow.scopes[home.source.name].by_node
-        pending: list[ast.AST] = [*ast.iter_child_nodes(home.node)]
+        pending: list[ast.AST] = [*below(home.node)]
         while pending:
             node = pending.pop()
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for alias in node.names:
                     table[alias.asname or alias.name.partition(".")[0]].append(node)
             elif node not in inner:
-                pending.extend(ast.iter_child_nodes(node))
+                pending.extend(below(node))
         known[home] = table
     return known[home]
 
@@ -164,5 +165,5 @@ def _is_imported(program: Program, node: ast.Name) -> bool:
     return any(
         isinstance(statement, ast.ImportFrom)
         and any((alias.asname or alias.name) == node.id for alias in statement.names)
-        for statement in ast.walk(top)
+        for statement in walk(top)
     )

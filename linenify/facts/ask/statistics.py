@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import External
+from linenify.project.nodes import walk
 
 _STATISTICS = frozenset({"mean", "var", "std", "average", "nanmean", "moments", "pmean"})
 
@@ -21,7 +22,7 @@ def collection_of(program: Program, call: ast.Call) -> str:
     if function is None or isinstance(function.node, ast.Lambda):
         return "state"
     assigned: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(function.node):
+    for node in walk(function.node):
         for target, value in _assignments(node):
             assigned.setdefault(ast.unparse(target), []).append(value)
     for holder in _holders(program, call):
@@ -59,7 +60,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 def _statistical(
     program: Program, value: ast.expr, assigned: dict[str, list[ast.expr]], seen: set[str]
 ) -> bool:
-    for node in ast.walk(value):
+    for node in walk(value):
         if isinstance(node, ast.Call):
             callee = program.flow.values.get(node.func, frozenset())
             paths = [a.path for a in callee if isinstance(a, External)]

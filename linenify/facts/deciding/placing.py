@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from linenify.facts.ask.places import home, siblings_on_line
 from linenify.facts.deciding.plan import Plan
+from linenify.project.nodes import walk
 
 
 def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
@@ -16,8 +17,8 @@ def free_name(plan: Plan, place: ast.AST, names: Sequence[str]) -> str:
     Where all of them are taken, the first one with a number.
     """
     around = home(plan, place)
-    used = {n.id for n in ast.walk(around) if isinstance(n, ast.Name)}
-    used |= {n.arg for n in ast.walk(around) if isinstance(n, ast.arg)}
+    used = {n.id for n in walk(around) if isinstance(n, ast.Name)}
+    used |= {n.arg for n in walk(around) if isinstance(n, ast.arg)}
     given = plan.given_names[around]
     numbered = (f"{names[0]}_{number}" for number in itertools.count(2))
     name = next(n for n in itertools.chain(names, numbered) if n not in used and n not in given)

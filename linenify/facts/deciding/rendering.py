@@ -18,6 +18,7 @@ from linenify.facts.sites import (
     Unclear,
     repeated,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 
@@ -40,7 +41,7 @@ def rendered(plan: Plan, source: Source, node: ast.expr) -> str:
         return _elsewhere(plan, home, node)
     if plan.in_text(node) is not None:  # positions inside of an f-string cannot be trusted
         raise LookupError(ast.unparse(node))
-    if any(_happens_once(plan, source, part) for part in ast.walk(node)):
+    if any(_happens_once(plan, source, part) for part in walk(node)):
         raise LookupError(ast.unparse(node))
     return repeated(plan.span(source, node))
 
@@ -83,7 +84,7 @@ def _is_variable(plan: Plan, node: ast.expr) -> bool:
 
 def _elsewhere(plan: Plan, home: Source, node: ast.expr) -> str:
     """An expression of another file, whose names are those of that file."""
-    if any(isinstance(part, ast.Name) for part in ast.walk(node)):
+    if any(isinstance(part, ast.Name) for part in walk(node)):
         raise LookupError(ast.unparse(node))
     return ast.unparse(_named(plan, home, node))
 
@@ -91,7 +92,7 @@ def _elsewhere(plan: Plan, home: Source, node: ast.expr) -> str:
 def _named(plan: Plan, source: Source, node: ast.expr) -> ast.AST:
     copy = ast.parse(ast.unparse(node), mode="eval").body
     sites: dict[ast.AST, Site] = {}
-    for original, clone in zip(ast.walk(node), ast.walk(copy), strict=True):
+    for original, clone in zip(walk(node), walk(copy), strict=True):
         if isinstance(original, ast.expr) and not isinstance(original, ast.Slice):
             site = plan.site_at(source, original)
             if site is not None:

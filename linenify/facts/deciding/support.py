@@ -9,6 +9,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Class
 from linenify.facts.legacy.snippets import SNIPPETS, Snippet, summary_of
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import below
 from linenify.project.source import Source
 
 
@@ -69,7 +70,7 @@ def is_taken(tree: ast.Module, name: str, leaving: Container[ast.alias] = ()) ->
         node = pending.pop()
         if name in _bound_by(node) and node not in leaving:
             return True
-        pending.extend(ast.iter_child_nodes(node))
+        pending.extend(below(node))
     return False
 
 

@@ -32,6 +32,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.flow.linenforms import is_certain, is_linen_form
 from linenify.facts.legacy.externals import MODULE_API
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _NAMES = frozenset({"name", "parent"})
@@ -128,7 +129,7 @@ def flag_seams(plan: Plan) -> None:
     for source in mixed:
         if not _is_linen_file(plan, source):
             continue
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             value = plan.flow.values.get(node, frozenset())
             if isinstance(node, ast.Call) and not is_marked(plan, node):
                 kinds = sorted({type(a).__name__ for a in value if isinstance(a, _OBJECTS)})
@@ -146,7 +147,7 @@ def flag_seams(plan: Plan) -> None:
 def _is_linen_file(plan: Plan, source: Source) -> bool:
     """Whether a file names Linen, and nothing of legacy Flax."""
     linen = False
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         for atom in plan.flow.values.get(node, frozenset()):
             if isinstance(atom, External):
                 if atom.path.startswith(_LEGACY_NAMES):

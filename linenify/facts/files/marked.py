@@ -6,6 +6,7 @@ import ast
 
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.sites import FileFacts, ImportSite, Renamed
+from linenify.project.nodes import walk
 from linenify.syntax.todos import LINES, TODO, marked
 
 _WHOLE = frozenset({"LN290", "LN291", "LN292", "LN293", "LN294", "LN295", "LN296", "LN298"})
@@ -18,7 +19,7 @@ def leave_marked(plan: Plan) -> None:
             continue
         lines = LINES.split(source.text)
         facts = plan.files[source.name]
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             if not isinstance(node, ast.stmt):
                 continue
             codes = marked(lines, node.lineno)

@@ -27,6 +27,7 @@ from linenify.facts.legacy.snippets import OBJECT
 from linenify.facts.sites import ImportedName, ImportSite, Renamed, Unclear, Wrapped
 from linenify.facts.training import own_optimizers
 from linenify.facts.training.training import Training
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 from linenify.syntax.imports import bound_by_imports
@@ -68,7 +69,7 @@ class _File:
         self, node: ast.AST, scope: Scope
     ) -> list[tuple[ast.Import | ast.ImportFrom, Scope]]:
         found: list[tuple[ast.Import | ast.ImportFrom, Scope]] = []
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             if isinstance(child, ast.Import | ast.ImportFrom):
                 found.append((child, scope))
             else:
@@ -157,7 +158,7 @@ class _File:
 
     def _dynamic(self, node: ast.AST, scope: Scope) -> None:
         """`nn = importlib.import_module('flax.nn')`: names that a call imports."""
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             match child:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
                     path := imported_module(self.plan, value)
@@ -200,7 +201,7 @@ class _File:
     # --- reads -------------------------------------------------------------------------
 
     def _visit(self, node: ast.AST, scope: Scope) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in below(node):
             inner = self.scopes.by_node.get(child, scope)
             if isinstance(child, ast.Call) and self.gone.call(child, scope):
                 continue
@@ -414,7 +415,7 @@ class _File:
             return False
         uses = [
             parent
-            for node in ast.walk(function)
+            for node in walk(function)
             if isinstance(node, ast.Name) and node.id == parameter.arg
             if isinstance(parent := self.plan.parents[node], ast.Call | ast.Attribute)
             and (isinstance(parent, ast.Attribute) or parent.func is node)

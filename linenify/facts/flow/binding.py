@@ -85,13 +85,15 @@ def fits(flow: Machine, module: Module, node: ast.Call, count: int | None = None
         return True
     spelt = {k.arg for k in node.keywords if k.arg is not None} if count is None else set()
     names = flow.positional_names(module)
-    open_ended = any(isinstance(a, ast.Starred) for a in node.args)
     given = len(node.args) if count is None else count
-    if not open_ended:
-        if given > len(names) and function.args.vararg is None:
-            return False
-        if any(name in module.bound for name in names[:given]):
-            return False
+    starred = (i for i, a in enumerate(node.args) if isinstance(a, ast.Starred))
+    certain = next(starred, None)
+    if certain is not None:  # what stands before the star is there in any case
+        given = certain if count is None else 0
+    if given > len(names) and function.args.vararg is None:
+        return False
+    if any(name in module.bound for name in names[:given]):
+        return False
     known = {*names, *(a.arg for a in function.args.kwonlyargs), "name"}
     return function.args.kwarg is not None or spelt <= known
 
@@ -107,7 +109,7 @@ def actuals(
 ) -> None:
     """Notes what every argument of a call fills."""
     function = flow.function_of(module)
-    if how in {"call", "instance"}:
+    if how in {"call", "instance", "init"}:
         own = len(positional) == len(node.args) and len(keywords) == len(node.keywords)
         if not fits(flow, module, node, None if own else len(positional)):
             return  # one of several that the callee might be, but not here
@@ -274,9 +276,11 @@ def call_module_api(
             return operators.make(flow, node, "tuple", [flow.returned(module), frozenset({result})])
         case "init_by_shape" | "create_by_shape":
             names = flow.positional_names(module)
-            for index in range(specs(flow, positional, keywords)):
-                if index < len(names):
-                    actual(flow, module, module, names[index], ARRAY, "init", node)
+            given = [ARRAY] * specs(flow, module, positional, keywords)
+            if not any(isinstance(a, ast.Starred) for a in node.args):
+                given += positional[2:]
+            for parameter, value in zip(names, given, strict=False):
+                actual(flow, module, module, parameter, value, "init", node)
             for keyword, value in keywords:
                 if keyword not in {None, "input_specs"}:
                     assert keyword is not None
@@ -301,14 +305,25 @@ def keys(flow: Machine, value: Value) -> set[str]:
     return found - {"*"}
 
 
-def specs(flow: Machine, positional: list[Value], keywords: list[tuple[str | None, Value]]) -> int:
-    """How many input specs `init_by_shape` gets."""
+def specs(
+    flow: Machine,
+    module: Module,
+    positional: list[Value],
+    keywords: list[tuple[str | None, Value]],
+) -> int:
+    """How many input specs `init_by_shape` gets.
+
+    Of several lists that reach it, those count that leave alone what is bound.
+    """
     spec = positional[1] if len(positional) > 1 else dict(keywords).get("input_specs", NOTHING)
-    count = 0
-    for atom in spec:
-        if isinstance(atom, Container):
-            count = max(count, sum(isinstance(key, int) for key, _ in flow.held(atom.node)))
-    return count
+    counts = {
+        sum(isinstance(key, int) for key, _ in flow.held(atom.node))
+        for atom in spec
+        if isinstance(atom, Container)
+    }
+    names = flow.positional_names(module)
+    fitting = {c for c in counts if not module.bound.intersection(names[:c])}
+    return max(fitting, default=0)
 
 
 def _weigh_static(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from linenify.facts.flow import calling, lookup, operators
 from linenify.facts.flow.kinds import NOTHING, Container, Function, Value, static
+from linenify.project.nodes import below
 from linenify.project.scopes import Scope, defaults_by_name
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def evaluate(flow: Machine, node: ast.expr, scope: Scope) -> Value:
             return static("str")
         case ast.FormattedValue(value=inner):
             return flow.eval(inner, scope)
-        case ast.Name(id=name):
-            return flow.name(name, scope)
+        case ast.Name():
+            return flow.read(node, scope)
         case ast.Attribute(value=owner, attr=name):
             return lookup.attribute(flow, flow.eval(owner, scope), name)
         case ast.Call():
@@ -93,7 +94,7 @@ def evaluate(flow: Machine, node: ast.expr, scope: Scope) -> Value:
                     flow.note(flow.eval(bound, scope), "static")
             return static("slice")
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in below(node):
                 if isinstance(child, ast.expr):
                     flow.eval(child, scope)
             return NOTHING

@@ -20,10 +20,10 @@ DEPTH = 7  # no library nests its names deeper
 def bind_import(flow: Machine, alias: ast.alias, scope: Scope) -> None:
     """`import a.b as c`."""
     if alias.asname is not None:
-        flow.assign(scope, alias.asname, imported(flow, alias.name, scope.source))
+        flow.assign(scope, alias.asname, imported(flow, alias.name, scope.source), alias)
         return
     root = alias.name.split(".")[0]
-    flow.assign(scope, root, imported(flow, root, scope.source))
+    flow.assign(scope, root, imported(flow, root, scope.source), alias)
 
 
 def bind_import_from(flow: Machine, node: ast.ImportFrom, scope: Scope) -> None:
@@ -31,34 +31,34 @@ def bind_import_from(flow: Machine, node: ast.ImportFrom, scope: Scope) -> None:
     home = flow.imports.absolute(scope.source, node.module or "", node.level)
     for alias in node.names:
         if alias.name == "*":
-            _import_star(flow, home, scope)
+            _import_star(flow, home, scope, alias)
             continue
         name = alias.asname or alias.name
         submodule = flow.imports.find(f"{home}.{alias.name}" if home else alias.name, scope.source)
         origin = flow.imports.find(home, scope.source)
         if origin is not None:
             value = flow.env.get((flow.scopes[origin].module, alias.name), NOTHING)
-            flow.assign(scope, name, value)
+            flow.assign(scope, name, value, alias)
             if not value and submodule is not None:
-                flow.assign(scope, name, frozenset({File(submodule)}))
+                flow.assign(scope, name, frozenset({File(submodule)}), alias)
         elif submodule is not None:
-            flow.assign(scope, name, frozenset({File(submodule)}))
+            flow.assign(scope, name, frozenset({File(submodule)}), alias)
         else:
-            flow.assign(scope, name, external(f"{home}.{alias.name}"))
+            flow.assign(scope, name, external(f"{home}.{alias.name}"), alias)
 
 
-def _import_star(flow: Machine, home: str, scope: Scope) -> None:
+def _import_star(flow: Machine, home: str, scope: Scope, star: ast.alias) -> None:
     origin = flow.imports.find(home, scope.source)
     if origin is not None:
         module = flow.scopes[origin].module
         for name in sorted(module.names):
             if not name.startswith("_"):
                 scope.names.add(name)
-                flow.assign(scope, name, flow.env.get((module, name), NOTHING))
+                flow.assign(scope, name, flow.env.get((module, name), NOTHING), star)
     elif canonical(home).startswith(LEGACY):
         for path in catalogue.EXPORTED:
             scope.names.add(path)
-            flow.assign(scope, path, external(f"{home}.{path}"))
+            flow.assign(scope, path, external(f"{home}.{path}"), star)
 
 
 def imported(flow: Machine, name: str, importer: Source) -> Value:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
-from linenify.facts.flow import calling, expressions, lookup, statements
+from linenify.facts.flow import calling, expressions, lookup, narrowing, statements
+from linenify.facts.flow.conditions import Narrowed
 from linenify.facts.flow.kinds import (
     NOTHING,
     Array,
@@ -29,8 +30,8 @@ from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
 # Every function body is run once a round, with everything that may flow into
-# its parameters; rounds repeat until nothing new flows.  Assignments are not
-# ordered: a variable is all that is ever assigned to it.
+# its parameters; rounds repeat until nothing new flows.  A read of a variable sees
+# the assignments that can reach it (`versions`); `env` has all that it ever is.
 
 ROUNDS = 40
 
@@ -38,10 +39,25 @@ ROUNDS = 40
 class Interpreter(Machine):
     """Runs the project to a fixpoint; afterwards the tables are complete."""
 
-    def run(self) -> None:
-        """Runs files and functions until none has read anything that changed since."""
-        units: list[Source | Code] = [*self.project.sources, *self.code.values()]
+    def run(self, outlined: Collection[str] = ()) -> None:
+        """Runs files and functions until none has read anything that changed since.
+
+        Args:
+            outlined: names of files whose functions are left out: they only say what
+                their names stand for.
+        """
+        functions = [code for code in self.code.values() if code.source.name not in outlined]
+        units: list[Source | Code] = [*self.project.sources, *functions]
         self.readers.pending = set(units)
+        self._until_nothing_is_new(units)
+        self.answer()
+        self._until_nothing_is_new(units)
+        self.doubt()
+        self._until_nothing_is_new(units)
+        self._forget_stale()
+        self.evidence, self.hints = self.origins.evidence()
+
+    def _until_nothing_is_new(self, units: list[Source | Code]) -> None:
         for _ in range(ROUNDS):
             due = [unit for unit in units if unit in self.readers.pending]
             if not due:
@@ -49,8 +65,6 @@ class Interpreter(Machine):
             for unit in due:
                 self.readers.pending.discard(unit)
                 self._run_unit(unit)
-        self._forget_stale()
-        self.evidence, self.hints = self.origins.evidence()
 
     def _forget_stale(self) -> None:
         """Drops partials that were seen before all keys of their `**splat` were known."""
@@ -64,7 +78,7 @@ class Interpreter(Machine):
         }
         if not stale:
             return
-        tables: list[dict[Any, Value]] = [self.values, self.env, self.items]
+        tables: list[dict[Any, Value]] = [self.values, self.env, self.versions, self.items]
         for table in [*tables, self.attributes, self.returns]:
             for key, value in list(table.items()):
                 kept = frozenset(a for a in value if getattr(a, "module", a) not in stale)
@@ -131,6 +145,10 @@ class Interpreter(Machine):
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
         statements.bind(self, target, value, scope)
+
+    def passing(self, value: Value, version: Narrowed, home: Scope) -> Value:
+        """The part of a value that a test lets through."""
+        return narrowing.passing(self, value, version.test, version.holds, home)
 
     def test(self, node: ast.expr, scope: Scope) -> None:
         """Evaluates a condition: what it needs must be known when it is traced."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linenify.facts.flow.classes import ClassInfo, Hierarchy
+from linenify.facts.flow.conditions import Narrowed, Version, assignments
 from linenify.facts.flow.kinds import (
     ARRAY,
     NOTHING,
@@ -23,8 +24,10 @@ from linenify.facts.flow.kinds import (
     Parameter,
     Value,
 )
+from linenify.facts.flow.managers import Managers
 from linenify.facts.flow.origins import Origins, Slot
 from linenify.facts.flow.tables import Readers, Table
+from linenify.facts.flow.versions import Versions
 from linenify.facts.flow.widening import CROWD, Widening
 from linenify.facts.legacy import catalogue
 from linenify.project.resolve import Imports
@@ -67,7 +70,8 @@ class Machine(ABC):
         self.code: dict[FunctionNode, Code] = {}
         self.readers = Readers()
         read = self.readers.read
-        self.env: Table[tuple[Scope, str]] = Table(read)
+        self.env: Table[tuple[Scope, str]] = Table(read)  # all that a variable ever is
+        self.versions: Table[tuple[ast.AST, str]] = Table(read)  # by what binds it
         self.items: Table[tuple[ast.AST, Hashable]] = Table(read)
         self.keys: dict[ast.AST, list[Any]] = defaultdict(list)  # of `items`, by container
         self.returns: Table[ast.AST] = Table(read)
@@ -87,8 +91,14 @@ class Machine(ABC):
         self.made: set[ast.Call] = set()  # calls whose result is run or initialised on the spot
         self.where: dict[ast.AST, Scope] = {}  # the scope in which a call stands
         self.running: FunctionNode | None = None
+        self.order = Versions()
+        self._answered = False
+        self._asking: set[Hashable] = set()  # who has met a test for a class that was not known
+        self.unknown: set[tuple[ast.AST, str]] = set()  # assignments of which nothing is known
+        passing = Managers(self.scopes, self.imports)
         for source in project.sources:
             self._enter(source)
+            self.order.add(self.scopes[source.name], passing.let_through)
 
     # --- set-up ----------------------------------------------------------------------
 
@@ -127,10 +137,13 @@ class Machine(ABC):
 
     # --- tables ------------------------------------------------------------------------
 
-    def assign(self, scope: Scope, name: str, value: Value) -> None:
-        """`name` in `scope` may be `value`, too."""
+    def assign(self, scope: Scope, name: str, value: Value, version: ast.AST | None = None) -> None:
+        """`name` in `scope` may be `value`, too: where `version` binds it, or as it is passed."""
         home = scope.lookup(name) if name in scope.redirected else scope
-        self.join(self.env, (home or scope, name), value)
+        home = home or scope
+        self.join(self.env, (home, name), value)
+        if name in self.order.tracked.get(home, ()):
+            self.join(self.versions, (version or home.node, name), value)
 
     def hand(self, function: FunctionNode, name: str, value: Value) -> None:
         """A call gives `value` to a parameter; which parameters it came from is kept aside."""
@@ -140,7 +153,8 @@ class Machine(ABC):
     def join(self, table: Table[K], key: K, value: Value) -> None:
         """Adds to a table, and asks for another round when that is news."""
         known = dict.get(table, key, NOTHING)
-        if isinstance(key, tuple) and table is not self.env and not dict.__contains__(table, key):
+        if (table is self.items or table is self.attributes) and not dict.__contains__(table, key):
+            assert isinstance(key, tuple)
             index = self.keys if table is self.items else self.names
             index[key[0]].append(key[1])
             table[key] = known
@@ -186,6 +200,55 @@ class Machine(ABC):
             made = hasattr(builtins, name)  # else something like `globals()[...] = ...`
             return frozenset({External(f"builtins.{name}")}) if made else NOTHING
         return self.env.get((home, name), NOTHING)
+
+    def read(self, node: ast.Name, scope: Scope) -> Value:
+        """What a variable may be at one place in the text."""
+        reaching = self.order.reaching.get(node)
+        if reaching is None:
+            return self.name(node.id, scope)
+        home = scope.lookup(node.id)
+        assert home is not None
+        return self._of_versions(reaching, (home, node.id), frozenset())
+
+    def _of_versions(
+        self, versions: Iterable[Version], variable: tuple[Scope, str], met: frozenset[Narrowed]
+    ) -> Value:
+        found: set[Atom] = set()
+        for version in versions:
+            if not isinstance(version, Narrowed):
+                key = (version, variable[1])
+                found |= self.versions.get(key, NOTHING)
+                if key in self.unknown:
+                    found |= self.env.get(variable, NOTHING)
+            elif version not in met:
+                came = self._of_versions(version.of, variable, met | {version})
+                found |= self.passing(came, version, variable[0])
+        return frozenset(found)
+
+    def is_answered(self) -> bool:
+        """Whether what is not known by now stays unknown; asked while a test is judged.
+
+        Until then a test for a class that is not known yet lets nothing through.
+        """
+        if not self._answered and self.readers.current is not None:
+            self._asking.add(self.readers.current)
+        return self._answered
+
+    def answer(self) -> None:
+        """Takes the classes that are not known by now for any class."""
+        self._answered = True
+        self.readers.pending |= self._asking
+
+    def doubt(self) -> None:
+        """Takes assignments of which nothing is known for any of the variable's values."""
+        for read, reaching in self.order.reaching.items():
+            for version in assignments(reaching):
+                key = (version, read.id)
+                if isinstance(version, ast.ExceptHandler) or dict.get(self.versions, key, NOTHING):
+                    continue
+                if key not in self.unknown:
+                    self.unknown.add(key)
+                    self.readers.wrote(self.versions, key)
 
     def held(self, container: ast.AST) -> list[tuple[Hashable, Value]]:
         """What a container holds, by key; whoever asks runs again when a key is added."""
@@ -271,6 +334,10 @@ class Machine(ABC):
     @abstractmethod
     def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Assigns to a name, an attribute, an item or a pattern of them."""
+
+    @abstractmethod
+    def passing(self, value: Value, version: Narrowed, home: Scope) -> Value:
+        """The part of a value that a test lets through."""
 
     @abstractmethod
     def test(self, node: ast.expr, scope: Scope) -> None:

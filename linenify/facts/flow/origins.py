@@ -80,6 +80,21 @@ class Origins:
         self._found[parameter] = everywhere
         return everywhere
 
+    def fed(self, slots: Iterable[Slot]) -> set[Slot]:
+        """`slots`, and all that may be handed what they hold, or a part of it, as it is."""
+        takers: dict[Slot, set[Slot]] = defaultdict(set)
+        for slot, sources in self._sources.items():
+            for source in sources:
+                if not source.mixed:
+                    takers[source.function, source.name].add(slot)
+        found = set(slots)
+        waiting = list(found)
+        while waiting:
+            new = takers.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
+
     def evidence(self) -> tuple[dict[Slot, set[tuple[str, str]]], dict[Slot, set[str]]]:
         """Roles and types of all parameters; a use counts for everybody who handed on."""
         notes = {slot: set(found) for slot, found in self._notes.items()}

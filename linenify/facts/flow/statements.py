@@ -25,6 +25,7 @@ from linenify.facts.flow.kinds import (
     Value,
 )
 from linenify.facts.legacy.externals import GRADIENTS, LEGACY, transparent
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import Scope, defaults_by_name
 
 if TYPE_CHECKING:
@@ -91,21 +92,21 @@ def run(flow: Machine, node: ast.stmt, scope: Scope) -> None:
                     flow.test(case_.guard, scope)
                 flow.block(case_.body, scope)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in below(node):
                 if isinstance(child, ast.expr):
                     flow.eval(child, scope)
 
 
 def _pattern(flow: Machine, pattern: ast.pattern, subject: Value, scope: Scope) -> None:
     """Binds the names of a pattern: to the subject, or to what is inside it."""
-    for node in ast.walk(pattern):
+    for node in walk(pattern):
         match node:
             case ast.MatchAs(name=str(name)):
                 held = NOTHING if node is pattern else flow.inside(subject)
-                flow.assign(scope, name, subject | held)
+                flow.assign(scope, name, subject | held, node)
             case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
                 items = [flow.iterate(subject)]
-                flow.assign(scope, name, operators.make(flow, node, "list", items))
+                flow.assign(scope, name, operators.make(flow, node, "list", items), node)
             case ast.MatchValue(value=value):
                 types = [a.type for a in flow.eval(value, scope) if isinstance(a, Static)]
                 if node is pattern or isinstance(pattern, ast.MatchOr):
@@ -131,7 +132,7 @@ def bind(flow: Machine, target: ast.expr, value: Value, scope: Scope) -> None:
     match target:
         case ast.Name(id=name):
             home = scope.lookup(name) or scope
-            flow.assign(home, name, value)
+            flow.assign(home, name, value, target)
             flow.values[target] = value
         case ast.Starred(value=inner):
             bind(flow, inner, operators.make(flow, target, "list", [flow.iterate(value)]), scope)
@@ -199,7 +200,7 @@ def _define_function(
     if owner is not None:
         owner.decorated[node.name] = flow.decorators.get(node, NOTHING)
         return
-    flow.assign(scope, node.name, result)
+    flow.assign(scope, node.name, result, node)
 
 
 def _decorate(
@@ -243,4 +244,4 @@ def _define_class(flow: Machine, node: ast.ClassDef, scope: Scope) -> None:
     for decorator in reversed(node.decorator_list):
         flow.eval(decorator, scope)
         result = _decorate(flow, decorator, result, node, scope)
-    flow.assign(scope, node.name, result)
+    flow.assign(scope, node.name, result, node)

@@ -15,6 +15,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module
 from linenify.facts.legacy import arrays, catalogue
 from linenify.facts.legacy.externals import LEGACY
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import FunctionNode, all_arguments
 
 # The functions that they are given get tracers.
@@ -302,19 +303,19 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _expressions(statement: ast.stmt) -> Iterable[ast.expr]:
-    return (child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr))
+    return (child for child in below(statement) if isinstance(child, ast.expr))
 
 
 def _walrus(statement: ast.stmt, name: str) -> bool:
     return any(
         isinstance(node, ast.NamedExpr) and node.target.id == name
         for expression in _expressions(statement)
-        for node in ast.walk(expression)
+        for node in walk(expression)
     )
 
 
 def _stores(target: ast.AST, name: str) -> bool:
     return any(
         isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load)
-        for node in ast.walk(target)
+        for node in walk(target)
     )

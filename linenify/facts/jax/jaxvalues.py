@@ -17,6 +17,7 @@ from linenify.facts.flow.kinds import External, File
 from linenify.facts.jax.jaxcalls import in_namespace, is_gone
 from linenify.facts.jax.jaxforms import FORMS, Form
 from linenify.facts.sites import ImportedName, Renamed, Reshaped, Unclear, Wrapped
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _BARE = ast.Call | ast.keyword | ast.Assign | ast.Tuple | ast.List | ast.Dict | ast.arguments
@@ -28,7 +29,7 @@ def emit_values(plan: Plan) -> None:
     for source in plan.project.sources:
         for name, path in sorted(exported[source.name]):
             _export(plan, source, name, path)
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
                 value = [*plan.flow.values.get(node, ())]
                 path = value[0].path if len(value) == 1 and isinstance(value[0], External) else ""
@@ -77,7 +78,7 @@ def _aliases(source: Source, path: str) -> frozenset[ast.alias]:
     home, _, name = path.rpartition(".")
     return frozenset(
         alias
-        for node in ast.walk(source.tree)
+        for node in walk(source.tree)
         if isinstance(node, ast.ImportFrom) and node.module == home and not node.level
         for alias in node.names
         if alias.name == name and alias.asname is None
@@ -113,7 +114,7 @@ def _exported(plan: Plan) -> dict[str, set[tuple[str, str]]]:
                 found[file].add((name, atom.path))
 
     for source in plan.project.sources:
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             match node:
                 case ast.ImportFrom(module=module, names=aliases, level=level):
                     home = flow.imports.absolute(source, module or "", level)
@@ -127,7 +128,7 @@ def _exported(plan: Plan) -> dict[str, set[tuple[str, str]]]:
                         if isinstance(atom, File):
                             note(atom.name, name)
                 case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
-                    for leaf in ast.walk(value):
+                    for leaf in walk(value):
                         if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
                             note(source.name, leaf.value)
     return found

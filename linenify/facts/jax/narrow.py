@@ -19,6 +19,7 @@ from linenify.facts.flow.kinds import (
     Params,
     Value,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _NARROW = frozenset(
@@ -65,7 +66,7 @@ def _bodies(plan: Plan, node: ast.expr) -> list[ast.AST]:
 
 def _dtype(plan: Plan, nodes: list[ast.AST] | list[ast.expr | ast.AST]) -> str | None:
     """A narrow dtype that is named somewhere in the nodes."""
-    for part in (part for node in nodes for part in ast.walk(node)):
+    for part in (part for node in nodes for part in walk(node)):
         if isinstance(part, ast.Name | ast.Attribute):
             for atom in plan.flow.values.get(part, frozenset()):
                 if isinstance(atom, External) and atom.path.rpartition(".")[2] in _NARROW:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Given:
     def repeatable(self) -> bool:
         """Whether it may stand twice in the result."""
         calls = (ast.Call, ast.Await, ast.NamedExpr)
-        return self.node is None or not any(isinstance(n, calls) for n in ast.walk(self.node))
+        return self.node is None or not any(isinstance(n, calls) for n in walk(self.node))
 
 
 def _unsigned(node: ast.expr) -> ast.expr:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _SPELL = re.compile(r"\{spell:([\w.]+)\}")
 
+ONES = "ones_of"  # makes an input from a spec whose form is not known
 OBJECT = "BoundModel"  # the support class that carries a module together with its params
 
 
@@ -353,6 +354,17 @@ def class_name(module_class):
 ''',
 )
 
+_ONES_OF = Snippet(
+    ONES,
+    '''
+def ones_of(spec):
+    """Ones for a spec as `init_by_shape` took it: a shape, or its pair with a dtype."""
+    if len(spec) == 2 and hasattr(spec[0], '__len__'):
+        return {spell:jax.numpy}.ones(tuple(spec[0]), spec[1])
+    return {spell:jax.numpy}.ones(tuple(spec))
+''',
+)
+
 _REPLICATED_STATE = Snippet(
     "ReplicatedState",
     '''
@@ -424,6 +436,7 @@ SNIPPETS = {
         _REPLICATED_STATE,
         _OUTPUTS_BY_PATH,
         _CLASS_NAME,
+        _ONES_OF,
         _GONE,
     )
 }

@@ -9,6 +9,7 @@ from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.classes import ClassInfo
 from linenify.facts.flow.kinds import Bound
 from linenify.facts.sites import ParameterSite, Renamed, StatementSite
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 # def apply(self, x):            def __call__(self, x):
@@ -54,7 +55,7 @@ def _refuse(plan: Plan, source: Source, store: ast.Attribute) -> None:
 def _stores(method: ast.FunctionDef, receiver: str) -> list[ast.Attribute]:
     return [
         n
-        for n in ast.walk(method)
+        for n in walk(method)
         if isinstance(n, ast.Attribute)
         and isinstance(n.ctx, ast.Store)
         and isinstance(n.value, ast.Name)
@@ -109,7 +110,7 @@ def _localise(
 def _reads(method: ast.FunctionDef, receiver: str, name: str) -> list[ast.Attribute]:
     return [
         n
-        for n in ast.walk(method)
+        for n in walk(method)
         if isinstance(n, ast.Attribute)
         and isinstance(n.ctx, ast.Load)
         and n.attr == name
@@ -131,6 +132,6 @@ def _calls(plan: Plan, method: ast.FunctionDef) -> list[ast.Call]:
 
 
 def _binds(function: ast.FunctionDef, name: str) -> bool:
-    names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-    arguments = {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+    names = {n.id for n in walk(function) if isinstance(n, ast.Name)}
+    arguments = {n.arg for n in walk(function) if isinstance(n, ast.arg)}
     return name in names | arguments

@@ -41,6 +41,7 @@ from linenify.facts.sites import (
     Reordered,
     Unclear,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 
@@ -213,7 +214,7 @@ def _is_lasting(plan: Plan, node: ast.expr) -> bool:
     place = (node.lineno, node.col_offset)
     stores = [
         n
-        for n in ast.walk(home)
+        for n in walk(home)
         if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store | ast.Del)
     ]
     later = [n for n in stores if (n.lineno, n.col_offset) > place]

@@ -10,6 +10,7 @@ from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.kinds import External, Module, ModuleApi, Partial, Transformed, modules
 from linenify.facts.legacy import arrays
 from linenify.facts.modules.forwarding import as_forwarded, forwarded, to_super, uses
+from linenify.project.nodes import walk
 
 # Names that a dataclass field of a Linen module must not take.
 _RESERVED = frozenset(
@@ -283,7 +284,7 @@ def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:
     fields = {n for n, d in plan.decisions[method].items() if d.role is Role.FIELD}
     variadic = method.args.vararg.arg if method.args.vararg is not None else None
-    for node in ast.walk(method):
+    for node in walk(method):
         if isinstance(node, ast.Call):
             if variadic is not None and to_super(plan, node) and _spreads(node, variadic):
                 return f"LN293 `*{variadic}` of `{method.name}` goes to the base"

@@ -14,6 +14,7 @@ from linenify.facts.deciding.placing import in_block
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import SelfApi
 from linenify.facts.sites import AttributeSite, Reshaped, StatementSite, Wrapped
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _RULE = "LN406"
@@ -137,7 +138,7 @@ class _Counter:
         """Whether nothing but the index of the entry is used, and always the latest."""
         self._reads: list[ast.Attribute] = []
         self._replaced: list[ast.Call] = []
-        for node in ast.walk(self._function):
+        for node in walk(self._function):
             if not isinstance(node, ast.Name) or node.id != self._entry:
                 continue
             parent = self._plan.parents[node]

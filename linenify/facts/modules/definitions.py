@@ -28,6 +28,7 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _DECORATORS = {External("flax.nn.module"), External("flax.nn.module_method")}
@@ -108,7 +109,7 @@ def _strange(path: str) -> bool:
 def _uses_layers(plan: Plan, method: ast.FunctionDef) -> bool:
     return any(
         isinstance(node, ast.Call) and modules(plan.flow.values.get(node.func, frozenset()))
-        for node in ast.walk(method)
+        for node in walk(method)
     )
 
 

@@ -24,6 +24,7 @@ from linenify.facts.flow.kinds import (
     modules,
 )
 from linenify.facts.legacy.externals import transparent
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import FunctionNode
 
 # Transforms that run a function with tracers for everything that is computed in it.
@@ -161,7 +162,7 @@ class FirstRuns:
             below = around[: around.index(code.node)]
             anchors: list[ast.AST] = [place]
             if below:
-                inside = set(ast.walk(below[-1]))
+                inside = set(walk(below[-1]))
                 anchors = [n for n in self._mentions[below[-1]] if n not in inside]
                 if isinstance(below[-1], ast.Lambda):
                     anchors = [below[-1]]
@@ -214,7 +215,7 @@ class FirstRuns:
             if any(self._leaves(s) for s in _before(ancestor, inner)):
                 return False
             if isinstance(ancestor, FunctionNode):
-                within = set(ast.walk(ancestor))
+                within = set(walk(ancestor))
                 mentions = [n for n in self._mentions[ancestor] if n not in within]
                 return not mentions or any(self._at_initialization(n, seen) for n in mentions)
             if isinstance(ancestor, ast.If | ast.IfExp):
@@ -259,7 +260,7 @@ class FirstRuns:
         for function in self._around(node):
             stores = [
                 self._plan.parents[n]
-                for n in ast.walk(function)
+                for n in walk(function)
                 if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)
             ]
             match stores:
@@ -318,7 +319,7 @@ def _calls_in(function: FunctionNode) -> Iterator[ast.Call]:
         if isinstance(node, ast.Call):
             yield node
         if not isinstance(node, FunctionNode):
-            queue.extend(ast.iter_child_nodes(node))
+            queue.extend(below(node))
 
 
 def _functions(atom: Atom) -> Iterator[FunctionNode]:

@@ -12,6 +12,7 @@ from linenify.facts.flow.kinds import Module, ModuleApi, SuperMethod, modules
 from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.catalogue import Slot
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 
 # In `def apply(self, x, depth, **kwargs): return Block(x, depth, **kwargs)` the
 # callers could give `kwargs` whatever `Block` takes besides `x` and `depth`, so
@@ -100,7 +101,7 @@ def uses(plan: Plan, method: ast.FunctionDef) -> list[Use | None]:
     assert method.args.kwarg is not None
     name = method.args.kwarg.arg
     found: list[Use | None] = []
-    for node in ast.walk(method):
+    for node in walk(method):
         if not (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)):
             continue
         parent = plan.parents[node]

@@ -14,6 +14,7 @@ from linenify.facts.flow.kinds import External
 from linenify.facts.modules.frozenkinds import Held, Holding, nested, tells
 from linenify.facts.modules.thawing import RULE, Conversions, Thawing
 from linenify.facts.sites import AsTuple, Reshaped, Wrapped
+from linenify.project.nodes import walk
 
 _LIST_CHANGES = frozenset({"append", "extend", "insert", "sort", "reverse", "remove"})
 _DICT_CHANGES = frozenset({"update", "setdefault", "popitem"})
@@ -34,9 +35,11 @@ _ABSTRACT = {
 
 def conversions(plan: Plan) -> Conversions:
     """Decides every place of the project that can tell a field from what it was given."""
+    if not plan.classes:
+        return Conversions()  # there are no fields
     judge = _Judge(plan)
     for source in plan.project.sources:
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             judge.look(node)
     for class_plan in list(plan.classes.values()):
         for method in class_plan.methods:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from linenify.project.nodes import below
 from linenify.project.scopes import FunctionNode, defaults_by_name
 
 NUMBERS = frozenset({"int", "float", "bool"})
@@ -165,4 +166,4 @@ def own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterable[ast.
         node = queue.pop()
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            queue.extend(ast.iter_child_nodes(node))
+            queue.extend(below(node))

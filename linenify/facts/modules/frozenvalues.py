@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from linenify.facts.ask.circles import Circles
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import (
@@ -44,19 +45,17 @@ from linenify.facts.modules.frozenkinds import (
 )
 from linenify.project.scopes import FunctionNode, Scope, all_arguments, defaults_by_name
 
+Question = ast.AST | tuple[FunctionNode, str]  # an expression, or a field
+
 
 class Frozen:
     """Answers what expressions hold; everything is asked once."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._known: dict[ast.AST, Holding] = {}
-        self._fields: dict[tuple[FunctionNode, str], Holding] = {}
-        self._running: set[object] = set()
-        self._cut: set[object] = set()  # what was asked for in a circle, and is not known yet
+        self._circles: Circles[Question, Holding] = Circles(frozenset())
         self._scopes: dict[ast.AST, Scope] = {}
         self._open: dict[FunctionNode, str] = {}
-        self._fed: dict[Parameter, bool] = {}  # what `_from_field` gave
         self._keyed: dict[ast.expr, tuple[ast.FunctionDef, str]] = {}  # `kwargs['x']`, a field
         for class_plan in plan.classes.values():
             for function, name in class_plan.open.items():
@@ -65,6 +64,13 @@ class Frozen:
                 for use in uses(plan, method):
                     if use is not None and use.key is not None:
                         self._keyed[use.place] = (method, use.key)
+        fields = {
+            (function, name)
+            for function, decisions in plan.decisions.of.items()
+            for name, decision in decisions.items()
+            if decision.role is Role.FIELD
+        }
+        self._fed = plan.flow.origins.fed(fields | set(self._open.items()))
         self._stores: dict[tuple[Scope, str], list[ast.Name]] = defaultdict(list)
         self._calls: dict[FunctionNode, list[tuple[ast.Call, int]]] = defaultdict(list)
         for scopes in plan.flow.scopes.values():
@@ -96,18 +102,7 @@ class Frozen:
 
     def _from_field(self, parameter: Parameter) -> bool:
         """Whether a parameter may be given what a field holds, or is a field itself."""
-        if parameter not in self._fed:
-            decisions = self._plan.decisions.of
-            self._fed[parameter] = any(
-                (
-                    (decision := decisions.get(atom.function, {}).get(atom.name)) is not None
-                    and decision.role is Role.FIELD
-                )
-                or self._is_open(atom.function, atom.name)
-                for atom in self._plan.flow.origins.of((parameter,))
-                if not atom.mixed
-            )
-        return self._fed[parameter]
+        return not parameter.mixed and (parameter.function, parameter.name) in self._fed
 
     def home(self, name: ast.Name) -> Scope | None:
         """The scope that binds a name where it stands."""
@@ -196,18 +191,7 @@ class Frozen:
 
     def of(self, node: ast.expr) -> Holding:
         """What an expression may hold."""
-        if node in self._known:
-            return self._known[node]
-        if node in self._running:
-            self._cut.add(node)
-            return frozenset()
-        self._running.add(node)
-        found = self._evaluate(node)
-        self._running.discard(node)
-        self._cut.discard(node)
-        if not self._cut:
-            self._known[node] = found
-        return found
+        return self._circles.ask(node, lambda: self._evaluate(node))
 
     def _evaluate(self, node: ast.expr) -> Holding:
         if node in self._keyed:
@@ -403,23 +387,14 @@ class Frozen:
 
     def field(self, function: FunctionNode, name: str) -> Holding:
         """All that flows into a field, frozen."""
-        key = (function, name)
-        if key in self._fields:
-            return self._fields[key]
-        if key in self._running:
-            self._cut.add(key)
-            return frozenset()
-        self._running.add(key)
-        found = frozenset(
-            replace(held, frozen=True)
-            for each in self._methods(function, name)
-            for held in self._flows_in(each, name)
+        return self._circles.ask(
+            (function, name),
+            lambda: frozenset(
+                replace(held, frozen=True)
+                for each in self._methods(function, name)
+                for held in self._flows_in(each, name)
+            ),
         )
-        self._running.discard(key)
-        self._cut.discard(key)
-        if not self._cut:
-            self._fields[key] = found
-        return found
 
     def _methods(self, function: FunctionNode, name: str) -> list[FunctionNode]:
         """The methods of a class and its relatives whose parameters are one field."""

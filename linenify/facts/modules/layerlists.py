@@ -15,6 +15,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module
 from linenify.facts.modules.binds import emit_bind
 from linenify.facts.sites import ModuleCall
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 
@@ -58,7 +59,7 @@ def _is_plain(plan: Plan, over: ast.expr) -> bool:
     if code is None or not isinstance(over, ast.Name):
         return False
     stores = 0
-    for node in ast.walk(code.node):
+    for node in walk(code.node):
         if not isinstance(node, ast.Name) or node.id != over.id or node is over:
             continue
         match plan.parents[node]:

@@ -34,7 +34,7 @@ from linenify.facts.modules.layers import (
     slot_of,
 )
 from linenify.facts.modules.members import member_split, own_method, runnable, same_field
-from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered, Unclear
+from linenify.facts.sites import Argument, Curried, Given, ModuleCall, Reordered, Unclear, one_of
 from linenify.project.source import Source
 
 # A call is split by asking, for every argument, which parameter of the legacy
@@ -52,11 +52,10 @@ def emit(
         or (isinstance(a, External) and not a.path.startswith("builtins.None"))
     ]
     found = _possible(plan, call, runnable(plan, found))
-    splits = {split(plan, source, call, module) for module in found}
-    if len(splits) != 1:
+    site = one_of(split(plan, source, call, module) for module in found)
+    if site is None:
         why = f"`{text(call.func)}` may be classes with different arguments"
         raise Unclear("LN390", why, about=call.func)
-    site = splits.pop()
     if others:
         instances = layerlists.as_instances(plan, source, call, found, site)
         if instances is None:

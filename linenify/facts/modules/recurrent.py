@@ -11,6 +11,7 @@ from linenify.facts.deciding.rendering import repeated_or_unclear
 from linenify.facts.flow.kinds import External, Module, ModuleApi, Parameter
 from linenify.facts.legacy import catalogue
 from linenify.facts.sites import Added, Argument, Reshaped, Unclear
+from linenify.project.nodes import walk
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 
@@ -79,16 +80,16 @@ def _from_zeros(plan: Plan, call: ast.Call) -> str | None:
         assert isinstance(other, ast.Call)
         callee = plan.flow.values.get(other.func, frozenset())
         if any(isinstance(a, Module) and a.origin is call for a in callee) and other.args:
-            starts |= {n.id for n in ast.walk(other.args[0]) if isinstance(n, ast.Name)}
+            starts |= {n.id for n in walk(other.args[0]) if isinstance(n, ast.Name)}
     given = {a.arg for a in all_arguments(home.node.args)}
     sizes: dict[str, ast.expr | None] = {}
-    for node in ast.walk(home.node):
+    for node in walk(home.node):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in starts:
-                for made in ast.walk(value):
+                for made in walk(value):
                     match made:
                         case ast.Call(args=[ast.Tuple(elts=[*_, last]), *_]) if _zeros(plan, made):
-                            names = {n.id for n in ast.walk(last) if isinstance(n, ast.Name)}
+                            names = {n.id for n in walk(last) if isinstance(n, ast.Name)}
                             sizes[ast.dump(last)] = last if names <= given else None
     return _only(plan, sizes.values())
 
@@ -121,7 +122,7 @@ def _sizes(plan: Plan, node: ast.AST) -> str | None:
         return None
     found = {
         ast.dump(size): size
-        for call in ast.walk(function)
+        for call in walk(function)
         if isinstance(call, ast.Call) and (size := _carry_size(plan, call)) is not None
     }
     return _only(plan, found.values())

@@ -18,6 +18,7 @@ from linenify.facts.sites import (
     Reshaped,
     StatementSite,
 )
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 # Several compact methods work in Linen and stay closest to the original.  A
@@ -90,7 +91,7 @@ def _children(plan: Plan, source: Source, methods: list[ast.FunctionDef]) -> lis
     """Every construction in the class; None when one cannot move."""
     found: list[Child] = []
     for method in methods:
-        for call in ast.walk(method):
+        for call in walk(method):
             if not isinstance(call, ast.Call):
                 continue
             if _own_parameters(plan, call):
@@ -144,7 +145,7 @@ def _movable(
     parts.extend(arguments[a.index] for a in indices or () if isinstance(a, Given))
     home = plan.flow.code[method].scope
     for part in parts:
-        for node in ast.walk(part):
+        for node in walk(part):
             if isinstance(node, ast.Name):
                 bound = home.lookup(node.id)
                 local = bound is home and node.id != _receiver(method)
@@ -279,8 +280,8 @@ def _emit_handle(
             given: set[ast.AST] = set()
             for handed in plan.handed.get(call, ()):
                 handed.give(f"{receiver}.{name}")
-                given |= set(ast.walk(handed.body)) if handed.body is not None else set()
-            for other in ast.walk(code.node):
+                given |= set(walk(handed.body)) if handed.body is not None else set()
+            for other in walk(code.node):
                 if (
                     isinstance(other, ast.Name)
                     and other.id == local
@@ -303,7 +304,7 @@ def _emit_handle(
 def _assigned_once(function: ast.AST, name: str) -> bool:
     stores = [
         n
-        for n in ast.walk(function)
+        for n in walk(function)
         if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)
     ]
     return len(stores) == 1

@@ -13,6 +13,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module, SelfApi, modules
 from linenify.facts.modules.selfcalls import reachable_receiver
 from linenify.facts.sites import Reshaped, Unclear
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 # Legacy asked for the context alone; a state that may only be read counts as well.
@@ -59,7 +60,7 @@ def _check_early(plan: Plan, call: ast.Call) -> None:
     if code is None:
         return
     around = {call, *plan.ancestors(call)}
-    for node in ast.walk(code.node):
+    for node in walk(code.node):
         if not isinstance(node, ast.Call) or node in around or exclude(plan, node, call):
             continue
         later = (node.lineno, node.col_offset) > (call.lineno, call.col_offset)
@@ -89,7 +90,7 @@ def _own_variable(plan: Plan, call: ast.Call) -> tuple[str, str] | None:
     if code is None or code.owner is None:
         return None
     for method in code.owner.methods.values():
-        for node in ast.walk(method):
+        for node in walk(method):
             if isinstance(node, ast.Call) and _is_state(plan, node):
                 first = node.args[0] if node.args else None
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):

@@ -35,6 +35,7 @@ from linenify.facts.sites import (
     Site,
     Unclear,
 )
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -388,7 +389,7 @@ def _check_uses(plan: Plan, call: ast.Call, body: ast.FunctionDef, handed: _Hand
 
 def _handed(plan: Plan, call: ast.Call, body: FunctionNode, receiver: str) -> _Handed:
     """The shared instance that the body runs for the first time, or else the module around."""
-    inside = set(ast.walk(body))
+    inside = set(walk(body))
     found: set[_Handed] = set()
     for run in first_runs(plan).new_in(body, call):
         callee = modules(plan.flow.values.get(run.func, frozenset()))
@@ -414,7 +415,7 @@ def _check_captures(plan: Plan, call: ast.Call, body: FunctionNode, receiver: st
     for function in first_runs(plan).reached(body):
         if function is body or home is None or plan.code(function) is not home:
             continue
-        for node in ast.walk(function):
+        for node in walk(function):
             if not isinstance(node, ast.Name) or node.id != receiver:
                 continue
             parent = plan.parents[node]
@@ -431,7 +432,7 @@ def draws(plan: Plan, function: FunctionNode, seen: set[FunctionNode]) -> bool:
     if function in seen:
         return False
     seen.add(function)
-    for node in ast.walk(function):
+    for node in walk(function):
         if not isinstance(node, ast.Call):
             continue
         for atom in plan.flow.values.get(node.func, frozenset()):

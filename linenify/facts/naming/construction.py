@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.naming.takers import evaluated, in_order
 from linenify.facts.sites import Added, Argument, Bind, Given, ModuleCall, Reordered
+from linenify.project.nodes import below
 from linenify.project.source import Source
 
 
@@ -23,7 +24,7 @@ def units(statement: ast.AST) -> Iterator[ast.AST]:
     if isinstance(statement, ast.expr) or not _blocks(statement):
         yield statement
         return
-    for child in ast.iter_child_nodes(statement):
+    for child in below(statement):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
         if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):

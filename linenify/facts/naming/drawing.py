@@ -21,6 +21,7 @@ from linenify.facts.naming.counts import Count, Number
 from linenify.facts.naming.stems import CLASS_NAME, shares, stem_text
 from linenify.facts.naming.walking import Passed, Record
 from linenify.facts.sites import Bind, EnumeratedLoop, ModuleCall, ParameterSite
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode
 
 RULE = "LN701"
@@ -128,7 +129,7 @@ class Drawing:
                 why = f"`{name_of(function)}` runs by itself and in the methods of others"
                 raise Unprovable(function, why)
             assert isinstance(function, ast.FunctionDef)
-            index = next(i for i, s in enumerate(function.body) if call in {*ast.walk(s)})
+            index = next(i for i, s in enumerate(function.body) if call in {*walk(s)})
             index, first = self._start(function, index)
             known = self.regions.get(function)
             if known is not None and known.start <= index:
@@ -143,7 +144,7 @@ class Drawing:
             self.regions[function] = _Region(0)
             body = [function.body] if isinstance(function, ast.Lambda) else function.body
             covered = [*body]
-        inside = {n for s in covered for n in ast.walk(s) if isinstance(n, ast.Call)}
+        inside = {n for s in covered for n in walk(s) if isinstance(n, ast.Call)}
         more = [*self.callers.get(function, ())]
         more += [c for c in inside if c in self.numbers and self._home(c) is function]
         for other, calls in self.callers.items():
@@ -214,8 +215,8 @@ class Drawing:
         """
         entering = {c for calls in self.callers.values() for c in calls} - self.passed.keys()
         calls = [*drawn_once(part, entering, self.numbers)]
-        used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-        used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+        used = {n.id for n in walk(function) if isinstance(n, ast.Name)}
+        used |= {n.arg for n in walk(function) if isinstance(n, ast.arg)}
         free = [name for name in _ORDINALS if name not in used]
         alone = isinstance(part, ast.stmt) and in_block(self.plan, part)
         if not calls or len(calls) > len(free) or not alone:
@@ -236,7 +237,7 @@ class Drawing:
             around = self.plan.code(around.node)
         if around is None:
             return False
-        inside = {*ast.walk(around.node)}
+        inside = {*walk(around.node)}
         return all(call in inside for call in self.callers[function])
 
     def _check_threaded(self, function: FunctionNode) -> None:
@@ -302,8 +303,8 @@ class Drawing:
     def _free_name(self) -> str:
         used: set[str] = set()
         for function in self.regions:
-            used |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-            used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+            used |= {n.id for n in walk(function) if isinstance(n, ast.Name)}
+            used |= {n.arg for n in walk(function) if isinstance(n, ast.arg)}
         found = next((name for name in _COUNTERS if name not in used), None)
         if found is None:
             raise Unprovable(next(iter(self.regions)), "no name is free for a counter")
@@ -361,7 +362,7 @@ class Drawing:
         if function not in self.roots:
             return True
         assert isinstance(function, ast.FunctionDef)
-        return any(node in {*ast.walk(s)} for s in function.body[region.start :])
+        return any(node in {*walk(s)} for s in function.body[region.start :])
 
     def _name(self, call: ast.Call, count: Number) -> str:
         known = next((names[call] for names in self.ahead.values() if call in names), None)

@@ -36,6 +36,7 @@ from linenify.facts.naming.takers import (
     takes,
 )
 from linenify.facts.naming.walking import Passed, Record, Run, Walker
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 _NOTHING: Value = frozenset()
@@ -354,9 +355,7 @@ class _Frame(Walker):
         if any(k.arg is None for k in call.keywords):
             return {}
         stored = {
-            n.id
-            for n in ast.walk(function)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            n.id for n in walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
         given: dict[str, ast.expr] = defaults_by_name(arguments)
         given |= dict(zip(names, call.args, strict=False))
@@ -390,5 +389,5 @@ def _calls_back(foreign: Sequence[Atom]) -> bool:
 
 def _loads(function: FunctionNode, name: str) -> int:
     """How often a function reads a variable."""
-    names = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
+    names = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == name]
     return sum(isinstance(n.ctx, ast.Load) for n in names)

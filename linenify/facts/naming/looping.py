@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import rendered
 from linenify.facts.flow.kinds import Container, External, Value
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, all_arguments
 
 _NOTHING: Value = frozenset()
@@ -65,7 +66,7 @@ def stored(body: Sequence[ast.stmt], name: str) -> bool:
     return any(
         isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
         for statement in body
-        for node in ast.walk(statement)
+        for node in walk(statement)
     )
 
 
@@ -74,7 +75,7 @@ def mentioned(node: ast.For | ast.AsyncFor, name: str) -> bool:
     return any(
         isinstance(each, ast.Name) and each.id == name
         for statement in node.body
-        for each in ast.walk(statement)
+        for each in walk(statement)
     )
 
 
@@ -102,7 +103,7 @@ def _repeated(plan: Plan, node: ast.Name, function: FunctionNode, *, inlined: bo
     if plan.code(function) is not None:
         return None  # what it closes over may change
     stores = 0
-    for each in ast.walk(function):
+    for each in walk(function):
         if not isinstance(each, ast.Name) or each.id != node.id:
             continue
         if not isinstance(each.ctx, ast.Load):

@@ -17,6 +17,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module, ModuleApi, modules
 from linenify.facts.legacy import catalogue
 from linenify.facts.sites import Bind, ModuleCall
+from linenify.project.nodes import below
 from linenify.project.source import Source
 
 _REPEATS = (ast.For, ast.While, ast.If, ast.IfExp, ast.ListComp, ast.DictComp, ast.GeneratorExp)
@@ -82,7 +83,7 @@ def explicit_name(call: ast.Call) -> str | None:
 
 def _called(node: ast.AST) -> Iterator[ast.Call]:
     """Calls in the order in which they run: arguments first."""
-    for child in ast.iter_child_nodes(node):
+    for child in below(node):
         yield from _called(child)
     if isinstance(node, ast.Call):
         yield node
@@ -92,7 +93,7 @@ def _constructed(node: ast.AST) -> Iterator[ast.Call]:
     """Calls in the order in which their split form constructs: callee first."""
     if isinstance(node, ast.Call):
         yield node
-    for child in ast.iter_child_nodes(node):
+    for child in below(node):
         yield from _constructed(child)
 
 

@@ -15,6 +15,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Module, Params, modules
 from linenify.facts.naming.naming import Child, children
 from linenify.facts.sites import TextSite
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _UNKNOWN = "#"
@@ -35,7 +36,7 @@ def emit_param_names(plan: Plan) -> None:
         return
     for source in plan.project.sources:
         done = {node for node in _subscripts(source) if _emit_key(plan, source, node)}
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             if node not in done:
                 _check_text(plan, source, node, changed)
 
@@ -45,7 +46,7 @@ def _children(plan: Plan, method: ast.FunctionDef) -> tuple[Child, ...]:
 
 
 def _subscripts(source: Source) -> Iterator[ast.Constant]:
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         match node:
             case ast.Subscript(slice=ast.Constant(value=str()) as key):
                 yield key

@@ -22,6 +22,7 @@ from linenify.facts.flow.kinds import (
     Transformed,
     Value,
 )
+from linenify.project.nodes import below
 from linenify.project.scopes import FunctionNode
 
 _NOTHING: Value = frozenset()
@@ -78,7 +79,7 @@ def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
             case ast.ClassDef():
                 continue
             case _:
-                queue[:0] = ast.iter_child_nodes(node)
+                queue[:0] = below(node)
 
 
 def in_order(call: ast.Call) -> list[ast.expr]:
@@ -101,7 +102,7 @@ def evaluated(node: ast.AST) -> list[ast.AST]:
         case ast.Dict(keys=keys, values=values):
             pairs = zip(keys, values, strict=True)
             return [part for pair in pairs for part in pair if part is not None]
-    return [*ast.iter_child_nodes(node)]
+    return [*below(node)]
 
 
 def runs_once(plan: Plan, node: ast.AST, function: FunctionNode) -> bool:

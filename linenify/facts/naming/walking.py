@@ -11,6 +11,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.naming.counts import DEAD, Count, Number, State, Unreachable, after, met
 from linenify.facts.naming.looping import at_once, index_of, mentioned, rounds, stored
 from linenify.facts.naming.takers import evaluated
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -187,8 +188,8 @@ class Walker(ABC):
         if isinstance(node, ast.AsyncFor):
             return None
         function = self.runs[-1].function
-        used = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
-        used |= {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
+        used = {n.id for n in walk(function) if isinstance(n, ast.Name)}
+        used |= {n.arg for n in walk(function) if isinstance(n, ast.arg)}
         around = [a for a in self.plan.ancestors(node) if isinstance(a, ast.For)]
         outer = {self.record.loops[a][0] for a in around if a in self.record.loops}
         name = next((name for name in _INDICES if name not in used | outer), None)

@@ -19,6 +19,7 @@ from linenify.facts.flow.kinds import Api, Legacy, Model, Module, ModuleApi, Par
 from linenify.facts.legacy.externals import CACHE_API
 from linenify.facts.sites import ContextSite, ModuleCall, Reshaped, Unclear
 from linenify.facts.training.stated import parted
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 CACHE = "cache"  # the collection
@@ -92,7 +93,7 @@ class Caches:
         self._taken: dict[ast.Call, _Taken | Unclear] = {}
         self._runs: dict[Opened, list[ast.Call]] = defaultdict(list)
         for source in plan.project.sources:
-            for node in ast.walk(source.tree):
+            for node in walk(source.tree):
                 if isinstance(node, ast.With):
                     found = [*self._opened(node)]
                     if found:
@@ -214,7 +215,7 @@ class Caches:
         calls = [
             node
             for line in opened.statement.body
-            for node in ast.walk(line)
+            for node in walk(line)
             if isinstance(node, ast.Call)
         ]
         return bool(self._plan.decisions.caches) and any(
@@ -316,8 +317,8 @@ class Caches:
             block = self._plan.parents.get(block)
         if block is not opened.statement:
             return False
-        named = {n.id for n in ast.walk(opened.owner) if isinstance(n, ast.Name)}
-        for node in [n for line in opened.statement.body for n in ast.walk(line)]:
+        named = {n.id for n in walk(opened.owner) if isinstance(n, ast.Name)}
+        for node in [n for line in opened.statement.body for n in walk(line)]:
             if not isinstance(node, ast.Name):
                 continue
             if node.id in named - {opened.name} and isinstance(node.ctx, ast.Store):
@@ -332,7 +333,7 @@ class Caches:
         code = self._plan.code(opened.statement)
         home: ast.AST = code.node if code is not None else self._plan.source(opened.statement).tree
         runs = self._runs[opened]
-        for node in ast.walk(home):
+        for node in walk(home):
             match node:
                 case ast.Global(names=names) | ast.Nonlocal(names=names) if opened.name in names:
                     return True
@@ -407,7 +408,7 @@ def emit_method(plan: Plan, source: Source, call: ast.Call) -> None:
         spelt = "{jnp}.float32"
     else:
         spelt = "{%d}" % places["dtype"]
-    used = {n.id for each in nodes.values() for n in ast.walk(each) if isinstance(n, ast.Name)}
+    used = {n.id for each in nodes.values() for n in walk(each) if isinstance(n, ast.Name)}
     leaf = next(name for name in ("x", "leaf", "entry", "stored") if name not in used)
     zeros = "{jnp}.zeros({%d} + %s.shape[-2:], %s)" % (places["shape"], leaf, spelt)
     template = "{spell:jax.tree.map}(lambda %s: %s if %s.ndim else %s, {owner})"

@@ -30,6 +30,7 @@ from linenify.facts.sites import Unclear
 from linenify.facts.training.boundmethods import is_named
 from linenify.facts.training.caches import Caches
 from linenify.facts.training.renames import Renames
+from linenify.project.nodes import walk
 from linenify.project.scopes import Scope, all_arguments
 from linenify.project.source import Source
 
@@ -161,7 +162,7 @@ class Callees:
 
     def _is_global(self, node: ast.expr, scope: Scope) -> bool:
         """Whether an expression means the same everywhere in its file."""
-        for part in ast.walk(node):
+        for part in walk(node):
             match part:
                 case ast.Name(id=name):
                     home = scope.lookup(name)
@@ -183,7 +184,7 @@ class Callees:
     def _is_constant(self, home: Scope, name: str) -> bool:
         """Whether a global has one value for good."""
         stores = 0
-        for node in ast.walk(home.source.tree):
+        for node in walk(home.source.tree):
             match node:
                 case ast.Global(names=names) if name in names:
                     return False
@@ -200,7 +201,7 @@ class Callees:
             self._set = {
                 node.attr
                 for source in self.plan.project.sources
-                for node in ast.walk(source.tree)
+                for node in walk(source.tree)
                 if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
             }
         return self._set
@@ -251,7 +252,7 @@ class Callees:
         if home.kind == "module":
             return True
         lines = []
-        for node in ast.walk(home.node):
+        for node in walk(home.node):
             match node:
                 case ast.arg(arg=other) if other == name and self._takes(home, node):
                     return True
@@ -266,7 +267,7 @@ class Callees:
     def _stores(self, home: Scope, name: str) -> int:
         return sum(
             isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
-            for node in ast.walk(home.node)
+            for node in walk(home.node)
         )
 
     # --- train states ------------------------------------------------------------------
@@ -277,7 +278,7 @@ class Callees:
             code = self.plan.code(node)
             assigned = [
                 s.value
-                for s in ast.walk(code.node if code is not None else ast.Module([], []))
+                for s in walk(code.node if code is not None else ast.Module([], []))
                 if isinstance(s, ast.Assign)
                 and any(isinstance(t, ast.Name) and t.id == node.id for t in s.targets)
             ]

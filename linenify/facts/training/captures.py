@@ -17,6 +17,7 @@ from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import Bound, External, Function, Model, Module, ModuleApi
 from linenify.facts.sites import ContextSite, Unclear
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -41,7 +42,7 @@ class Captures:
         self._items: dict[ast.With, tuple[int, str | None]] = {}
         self._runs: dict[ast.With, list[ast.Call]] = {}
         for source in plan.project.sources:
-            for node in ast.walk(source.tree):
+            for node in walk(source.tree):
                 if isinstance(node, ast.With):
                     self._take(node)
         for call in plan.flow.where if self._items else ():
@@ -137,7 +138,7 @@ class Captures:
         if function in seen:
             return
         seen.add(function)
-        for node in ast.walk(function):
+        for node in walk(function):
             if not isinstance(node, ast.Call):
                 continue
             for atom in self._plan.flow.values.get(node.func, frozenset()):

@@ -13,6 +13,7 @@ from linenify.facts.modules.completing import missing
 from linenify.facts.modules.modulecalls import split
 from linenify.facts.modules.selfcalls import reachable_receiver
 from linenify.facts.sites import Added, ModuleCall, Renamed, Reshaped, Unclear
+from linenify.project.nodes import walk
 from linenify.project.scopes import all_arguments
 from linenify.project.source import Source
 
@@ -49,8 +50,8 @@ def _emit_model(plan: Plan, source: Source, call: ast.Call) -> None:
     code = plan.code(call)
     if code is None or isinstance(code.node, ast.Lambda):
         raise Unclear("LN690", "the Model is global")
-    mentions = [n for n in ast.walk(code.node) if isinstance(n, ast.Name)]
-    shadows = {a.arg for f in ast.walk(code.node) if f is not code.node for a in _taken(f)}
+    mentions = [n for n in walk(code.node) if isinstance(n, ast.Name)]
+    shadows = {a.arg for f in walk(code.node) if f is not code.node for a in _taken(f)}
     if {target.id, params.id} & shadows or any(isinstance(n.ctx, ast.Del) for n in mentions):
         raise Unclear("LN690", "the Model or its params end early")
     if any(_stores(mentions, name) > 1 for name in (target.id, params.id)):

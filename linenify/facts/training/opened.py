@@ -13,6 +13,7 @@ from linenify.facts.deciding.placing import free_name
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.sites import Stem, Unclear
 from linenify.facts.training.withitems import Item, items_of
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope
 
 _NAMED = (ast.Name, ast.Attribute, ast.Subscript)
@@ -57,7 +58,7 @@ class Opened:
         self.helpers: dict[FunctionNode, StateHelper] = {}
         self.threads: dict[FunctionNode, list[tuple[ast.Call, Item | None]]] = {}
         for source in plan.project.sources:
-            for node in ast.walk(source.tree):
+            for node in walk(source.tree):
                 if isinstance(node, ast.With):
                     found = [*items_of(plan, node)]
                     if found:
@@ -85,22 +86,22 @@ class Opened:
             self._fail(statement, "a generator runs a module, perhaps after it has ended")
         if item.argument is None:
             return
-        named = {ast.unparse(n) for n in ast.walk(item.argument) if isinstance(n, _NAMED)}
+        named = {ast.unparse(n) for n in walk(item.argument) if isinstance(n, _NAMED)}
         changed = {
             ast.unparse(n)
             for each in statement.body
-            for n in ast.walk(each)
+            for n in walk(each)
             if isinstance(n, _NAMED) and isinstance(n.ctx, ast.Store)
             if looped or _position(n) < place
         }
         if named & changed:
             self._hold(item, "what it is opened with changes inside of it")
-        for call in ast.walk(item.argument):
+        for call in walk(item.argument):
             if isinstance(call, ast.Call) and not is_pure(self._plan, call):
                 self._hold(item, "what it is opened with can be computed only once")
         if item.kind == "state" and item.captured is not None:
             for each in statement.body:
-                for node in ast.walk(each):
+                for node in walk(each):
                     if (
                         isinstance(node, _NAMED)
                         and ast.unparse(node) == item.captured
@@ -113,8 +114,8 @@ class Opened:
         if item.statement in self.splits:
             return
         home = places.home(self._plan, item.statement)
-        used = {n.id for n in ast.walk(home) if isinstance(n, ast.Name)}
-        used |= {n.arg for n in ast.walk(home) if isinstance(n, ast.arg)}
+        used = {n.id for n in walk(home) if isinstance(n, ast.Name)}
+        used |= {n.arg for n in walk(home) if isinstance(n, ast.arg)}
         names = [
             next((n for n in candidates if n not in used), None)
             for candidates in (("rng", "stream", "next_rng"), ("key", "subkey", "next_key"))
@@ -132,10 +133,10 @@ class Opened:
             return home in self._plan.ancestors(function)
         inner = self._plan.flow.code[function].scope
         outer = self._scope(item.statement)
-        for node in ast.walk(item.argument):
+        for node in walk(item.argument):
             if isinstance(node, ast.Name) and inner.lookup(node.id) is not outer.lookup(node.id):
                 return False
-        names = {n.id for n in ast.walk(item.argument) if isinstance(n, ast.Name)}
+        names = {n.id for n in walk(item.argument) if isinstance(n, ast.Name)}
         return not names & _assigned(item.statement.body)
 
     def _hold(self, item: Item, why: str) -> None:
@@ -149,7 +150,7 @@ class Opened:
             for i, n in self.held.items()
             if places.home(self._plan, i.statement) is home
         }
-        around = {place, *self._plan.ancestors(place), *ast.walk(place)}
+        around = {place, *self._plan.ancestors(place), *walk(place)}
         for name in _HELD[item.kind]:
             busy = [n for n in ours if n == name and ours[n] in around]
             if name in ours and not busy:
@@ -180,6 +181,6 @@ def _assigned(body: Sequence[ast.stmt]) -> set[str]:
     return {
         node.id
         for statement in body
-        for node in ast.walk(statement)
+        for node in walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }

@@ -15,6 +15,7 @@ from linenify.facts import sites
 from linenify.facts.ask.arguments import text
 from linenify.facts.legacy.optimizer_forms import FORMS, Given
 from linenify.facts.sites import Argument, Unclear
+from linenify.project.nodes import walk
 
 CODE = "LN691"
 
@@ -383,7 +384,7 @@ def check_predicate(node: ast.AST) -> None:
     Raises:
         Unclear: LN691, when a string in it looks like a numbered child.
     """
-    for each in ast.walk(node):
+    for each in walk(node):
         if (
             isinstance(each, ast.Constant)
             and isinstance(each.value, str)

@@ -19,6 +19,7 @@ from linenify.facts.flow.kinds import (
     Value,
 )
 from linenify.facts.sites import Renamed, StatementSite
+from linenify.project.nodes import walk
 from linenify.project.scopes import Scope
 from linenify.project.source import Source, Span
 
@@ -101,7 +102,7 @@ class Renames:
             self._plan.site_at(s, n) is not None for s, n in mentions if isinstance(n, ast.Name)
         ):
             return False
-        for node in ast.walk(scope.node):
+        for node in walk(scope.node):
             match node:
                 case ast.Global(names=names) | ast.Nonlocal(names=names) if name in names:
                     return False
@@ -121,7 +122,7 @@ class Renames:
         """Whether another file may reach a global."""
         if len(self._plan.project.sources) > 1:
             return True
-        for node in ast.walk(scope.source.tree):
+        for node in walk(scope.source.tree):
             match node:
                 case ast.Constant(value=other) | ast.Attribute(attr=other) if other == name:
                     return True
@@ -137,7 +138,7 @@ class Renames:
             named = any(k.arg is None or k.arg == name for k in call.keywords)
             named |= any(
                 isinstance(k.value, ast.Constant | ast.Tuple | ast.List)
-                and any(isinstance(c, ast.Constant) and c.value == name for c in ast.walk(k.value))
+                and any(isinstance(c, ast.Constant) and c.value == name for c in walk(k.value))
                 for k in call.keywords
             )
             if not named:
@@ -156,7 +157,7 @@ class Renames:
             return any(
                 isinstance(c, ast.Constant) and c.value == name
                 for decorator in function.decorator_list
-                for c in ast.walk(decorator)
+                for c in walk(decorator)
             )
         return False
 
@@ -233,7 +234,7 @@ class Renames:
         source = scope.source
         if source not in self._words:
             self._words[source] = [*_words(source.tree)]
-        inside = set(ast.walk(scope.node))
+        inside = set(walk(scope.node))
         if any(
             self._names[key] == name and any(node in inside for _, node in self._mentions[key])
             for key in self._aliases
@@ -288,7 +289,7 @@ def _said_once(parts: list[str], word: str) -> Iterator[str]:
 
 def _words(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
     """Every name that is read or bound in a file, with its node."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name) | ast.arg(arg=name):
                 yield node, name

@@ -14,7 +14,15 @@ from linenify.facts.flow.kinds import Api, Bound, Function, Value, models, modul
 from linenify.facts.legacy.snippets import OBJECT
 from linenify.facts.modules.completing import missing
 from linenify.facts.modules.modulecalls import split
-from linenify.facts.sites import Added, Argument, ModuleCall, Reshaped, Unclear, Wrapped
+from linenify.facts.sites import (
+    Added,
+    Argument,
+    ModuleCall,
+    Reshaped,
+    Unclear,
+    Wrapped,
+    one_of,
+)
 from linenify.facts.training import caches, captures
 from linenify.facts.training.caches import CACHE
 from linenify.facts.training.callees import Callee
@@ -39,12 +47,11 @@ def emit_call(training: Training, source: Source, call: ast.Call) -> None:
     every = models(value)
     # A correct program calls none that could not take these arguments.
     found = [m for m in every if fits(plan.flow, replace(m.module, method=m.method), call)] or every
-    sites = {
+    site = one_of(
         split(plan, source, call, replace(m.module, shared=True, method=m.method)) for m in found
-    }
-    if len(sites) != 1:
+    )
+    if site is None:
         raise Unclear("LN390", f"`{text(call.func)}` may be Models with different arguments")
-    site = sites.pop()
     check_keywords(call, site)
     method = found[0].method
     node = call.func

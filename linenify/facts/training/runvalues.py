@@ -31,6 +31,7 @@ from linenify.facts.legacy.externals import transparent
 from linenify.facts.modules.completing import missing
 from linenify.facts.sites import Unclear, Wrapped
 from linenify.facts.training.instances import only_inputs
+from linenify.project.nodes import walk
 
 _CODE = "LN699"
 _MAPS = frozenset({"grad", "jit", "vmap"})  # what they give is called as what they are given
@@ -166,7 +167,7 @@ def _stays_here(plan: Plan, value: ast.Attribute) -> bool:
             around = home(plan, value)
             stores = [
                 n
-                for n in ast.walk(around)
+                for n in walk(around)
                 if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load)
             ]
             return len(stores) <= 1

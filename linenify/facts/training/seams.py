@@ -40,6 +40,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.flow.libraries import ITERATIONS
 from linenify.facts.flow.lookup import attribute
 from linenify.facts.legacy.externals import transparent
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, all_arguments
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
@@ -228,10 +229,10 @@ class Seams:
         """What is assigned to the variables of a function or file, by name."""
         if home not in self._stores:
             table = self._stores[home] = defaultdict(list)
-            for node in ast.walk(home):
+            for node in walk(home):
                 match node:
                     case ast.Assign(targets=targets, value=value):
-                        for part in (p for target in targets for p in ast.walk(target)):
+                        for part in (p for target in targets for p in walk(target)):
                             if isinstance(part, ast.Name):
                                 table[part.id].append(value)
                     case ast.arg(arg=name):

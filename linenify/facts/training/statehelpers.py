@@ -21,6 +21,7 @@ from linenify.facts.modules.selfcalls import plain_calls
 from linenify.facts.sites import StatementSite, Unclear
 from linenify.facts.training.opened import Opened, StateHelper
 from linenify.facts.training.withitems import Item
+from linenify.project.nodes import below, walk
 from linenify.project.scopes import FunctionNode
 
 _PARAMETERS = ("state", "model_state", "old_state")
@@ -98,7 +99,7 @@ def _returns(function: ast.FunctionDef) -> Iterator[ast.Return]:
         if isinstance(node, ast.Return):
             yield node
         if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            pending += ast.iter_child_nodes(node)
+            pending += below(node)
 
 
 def _opened_around(contexts: Opened, plan: Plan, call: ast.Call) -> Item | None:
@@ -120,7 +121,7 @@ def _opened_around(contexts: Opened, plan: Plan, call: ast.Call) -> Item | None:
                 found = item
     if found is None or not found.mutable or found.argument is None or found.captured is None:
         return None
-    inside = [n for s in found.statement.body for n in ast.walk(s)]
+    inside = [n for s in found.statement.body for n in walk(s)]
     if any(isinstance(n, ast.Call) and keeps_state(plan, n) for n in inside):
         return None
     return found

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from linenify.facts.ask.arguments import text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Container, External, Legacy, Value, known
+from linenify.project.nodes import walk
 
 _COLLECTION = Legacy("Collection")
 _READERS = frozenset({"setdefault", "get", "pop"})
@@ -28,7 +29,7 @@ def check(plan: Plan) -> None:
             plan.refuse(plan.source(key), key, "LN696", why)
     if not any(_COLLECTION in value for value in plan.flow.values.values()):
         return
-    for node in (n for source in plan.project.sources for n in ast.walk(source.tree)):
+    for node in (n for source in plan.project.sources for n in walk(source.tree)):
         for asked in _asked(node):
             owner = known(plan.flow.values.get(asked, frozenset()))
             if owner and all(isinstance(a, Legacy) and a.type == "Collection" for a in owner):
@@ -89,7 +90,7 @@ def _keys(plan: Plan) -> Iterator[tuple[ast.expr, Value]]:
             ):
                 yield key, values.get(owner, frozenset())
     for source in plan.project.sources:
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             if isinstance(node, ast.Subscript):
                 yield node.slice, values.get(node.value, frozenset())
 

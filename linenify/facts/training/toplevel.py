@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,12 +11,14 @@ from linenify.facts.ask.effects import RUNS, Effects, effects, joined
 from linenify.facts.ask.places import can_go_before, is_read
 from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
-from linenify.facts.deciding.rendering import rendered, repeated_or_unclear
-from linenify.facts.flow.kinds import Array, Atom, Container, External, Module, Static, Value, known
-from linenify.facts.legacy import arrays
+from linenify.facts.deciding.rendering import rendered
+from linenify.facts.flow.kinds import (
+    Array,
+    Module,
+    Static,
+)
 from linenify.facts.legacy.snippets import OBJECT
 from linenify.facts.modules.completing import missing
-from linenify.facts.modules.modulecalls import split
 from linenify.facts.modules.selfcalls import reachable_receiver
 from linenify.facts.sites import (
     Added,
@@ -33,11 +34,12 @@ from linenify.facts.training.caches import CACHE, Caches, Recording
 from linenify.facts.training.captures import Captures
 from linenify.facts.training.contexts import Contexts
 from linenify.facts.training.models import Models
+from linenify.facts.training.specs import agreed, by_shape_of, reduced, shifted
 from linenify.facts.training.stated import context_key, handed_out, opened_with, parted, splits
 from linenify.facts.training.withitems import Around
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
-_HOLE = re.compile(r"\{(\d+)\}")
 PARAMS = "params"  # of what `init` gives, nothing else is wanted
 PAIR = "pair"  # what `init` gives goes somewhere as it is
 
@@ -63,11 +65,11 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
     if made:
         found = [replace(m, shared=True) for m in found]
     if by_shape:
-        construct, inputs = _by_shape(plan, source, call, found)
+        construct, inputs = by_shape_of(plan, source, call, found)
     else:
-        site = _agreed(plan, source, _reduced(plan, call, call.args[1:], call.keywords), found)
-        construct = tuple(_shifted(a, 1) for a in site.construct or ())
-        inputs = tuple(_shifted(a, 1) for a in site.call)
+        site = agreed(plan, source, reduced(plan, call, call.args[1:], call.keywords), found)
+        construct = tuple(shifted(a, 1) for a in site.construct or ())
+        inputs = tuple(shifted(a, 1) for a in site.call)
     if inside:
         construct = (*construct, Added("parent", "None"))
     contexts, known_caches = plan.part(Contexts), plan.part(Caches)
@@ -147,6 +149,10 @@ def _traced(plan: Plan, call: ast.Call, inputs: Sequence[Argument]) -> list[str]
     values = {k.arg: k.value for k in call.keywords}
     for argument in inputs:
         if argument.keyword is None:
+            if isinstance(argument, Given):
+                given = plan.flow.values.get(call.args[argument.index], frozenset())
+                if not given or not all(isinstance(a, Array) for a in given):
+                    return None
             continue
         if isinstance(argument, Added):  # a plain value that a partial had bound
             static.append(argument.keyword)
@@ -218,139 +224,6 @@ def _method(
     return ModuleCall(tuple(construct), tuple(inputs), rule="LN310", method=method)
 
 
-def _reduced(
-    plan: Plan, call: ast.Call, args: list[ast.expr], keywords: list[ast.keyword]
-) -> ast.Call:
-    """The call of the module that `init` and `call` make, in the place of `call`."""
-    made = ast.copy_location(ast.Call(call.func, args, keywords), call)
-    plan.parents[made] = plan.parents[call]
-    return made
-
-
-def _shifted(argument: Argument, by: int) -> Argument:
-    if isinstance(argument, Given):
-        return replace(argument, index=argument.index + by)
-    moved = _HOLE.sub(lambda match: "{%d}" % (int(match[1]) + by), argument.code)
-    return replace(argument, code=moved)
-
-
-def _by_shape(
-    plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]
-) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
-    given = {k.arg: k for k in call.keywords}
-    named = given.get("input_specs")
-    if len(call.args) + (named is not None) != 2:
-        raise Unclear("LN690", f"`{text(call.func)}` gets its specs in another way")
-    specs = named.value if named is not None else call.args[1]
-    rest = [k for k in call.keywords if k is not named]
-    if named is not None and call.keywords[0] is not named:
-        raise Unclear("LN690", f"`{text(call.func)}` gets its specs in another way")
-    if isinstance(specs, ast.List | ast.Tuple):
-        ones = [_ones(plan, source, spec) for spec in specs.elts]
-    else:
-        ones = [_ones_of_all(plan, source, specs)]
-    site = _agreed(plan, source, _reduced(plan, call, [], rest), found)
-    construct = tuple(_shifted(a, 2) for a in site.construct or ())
-    inputs = tuple(_shifted(a, 2) for a in site.call)
-    return construct, (*(Added(None, each) for each in ones), *inputs)
-
-
-def _agreed(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module]) -> ModuleCall:
-    """What a call becomes, when all module classes that it may be of agree."""
-    sites = {split(plan, source, call, module) for module in found}
-    if len(sites) != 1:
-        why = f"`{text(call.func)}` may be classes with different arguments"
-        raise Unclear("LN390", why, about=call.func)
-    return sites.pop()
-
-
-def _ones(plan: Plan, source: Source, spec: ast.expr) -> str:
-    """An array for one spec: `(shape, dtype)`, or a bare shape."""
-    match spec:
-        case ast.Tuple(elts=[shape, dtype]) if isinstance(shape, ast.Tuple) or _is_dtype(
-            plan, dtype
-        ):
-            written = _repeated(plan, source, shape), _repeated(plan, source, dtype)
-            return "{jnp}.ones(%s, %s)" % written
-        case ast.Tuple(elts=elements) if len(elements) != 2 or any(
-            _is_size(plan, e) for e in elements
-        ):
-            return "{jnp}.ones(%s)" % _repeated(plan, source, spec)
-    value = known(plan.flow.values.get(spec, frozenset()))
-    shaped = isinstance(spec, ast.Attribute) and spec.attr == "shape"
-    if shaped or _is_shape(plan, value):
-        return "{jnp}.ones(%s)" % _repeated(plan, source, spec)
-    if _is_pair(plan, value):
-        return "{jnp}.ones(*%s)" % _repeated(plan, source, spec)
-    raise Unclear("LN690", "a spec of `init_by_shape` is not spelled out")
-
-
-def _ones_of_all(plan: Plan, source: Source, specs: ast.expr) -> str:
-    value = plan.flow.values.get(specs, frozenset())
-    items = known(plan.flow.iterate(frozenset(a for a in value if isinstance(a, Container))))
-    if _is_pair(plan, items):
-        return "*({jnp}.ones(*spec) for spec in %s)" % _repeated(plan, source, specs)
-    if _is_shape(plan, items):
-        return "*({jnp}.ones(shape) for shape in %s)" % _repeated(plan, source, specs)
-    raise Unclear("LN690", f"the specs `{text(specs)}` are not spelled out")
-
-
-def _repeated(plan: Plan, source: Source, node: ast.expr) -> str:
-    return repeated_or_unclear(plan, source, node, "LN690")
-
-
-def _is_shape(plan: Plan, value: Value) -> bool:
-    """Whether a value can only be the lengths of the axes."""
-
-    def holds_lengths(atom: Atom) -> bool:
-        if isinstance(atom, Static):
-            return atom.type == "shape"
-        if not isinstance(atom, Container):
-            return False
-        if isinstance(atom.node, ast.Tuple) and _is_no_pair(atom.node):
-            return True
-        items = known(plan.flow.iterate(frozenset({atom})))
-        return bool(items) and all(isinstance(i, Static) and i.type == "int" for i in items)
-
-    return bool(value) and all(map(holds_lengths, value))
-
-
-def _is_no_pair(display: ast.Tuple) -> bool:
-    """Whether a tuple has another length than one of shape and dtype has."""
-    splat = any(isinstance(each, ast.Starred) for each in display.elts)
-    return not splat and len(display.elts) != 2
-
-
-def _is_pair(plan: Plan, value: Value) -> bool:
-    """Whether a value can only be a pair of shape and dtype."""
-    held = [a for a in value if isinstance(a, Container)]
-    if not held or len(held) < len(value):
-        return False
-    return all(_dtypes(plan.flow.item(frozenset({each}), 1)) for each in held)
-
-
-def _is_size(plan: Plan, node: ast.expr) -> bool:
-    """Whether an element of a spec is the length of an axis."""
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, int)
-    value = plan.flow.values.get(node, frozenset())
-    return bool(value) and all(isinstance(a, Static) and a.type == "int" for a in value)
-
-
-def _is_dtype(plan: Plan, node: ast.expr) -> bool:
-    if isinstance(node, ast.Attribute) and node.attr == "dtype":
-        return True
-    return _dtypes(plan.flow.values.get(node, frozenset()))
-
-
-def _dtypes(value: Value) -> bool:
-    return any(
-        (isinstance(a, External) and arrays.constant(a.path) == "dtype")
-        or (isinstance(a, Static) and a.type == "dtype")
-        for a in value
-    )
-
-
 def _emit_targets(
     plan: Plan,
     source: Source,
@@ -392,7 +265,7 @@ def _emit_targets(
             return PAIR
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
-    named = [n for n in ast.walk(outputs) if isinstance(n, ast.Name)]
+    named = [n for n in walk(outputs) if isinstance(n, ast.Name)]
     needed = not isinstance(outputs, ast.Name) or any(_is_read(plan, n) for n in named)
     if captured is not None and not is_read(plan, call, captured):
         captured = None
@@ -455,7 +328,7 @@ def _emit_created(
     known.needs_object(source, call, value)
     if not model:
         return PAIR, f"{OBJECT}({owner}, {{params}})"
-    needed = any(_is_read(plan, n) for n in ast.walk(outputs) if isinstance(n, ast.Name))
+    needed = any(_is_read(plan, n) for n in walk(outputs) if isinstance(n, ast.Name))
     if captured is not None and not is_read(plan, call, captured):
         captured = None
     if cache is not None and captured is not None:
@@ -493,7 +366,7 @@ def _is_read(plan: Plan, target: ast.Name) -> bool:
 def _is_free(plan: Plan, place: ast.AST, name: str) -> bool:
     code = plan.code(place)
     top: ast.AST = code.node if code is not None else next(reversed([*plan.ancestors(place)]))
-    return not any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(top))
+    return not any(isinstance(n, ast.Name) and n.id == name for n in walk(top))
 
 
 # --- instances ------------------------------------------------------------------------------

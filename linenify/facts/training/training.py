@@ -34,6 +34,7 @@ from linenify.facts.training.models import Models
 from linenify.facts.training.renames import Renames
 from linenify.facts.training.replicas import Replicas
 from linenify.facts.training.seams import Seams, looks_inside, seen
+from linenify.project.nodes import walk
 
 _OPTIMIZER_PARTS = frozenset({"target", "state", "optimizer_def"})
 STEPS = frozenset({"apply_gradient", "optimize"})
@@ -95,7 +96,7 @@ class Training:
             body = code.node if code is not None else self.plan.source(node).tree
             return any(
                 _is_array_use(self.plan.parents.get(n), n)
-                for n in ast.walk(body)
+                for n in walk(body)
                 if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
             )
         return _is_array_use(parent, node)
@@ -217,7 +218,7 @@ class Training:
             isinstance(n, ast.Subscript)
             and isinstance(n.value, ast.Name)
             and n.value.id == parent.targets[0].id
-            for n in ast.walk(body)
+            for n in walk(body)
         )
 
     def _check_optimizer(self, node: ast.Attribute, owner: Value) -> None:

@@ -33,6 +33,7 @@ from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Uncl
 from linenify.facts.training import boundmethods, optimizers, own_optimizers, replicas
 from linenify.facts.training.spread import spread_arguments
 from linenify.facts.training.training import Training
+from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 _GRADIENT = frozenset({"compute_gradient", "compute_gradients"})
@@ -85,7 +86,7 @@ def _hides(source: Source, package: str) -> bool:
     return any(
         (isinstance(n, ast.Name) and n.id == package and isinstance(n.ctx, ast.Store))
         or (isinstance(n, ast.arg) and n.arg == package)
-        for n in ast.walk(source.tree)
+        for n in walk(source.tree)
     )
 
 
@@ -96,7 +97,7 @@ def check_parts(training: Training) -> None:
         assert isinstance(call, ast.Call)
         if not _is_definition(plan, call):
             continue
-        parts = [n for n in ast.walk(call) if isinstance(n, ast.Call) and n is not call]
+        parts = [n for n in walk(call) if isinstance(n, ast.Call) and n is not call]
         if plan.site_at(scope.source, call) is not None and any(
             _is_definition(plan, part) and plan.site_at(scope.source, part) is None
             for part in parts
@@ -132,7 +133,7 @@ def check_predicate(plan: Plan, node: ast.expr) -> None:
         match atom:
             case Function(node=function) | Bound(node=function):
                 optimizers.check_predicate(function)
-                if any(_counts(plan, part) for part in ast.walk(function)):
+                if any(_counts(plan, part) for part in walk(function)):
                     raise Unclear("LN691", "its predicate goes by numbers in the path")
             case External(path=path) if path.endswith("ModelParamTraversal"):
                 pass  # judged where it is made
@@ -284,7 +285,7 @@ def _overrides(
     assert isinstance(call.func, ast.Attribute)
     if not is_path(call.func.value):
         raise Unclear("LN692", f"`{text(call.func.value)}` is no variable to set them in")
-    root = next(n for n in ast.walk(call.func.value) if isinstance(n, ast.Name))
+    root = next(n for n in walk(call.func.value) if isinstance(n, ast.Name))
     scope = training.plan.flow.where[call]
     if scope.lookup(root.id) is not (scope.function() or scope.module()):
         raise Unclear("LN692", f"`{root.id}` belongs to a function around this one")
@@ -315,7 +316,7 @@ def _acts(plan: Plan, nodes: Sequence[ast.expr]) -> bool:
     return any(
         isinstance(part, ast.NamedExpr) or (isinstance(part, ast.Call) and not is_pure(plan, part))
         for node in nodes
-        for part in ast.walk(node)
+        for part in walk(node)
     )
 
 
