@@ -80,6 +80,9 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
         parts = None if made else construct
         _emit_apply(plan, source, call, parts, inputs, around, touched, key)
         return
+    captures_around = plan.part(Captures)
+    if captures_around is not None:
+        captures_around.of(source, call)  # refuses what initialises inside of them
     if around.state is None and touched.asks:
         plan.notice(source, call, "LN817")
     given: Argument = Given(0)
