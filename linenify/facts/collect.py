@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linenify.facts.ask.parameters import Decisions
-from linenify.facts.ask.program import Program
+from linenify.facts.ask.program import Index, Program
 from linenify.facts.calls import emit_calls
 from linenify.facts.deciding.plan import Plan, Settled
 from linenify.facts.files.halfway import flag_seams, flag_subclasses, leave_linen, refuse_classes
 from linenify.facts.files.marked import leave_marked
 from linenify.facts.files.names import emit_names
+from linenify.facts.files.regions import Region, Regions
 from linenify.facts.files.standins import emit_stand_ins
 from linenify.facts.flow.interpret import Interpreter
 from linenify.facts.jax.jaxvalues import emit_values
@@ -62,11 +63,10 @@ class Facts:
 
 
 def collect(project: Project) -> Facts:
-    """Infers kinds over the whole project and decides every site; pure."""
-    flow = Interpreter(project)
-    flow.run()
+    """Infers kinds over all that can matter and decides every site; pure."""
+    flow, region = _run(project)
     decisions = Decisions(flow, _overrides(project))
-    program = Program(project, flow, decisions)
+    program = Program(_part(project, region.decided), flow, decisions, Index(flow.project))
     settled: dict[ast.Call, Settled] = {}
     while True:
         plan = Plan(program, settled)
@@ -106,7 +106,28 @@ def collect(project: Project) -> Facts:
         )
         for function, table in decisions.of.items()
     )
-    return Facts(plan.files, roles, names)
+    decided = region.decided
+    files = {
+        s.name: plan.files[s.name] if s.name in decided else FileFacts() for s in project.sources
+    }
+    return Facts(files, roles, names)
+
+
+def _run(project: Project) -> tuple[Interpreter, Region]:
+    """The finished flow of the files that can matter, and which they are."""
+    regions = Regions(project)
+    region = regions.first()
+    while True:
+        flow = Interpreter(_part(project, region.decided | region.outlined))
+        flow.run(region.outlined)
+        wider = regions.wider(region, flow)
+        if wider is None:
+            return flow, region
+        region = wider
+
+
+def _part(project: Project, names: frozenset[str]) -> Project:
+    return replace(project, sources=tuple(s for s in project.sources if s.name in names))
 
 
 def _names(plan: Plan) -> Iterator[Names]:

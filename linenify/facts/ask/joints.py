@@ -39,6 +39,7 @@ from linenify.facts.flow.kinds import (
     known,
 )
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope, all_arguments, defaults_by_name
 
 _FAR = 20  # steps back; more are not worth a reader's while
@@ -243,7 +244,7 @@ class Joints:
             elif function is not None:
                 sources += [
                     n.value
-                    for n in ast.walk(function)
+                    for n in walk(function)
                     if isinstance(n, ast.Return) and n.value is not None
                 ]
             place = place or function
@@ -256,7 +257,7 @@ class Joints:
         if self._names is None:
             self._names = defaultdict(list)
             for source in self._program.project.sources:
-                for node in ast.walk(source.tree):
+                for node in walk(source.tree):
                     for target, value in _assignments(node):
                         self._enter(target, value)
         return self._names

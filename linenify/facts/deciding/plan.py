@@ -88,7 +88,7 @@ class Plan(Program):
         super().__init__(program.project, program.flow, program.decisions, program.index)
         # Models that cannot be params: why, and whether they stay as they were.
         self.settled = settled or {}
-        self.files = {source.name: FileFacts() for source in self.project.sources}
+        self.files = {source.name: FileFacts() for source in self.flow.project.sources}
         self.classes: dict[ast.ClassDef | ast.FunctionDef, ClassPlan] = {}
         self.exact = dict(self.project.options).get("exact") is True
         self.keep_names = dict(self.project.options).get("keep-names") is True

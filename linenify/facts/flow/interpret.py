@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
 from linenify.facts.flow import calling, expressions, lookup, narrowing, statements
@@ -39,9 +39,15 @@ ROUNDS = 40
 class Interpreter(Machine):
     """Runs the project to a fixpoint; afterwards the tables are complete."""
 
-    def run(self) -> None:
-        """Runs files and functions until none has read anything that changed since."""
-        units: list[Source | Code] = [*self.project.sources, *self.code.values()]
+    def run(self, outlined: Collection[str] = ()) -> None:
+        """Runs files and functions until none has read anything that changed since.
+
+        Args:
+            outlined: names of files whose functions are left out: they only say what
+                their names stand for.
+        """
+        functions = [code for code in self.code.values() if code.source.name not in outlined]
+        units: list[Source | Code] = [*self.project.sources, *functions]
         self.readers.pending = set(units)
         self._until_nothing_is_new(units)
         self.answer()

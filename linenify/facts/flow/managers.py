@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from linenify.project.nodes import walk
 from linenify.project.resolve import Imports
 from linenify.project.scopes import Scope, Scopes
 
@@ -44,7 +45,7 @@ class Managers:
         scopes = self._scopes[home.source.name]
         if scopes not in self._imported:
             table = self._imported[scopes] = {}
-            for node in ast.walk(home.source.tree):
+            for node in walk(home.source.tree):
                 match node:
                     case ast.Import(names=names):
                         for alias in names:
@@ -61,5 +62,5 @@ class Managers:
 def _is_plain(function: ast.FunctionDef) -> bool:
     """Whether a generator catches nothing."""
     return bool(function.decorator_list) and not any(
-        isinstance(node, ast.Try | ast.TryStar | ast.With) for node in ast.walk(function)
+        isinstance(node, ast.Try | ast.TryStar | ast.With) for node in walk(function)
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from linenify.facts.flow.conditions import Condition, Narrowed, Version, condition_of
 from linenify.facts.flow.states import Closure, Loop, State, Watched, join
+from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope, defaults_by_name
 
 Reaching = dict[ast.Name, frozenset[Version]]
@@ -309,7 +310,7 @@ class Order:
         self._state = join(after, self._state)
 
     def _pattern(self, pattern: ast.pattern) -> None:
-        for node in ast.walk(pattern):
+        for node in walk(pattern):
             match node:
                 case (
                     ast.MatchAs(name=str(name))
@@ -409,8 +410,8 @@ class Order:
         """What a generator reads: it runs when somebody asks for its elements."""
         if node not in self._lazy:
             closure = self._lazy[node] = Closure()
-            first = {*ast.walk(node.generators[0].iter)}
-            for inner in ast.walk(node):
+            first = {*walk(node.generators[0].iter)}
+            for inner in walk(node):
                 if isinstance(inner, ast.Name) and inner in self._own and inner not in first:
                     closure.reads[inner.id].append(inner)
                 elif inner in self._later and inner not in first:

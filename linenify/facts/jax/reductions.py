@@ -12,7 +12,7 @@ from linenify.facts.sites import Reshaped
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
-_REDUCTIONS = frozenset(
+REDUCTIONS = frozenset(
     {"all", "amax", "amin", "any", "argmax", "argmin", "average", "max", "mean", "median", "min"}
     | {"nanmax", "nanmean", "nanmin", "nansum", "prod", "ptp", "std", "sum", "var", "linalg.norm"}
 )
@@ -25,7 +25,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
         return
     name = path.removeprefix(NUMPY)
-    if name not in _REDUCTIONS or certain(plan, call.func) != path:
+    if name not in REDUCTIONS or certain(plan, call.func) != path:
         return
     if _is_list(plan, call.args[0]) and _holds_tracers(plan, call):
         template = "{jnp}.%s({jnp}.array({0}))" % name

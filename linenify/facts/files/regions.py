@@ -1,0 +1,194 @@
+"""Which files of a project are looked at: the others meet nothing that is migrated.
+
+A file *can meet* a legacy value if it names legacy Flax, if it imports such a file, however
+indirectly, or if one of these imports it.  Of the others those count that spell a name of
+JAX, Flax or NumPy that is gone, or pass arguments otherwise than today.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from linenify.facts.files.spellings import Spellings
+from linenify.facts.flow.interpret import Interpreter
+from linenify.facts.flow.kinds import (
+    Api,
+    Container,
+    Legacy,
+    Model,
+    Module,
+    ModuleApi,
+    Optimizer,
+    OptimizerDef,
+    Partial,
+    Transformed,
+    Value,
+)
+from linenify.facts.legacy.externals import canonical
+from linenify.project.nodes import walk
+from linenify.project.relevance import MARK, reachable
+from linenify.project.resolve import Imports
+from linenify.project.source import Project, Source
+
+_SPELT = re.compile(r"flax\.(?:core\.)?(?:nn|optim|deprecated)\b[\w.]*")
+_PARTS = frozenset({"nn", "optim", "deprecated", "ModelParamTraversal"})
+_HOMES = ("flax.nn", "flax.optim", "flax.deprecated")
+_DEEP = 3  # containers in containers
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The files that are looked at, by name.
+
+    Attributes:
+        users: those that name legacy Flax, and all that import them.
+        decided: those in which something may be decided, `users` among them.
+        outlined: those that only say what their names stand for.
+    """
+
+    users: frozenset[str]
+    decided: frozenset[str]
+    outlined: frozenset[str]
+
+
+class Regions:
+    """Tells the files of a project apart by what they import and name."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._imports = Imports(project)
+        self._by_name = project.by_name()
+        self._taken = {source.name: frozenset(self._files(source)) for source in project.sources}
+        self._takers: Mapping[str, set[str]] = defaultdict(set)
+        for importer, taken in self._taken.items():
+            for name in taken:
+                self._takers[name].add(importer)
+
+    def first(self) -> Region:
+        """The region around the files that name legacy Flax."""
+        return self._around(s.name for s in self._project.sources if self._names_legacy(s))
+
+    def wider(self, region: Region, flow: Interpreter) -> Region | None:
+        """A wider region, where a file that is used keeps a legacy value for others to read."""
+        keeping = {
+            name
+            for name in region.decided - region.users
+            if len(self._takers[name] - region.decided) and _keeps_legacy(flow, name)
+        }
+        return self._around(region.users | keeping) if keeping else None
+
+    def _around(self, seeds: Iterable[str]) -> Region:
+        users = reachable(seeds, lambda name: self._takers[name])
+        meeting = reachable(users, lambda name: self._taken[name])
+        spellings = Spellings(self._project, self._imports)
+        others = [s for s in self._project.sources if s.name not in meeting]
+        spelling = {s.name for s in others if spellings.concern(s)}
+        outlined = reachable(spelling, lambda name: self._taken[name]) - spelling - meeting
+        return Region(users, meeting | spelling, outlined)
+
+    # --- what a file names -------------------------------------------------------------
+
+    def _names_legacy(self, source: Source) -> bool:
+        if "flax" not in source.text:
+            return False
+        if MARK.decode() in source.text:
+            return True  # an earlier run has left something
+        if self._imports.find("flax", source) is not None:
+            return False  # the project is Flax
+        imported = [*self._named(source)]
+        if any(canonical(path).startswith(_HOMES) or path == "flax.*" for path in imported):
+            return True
+        rooted = any(path.partition(".")[0] == "flax" for path in imported)
+        for node in walk(source.tree):
+            words = _words(node)
+            if (rooted and _PARTS & words) or any(map(_SPELT.fullmatch, words)):
+                return True  # also a text, for `importlib.import_module`
+        return False
+
+    def _named(self, source: Source) -> Iterator[str]:
+        """The names of libraries that a file imports."""
+        for node in walk(source.tree):
+            if isinstance(node, ast.Import):
+                every = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                every = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            yield from (path for path in every if self._imports.find(path, source) is None)
+
+    def _files(self, source: Source) -> Iterator[str]:
+        """The files of the project that a file may take names from."""
+        find = self._imports.find
+        packages: set[str] = set()
+        read: set[str] = set()
+        for node in walk(source.tree):
+            match node:
+                case ast.Import(names=aliases):
+                    for alias in aliases:
+                        packages.update(_found(find(part, source) for part in _parts(alias.name)))
+                case ast.ImportFrom(module=module, names=aliases, level=level):
+                    home = self._imports.absolute(source, module or "", level)
+                    packages.update(_found(find(part, source) for part in _parts(home)))
+                    inner = (f"{home}.{alias.name}" if home else alias.name for alias in aliases)
+                    packages.update(_found(find(name, source) for name in inner))
+                case ast.Attribute(attr=name):
+                    read.add(name)
+                case ast.Constant(value=str(name)) if name in self._by_name or "." in name:
+                    packages.update(_found([find(name, source)]))
+        yield from packages
+        for package in packages:  # `package.module`, which somebody else has imported
+            if self._by_name[package].is_package:
+                yield from self._members(package, read)
+
+    def _members(self, package: str, read: set[str]) -> Iterator[str]:
+        for name in read:
+            inner = f"{package}.{name}" if package else name
+            if inner in self._by_name:
+                yield inner
+                if self._by_name[inner].is_package:
+                    yield from self._members(inner, read)
+
+
+def _parts(name: str) -> Iterator[str]:
+    """A dotted name, and the packages around it."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def _found(names: Iterable[str | None]) -> Iterator[str]:
+    return (name for name in names if name is not None)
+
+
+def _words(node: ast.AST) -> set[str]:
+    match node:
+        case ast.Attribute(attr=name) | ast.alias(name=name) | ast.Constant(value=str(name)):
+            return {name}
+    return set()
+
+
+def _keeps_legacy(flow: Interpreter, file: str) -> bool:
+    """Whether a variable of a file may hold something of legacy Flax."""
+    module = flow.scopes[file].module
+    return any(_is_legacy(flow, flow.env.get((module, name)), _DEEP) for name in module.names)
+
+
+def _is_legacy(flow: Interpreter, value: Value, deep: int) -> bool:
+    for atom in value:
+        inner = atom
+        while isinstance(inner, Partial | Transformed):
+            inner = inner.function
+        match inner:
+            case Module() | ModuleApi() | Model() | Optimizer() | OptimizerDef() | Legacy():
+                return True
+            case Api(receiver=Module() | Model() | Optimizer() | OptimizerDef() | Legacy()):
+                return True
+            case Container() if deep and _is_legacy(
+                flow, flow.iterate(frozenset({inner})), deep - 1
+            ):
+                return True
+    return False
