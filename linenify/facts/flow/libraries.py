@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from linenify.facts.flow.machine import Machine
 
 _TREES = (Model, Optimizer, Container, Instance, Legacy, Params)
-_NAMESPACES = frozenset(
-    {"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"}
-)
+NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"})
 ITERATIONS = frozenset(
     {
         *("builtins.zip", "builtins.enumerate", "builtins.reversed", "builtins.sorted"),
@@ -89,7 +87,7 @@ def call_external(
         match node.args:
             case [ast.Constant(value=str(name))] if not name.startswith("."):
                 return imported(flow, name, scope.source)
-    if path in _NAMESPACES:
+    if path in NAMESPACES:
         operators.make_dict(flow, node, positional, keywords)
         return frozenset({Container(node, "namespace")})
     if path == "collections.defaultdict" and positional:

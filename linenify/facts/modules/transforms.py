@@ -21,6 +21,7 @@ from linenify.facts.flow.kinds import (
     Value,
     modules,
 )
+from linenify.facts.flow.libraries import NAMESPACES
 from linenify.facts.legacy.externals import transparent
 from linenify.facts.modules import mapped, recurrent
 from linenify.facts.modules.firstruns import TRACING, decorators, first_runs
@@ -57,8 +58,9 @@ INERT = frozenset(
         *("builtins.setattr", "builtins.callable", "builtins.dict", "builtins.list"),
         *("builtins.tuple", "builtins.zip", "builtins.enumerate", "builtins.len", "builtins.id"),
         *("builtins.reversed", "builtins.super", "builtins.sorted", "functools.partial"),
-        "inspect.isclass",
+        *("inspect.isclass", "collections.OrderedDict"),
     }
+    | NAMESPACES
 )
 
 
