@@ -246,7 +246,12 @@ def _changed_again(
     facts, failed = _collected(replace(project, sources=after))
     found: dict[str, _Attempt] = {}
     for attempt, source in zip(attempts, after, strict=True):
-        if attempt.change is None or source.path in held:
+        if source.path in held:
+            continue
+        if attempt.change is None:
+            late = _late(attempt, facts.get(source.name, FileFacts())) if marking else None
+            if late is not None:
+                found[source.name] = late
             continue
         broken = failed.get(source.name)
         if broken is None:
@@ -262,6 +267,14 @@ def _changed_again(
         if broken is not None:
             found[source.name] = _Attempt(attempt.source, attempt.facts, broken=broken)
     return found
+
+
+def _late(attempt: _Attempt, facts: FileFacts) -> _Attempt | None:
+    """A file that stayed as it was, and that the other files, once migrated, tell more of."""
+    if attempt.broken is not None or attempt.waits is not None:
+        return None
+    made = _attempt(attempt.source, facts)
+    return made if made.change is not None and made.broken is None else None
 
 
 def _with_marks(

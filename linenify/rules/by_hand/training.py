@@ -104,7 +104,8 @@ class Net(nn.Module):
 
 
 def start(key, x, keep):
-  keep(Net.init(key, x, width=3))
+  for made in Net.init(key, x, width=3):
+    keep(made)
 """,
         after="""\
 from flax import linen as nn
@@ -121,7 +122,8 @@ class Net(nn.Module):
 
 def start(key, x, keep):
   output, variables = Net(width=3).init_with_output(key, x)
-  keep((output, variables['params']))
+  for made in (output, variables['params']):
+    keep(made)
 """,
         check="start(key, x, lambda made: None) is None",
     ),
@@ -183,9 +185,9 @@ def train(params, grads, log):
     ),
     "LN693": ByHand(
         why="""\
-`compute_gradient` gave loss, auxiliary outputs and gradients, or loss and gradients: how many
-depends on `has_aux`.  Where the result is handed on as one tuple, its users count.  Take the
-gradient with `jax.value_and_grad` and hand on what they need.""",
+`optimize` took the gradient and made the step in one expression.  With optax these are two
+statements, and here the expression stands where none can go before it: behind `and`, in a
+lambda, in a comprehension.  Make room for them, and hand on what the callers need.""",
         before="""\
 from flax import optim
 
@@ -195,8 +197,8 @@ class Trainer:
   def __init__(self, params):
     self.optimizer = optim.GradientDescent(0.1).create(params)
 
-  def gradient(self, loss):
-    return self.optimizer.compute_gradient(loss)
+  def step(self, loss, wanted):
+    return wanted and self.optimizer.optimize(loss)
 """,
         after="""\
 import jax
@@ -210,10 +212,13 @@ class Trainer:
     self.state = train_state.TrainState.create(
         apply_fn=None, params=params, tx=optax.sgd(0.1))
 
-  def gradient(self, loss):
-    return jax.value_and_grad(loss)(self.state.params)
+  def step(self, loss, wanted):
+    if not wanted:
+      return wanted
+    value, grads = jax.value_and_grad(loss)(self.state.params)
+    return self.state.apply_gradients(grads=grads), value
 """,
-        check="Trainer(x).gradient(lambda w: w.sum())[0].shape == ()",
+        check="Trainer({'w': x}).step(lambda p: p['w'].sum(), True)[1].shape == ()",
     ),
     "LN694": ByHand(
         why="""\
