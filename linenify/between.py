@@ -104,10 +104,10 @@ def _takes(project: Project, after: Trees, lost: Mapping[str, frozenset[str]]) -
                             held[alias.asname or alias.name] = whole or ""
                 case ast.ImportFrom(module=module, names=aliases, level=level):
                     home = imports.absolute(source, module or "", level)
-                    file = imports.find(home, source)
+                    file = imports.find(home, source, level)
                     for alias in aliases:
                         name, local = alias.name, alias.asname or alias.name
-                        inner = imports.find(f"{home}.{name}" if home else name, source)
+                        inner = imports.find(f"{home}.{name}" if home else name, source, level)
                         if inner is not None and inner in lost:
                             held[local] = inner
                         if file is None or file not in lost or inner is not None:

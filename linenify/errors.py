@@ -41,3 +41,14 @@ class Breach(LinenifyError):  # noqa: N818 - it names what happened
     def __init__(self, path: Path, promise: str) -> None:
         super().__init__(f"{path}: {promise}")
         self.path = path
+
+
+def reason(problem: BaseException) -> str:
+    """A failure of our own in one line: what it was, and where in our code."""
+    frames = problem.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    place = ""
+    if frames is not None:
+        place = f" ({Path(frames.tb_frame.f_code.co_filename).name}:{frames.tb_lineno})"
+    return f"{type(problem).__name__}: {problem}{place}"

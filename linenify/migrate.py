@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linenify import between, second_look
+from linenify.errors import reason
 from linenify.facts.collect import Facts, collect
 from linenify.facts.legacy.catalogue import means_the_same
 from linenify.facts.legacy.refusals import NOTICES
@@ -71,7 +72,7 @@ def _collected(project: Project) -> tuple[Mapping[str, FileFacts], dict[str, str
         return collect(project).files, {}
     except Exception as problem:  # noqa: BLE001 - our own bug must not cost the whole run
         if len(project.sources) <= 1:
-            return {}, {source.name: _reason(problem) for source in project.sources}
+            return {}, {source.name: reason(problem) for source in project.sources}
     files: dict[str, FileFacts] = {}
     failed: dict[str, str] = {}
     for source in project.sources:
@@ -100,20 +101,12 @@ def _with_left(facts: Mapping[str, FileFacts], project: Project) -> Mapping[str,
     return known
 
 
-def _reason(problem: BaseException) -> str:
-    frames = problem.__traceback__
-    while frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next
-    place = ""
-    if frames is not None:
-        place = f" ({Path(frames.tb_frame.f_code.co_filename).name}:{frames.tb_lineno})"
-    return f"{type(problem).__name__}: {problem}{place}"
-
-
 # --- one file --------------------------------------------------------------------------------
 
 
 def _attempt(source: Source, facts: FileFacts) -> _Attempt:
+    if facts.broken is not None:
+        return _Attempt(source, facts, broken=facts.broken)
     sites = facts.expressions or facts.definitions or facts.statements
     idle = not (sites or facts.refusals or facts.support)
     if idle and not facts.unlisted:
@@ -128,7 +121,7 @@ def _attempt(source: Source, facts: FileFacts) -> _Attempt:
     except BrokenPromise as broken:
         return _Attempt(source, facts, broken=str(broken))
     except Exception as problem:  # noqa: BLE001 - our own bug must not cost the other files
-        return _Attempt(source, facts, broken=_reason(problem))
+        return _Attempt(source, facts, broken=reason(problem))
     return _Attempt(source, facts, Change(source.path, source.text, result.text, result.rules))
 
 

@@ -53,6 +53,12 @@ def test_what_writes_code_knows_decisions_only() -> None:
     assert known == set()
 
 
+def test_the_page_for_contributors_lists_the_rooms_in_their_order() -> None:
+    page = (PACKAGE.parent / "docs" / "how-it-thinks.md").read_text(encoding="utf-8")
+    rows = [line.split("`")[1].rstrip("/") for line in page.splitlines() if line.startswith("| `")]
+    assert rows == ["sites.py", *ROOMS, "collect.py"]
+
+
 def _is_fact(file: str) -> bool:
     return file.startswith(FACTS + ".") and file.removeprefix(FACTS + ".") not in ROOMS
 

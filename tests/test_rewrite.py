@@ -350,10 +350,10 @@ def test_a_signature_shrinks(before, after):
 
 def test_a_decorator_makes_room():
     file = File("@nn.module_method  # why\n# more\ndef f(self): pass\n")
-    file.define("def f", method("f"))
+    file.define("def f", method("f", decorator=0))
     assert file.text() == "@nn.compact  # why\n# more\ndef f(self): pass\n"
     file = File("@nn.module_method  # why\n# more\ndef f(self): pass\n")
-    file.define("def f", method("f", compact=False))
+    file.define("def f", method("f", compact=False, decorator=0))
     assert sorted(file.text().splitlines()) == ["# more", "# why", "def f(self): pass"]
 
 
@@ -407,7 +407,9 @@ def test_a_function_becomes_a_class():
         '''
     )
     where = file.span("def F", ast.FunctionDef)
-    site = FunctionModuleSite((Field("depth", "depth", where, "int"),), method(removed=("depth",)))
+    site = FunctionModuleSite(
+        (Field("depth", "depth", where, "int"),), method(removed=("depth",), decorator=0)
+    )
     file.define("def F", site)
     assert file.text() == textwrap.dedent(
         '''\

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import linenify.facts.calls
 import linenify.migrate
 from linenify.facts.sites import FileFacts
 from linenify.migrate import migrate
@@ -93,3 +94,24 @@ def test_what_a_second_look_finds_is_told_at_its_place_in_the_file_as_it_was() -
     found = marks(new, FileFacts(), Change(new.path, after, after.replace("f(x)", "f()(x)"), {}))
     assert found is not None
     assert at_home(old, new, found.refusals[0]).statement == 3
+
+
+def test_a_failure_of_ours_at_one_call_withholds_its_file_and_what_works_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    decide = linenify.facts.calls._emit
+
+    def failing(plan, source, call, callee):
+        if source.name == "net":
+            raise ValueError("as tests go")
+        decide(plan, source, call, callee)
+
+    monkeypatch.setattr(linenify.facts.calls, "_emit", failing)
+    found = migrate(load([tmp_path]))
+    codes = {d.path.stem: d.code for d in found.diagnostics if d.code in {"LN000", "LN821"}}
+    assert codes == {"net": "LN000", "main": "LN821", "caller": "LN821"}
+    (lost,) = (d for d in found.diagnostics if d.code == "LN000")
+    assert lost.message.startswith("line 7: ValueError: as tests go")
+    assert {change.path.stem for change in found.changes} == {"alone", "names", "script"}

@@ -90,10 +90,8 @@ def emit_calls(plan: Plan) -> None:
             stem = plan.decline(scope.source, call, unclear, bound)
             training.contexts.fail(call, unclear.why, stem)
             training.models.fail(call, callee, unclear.why, stem)
-        except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
-            # Our bug: this one call stays as it was, and says so.
-            why = f"linenify failed here: {type(problem).__name__}: {problem}"
-            plan.refuse(scope.source, call, "LN299", why)
+        except Exception as problem:  # noqa: BLE001 - our own bug must not cost the other files
+            plan.fail(scope.source, call, problem)
         if plan.in_text(call) is not None and plan.site_at(scope.source, call) is not None:
             plan.forget(scope.source, call)
             why = f"`{text(call.func)}` inside an f-string"

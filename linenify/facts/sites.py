@@ -257,6 +257,7 @@ class MethodSite:
             and what is put around those that it changes in place: `dict({node})`.
         attributes: names of `self.<name>` that become local variables here.
         extra: parameters added, filled by the callers from those variables.
+        decorator: the place of `@nn.module_method` or `@nn.module` among its decorators.
     """
 
     name: str
@@ -266,6 +267,7 @@ class MethodSite:
     locals: tuple[tuple[str, str, str], ...] = ()
     extra: tuple[str, ...] = ()
     removed_kwargs: bool = False
+    decorator: int | None = None
     rule: str = "LN201"
 
 
@@ -431,6 +433,7 @@ class FileFacts:
     definitions: dict[tuple[str, int, int], Site] = field(default_factory=dict)
     statements: dict[int, StatementSite] = field(default_factory=dict)
     shared: dict[int, int] = field(default_factory=dict)  # column of the one meant on a line
+    broken: str | None = None  # how deciding failed here: a bug of linenify
     refusals: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     linen: str = "nn"  # how this file names flax.linen, after the rewrite

@@ -5,6 +5,10 @@ from __future__ import annotations
 from linenify.project.source import Project, Source
 from linenify.project.syspath import search_folders
 
+# A program that imports Flax has the JAX and NumPy that Flax imports, whatever
+# its own folders are called.
+_LIBRARIES = frozenset({"jax", "jaxlib", "numpy"})
+
 
 class Imports:
     """Finds the file that an import statement means.
@@ -30,9 +34,16 @@ class Imports:
         parts = parts[: len(parts) - (level - 1)] if level > 1 else parts
         return ".".join([*parts, *([module] if module else [])])
 
-    def find(self, name: str, importer: Source) -> str | None:
-        """The project file called `name` as seen from `importer`, if there is one."""
-        if not name:
+    def find(self, name: str, importer: Source, level: int = 0) -> str | None:
+        """The project file called `name` as seen from `importer`, if there is one.
+
+        Args:
+            name: in full.
+            importer: the file that imports it.
+            level: how many dots it was written with; a file in a folder `jax` of the
+                project may be meant by dots only.
+        """
+        if not name or (not level and name.partition(".")[0] in _LIBRARIES):
             return None
         parts = importer.name.split(".")[:-1] if importer.name else []
         if importer.is_package and importer.name:

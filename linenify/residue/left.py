@@ -150,7 +150,7 @@ class _LinenClasses:
         module, _, name = path.rpartition(".")
         level = len(path) - len(path.lstrip("."))
         start = self._imports.absolute(file.source, module.lstrip("."), level)
-        home = self._imports.find(start, file.source)
+        home = self._imports.find(start, file.source, level)
         return home is not None and self._is_own(self._files[home], name)
 
 

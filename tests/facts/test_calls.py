@@ -161,7 +161,6 @@ REFUSED = {
     "nn.Dense.partial(inputs=x)": "LN393",
     "Block.partial(x=x)": "LN393",
     "functools.partial(Block, x)": "LN393",
-    "Block.init_by_shape(train, specs)": "LN690",
     "nn.Model(unknown(), {})": "LN690",
     "getattr(nn, n)(x)": "LN391",
     "unknown(Block)": "LN395",

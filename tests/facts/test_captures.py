@@ -108,6 +108,8 @@ def test_other_paths_are_flagged(old, new, why):
         ),
         ("        y = Net.call(params, x)", "        y = x"),
         ("Net.call(params, x)", "Net.init(params, x)"),
+        ("y = Net.call(params, x)", "_, y = Net.init(params, x)"),
+        ("y = Net.call(params, x)", "_, y = Net.create(params, x)"),
         ("        y = Net", "        for _ in x: y = Net"),
         ("        y = Net.call(params, x)", "        y = [Net.call(params, z) for z in x]"),
     ],

@@ -221,7 +221,7 @@ def both(key, x):
         ("optimizer.optimizer_def", "LN692"),
         ("optimizer.replace(target=params, state=None)", "LN692"),
         ("optimizer.state_dict()", "LN692"),
-        ("[optimizer.optimize(lambda model: 0.)]", "LN693"),
+        ("[optimizer.optimize(lambda model: 0.) for _ in 'ab']", "LN693"),
     ],
 )
 def test_what_a_train_state_does_not_have_is_flagged(use, code):
@@ -497,7 +497,7 @@ def keep(model: nn.Model, log):
     assert "def keep(model: Any, log):" in text
 
 
-def test_specs_that_may_be_shapes_or_pairs_are_refused():
+def test_specs_that_may_be_shapes_or_pairs_are_told_apart_where_they_are_used():
     calls = {"shapes": "[(1, 3)]", "pairs": "[((1, 3), jnp.float32)]"}
     text = """
 class Net(nn.Module):
@@ -511,5 +511,6 @@ def main(key):
 """
     for kinds in (["shapes"], ["pairs"], ["shapes", "pairs"]):
         made = [f"    create(key, {calls[kind]})\n" for kind in kinds]
-        _, found = run(text + "".join(made))
-        assert ("LN690" in found) == (len(kinds) == 2), kinds
+        after, found = run(text + "".join(made))
+        assert found == []
+        assert ("map(ones_of, specs)" in after) == (len(kinds) == 2), kinds

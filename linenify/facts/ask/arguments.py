@@ -67,9 +67,7 @@ def splat_keys(program: Program, node: ast.expr) -> set[str] | None:
             return None
         if any(splat_keys(program, spread) is None for spread in _spread_into(container.node)):
             return None
-        keys |= {
-            k for owner, k in program.flow.items if owner is container.node and isinstance(k, str)
-        }
+        keys |= {k for k in program.flow.keys.get(container.node, ()) if isinstance(k, str)}
     return keys
 
 
@@ -81,7 +79,7 @@ def splat_length(program: Program, node: ast.expr) -> int | None:
     for atom in atoms:
         made = atom.node if isinstance(atom, Container) else None
         if isinstance(made, ast.arg):  # `*inputs` of a function
-            places = [k for owner, k in program.flow.items if owner is made]
+            places = program.flow.keys.get(made, [])
             counts = [k for k in places if isinstance(k, int)]
             if len(counts) < len(places) or not _only_called(program, made):
                 return None
@@ -169,3 +167,10 @@ def as_given(call: ast.Call) -> tuple[Given, ...]:
 def fill_plain(call: ast.Call, keyword: str, code: str, rule: str) -> Reordered:
     """`call` with all its arguments as they are, and one more."""
     return Reordered((*as_given(call), Added(keyword, code)), rule)
+
+
+def is_spelt(call: ast.Call) -> bool:
+    """Whether a call spells its arguments out: none of them is a splat."""
+    return not any(isinstance(a, ast.Starred) for a in call.args) and all(
+        k.arg is not None for k in call.keywords
+    )

@@ -119,6 +119,7 @@ def _imported_from_library(program: Program, home: Scope, name: str) -> bool:
         or program.flow.imports.find(
             program.flow.imports.absolute(home.source, statement.module or "", statement.level),
             home.source,
+            statement.level,
         )
         is None
         for statement in _imports(program, home).get(name, ())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from linenify.errors import reason
 from linenify.facts.ask.callers import Callers
 from linenify.facts.ask.joints import Joint, Joints
 from linenify.facts.ask.parameters import Decision
@@ -186,6 +187,11 @@ class Plan(Program):
         return self.refuse(
             source, node, unclear.code, why, about=unclear.about, because=unclear.because
         )
+
+    def fail(self, source: Source, node: ast.stmt | ast.expr, problem: Exception) -> None:
+        """Deciding failed, by a bug of ours: the file stays as it was, and so do its partners."""
+        file = self.files[source.name]
+        file.broken = file.broken or f"line {node.lineno}: {reason(problem)}"
 
     def _told(self, joint: Joint) -> str:
         """What a joint binds, each with its line."""

@@ -87,7 +87,7 @@ class _File:
                 bound = path if alias.asname else local
             else:
                 home = self.plan.flow.imports.absolute(self.source, node.module or "", node.level)
-                origin = self.plan.flow.imports.find(home, self.source)
+                origin = self.plan.flow.imports.find(home, self.source, node.level)
                 if origin is not None and alias.name != "*":
                     names += self._handed_on(node, index, origin, scope)
                 if node.level or origin is not None:

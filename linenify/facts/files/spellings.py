@@ -17,6 +17,7 @@ from linenify.project.source import Project, Source
 
 _DISPLAYS = ast.List | ast.ListComp | ast.Tuple
 _MAKERS = frozenset({"list", "tuple", "sorted"})
+_MODULES = frozenset({"jax", "jax.lax", "jax.numpy", "jax.nn", "jax.random", "numpy"})
 _DEPTH = 8  # files that hand a name on
 
 
@@ -36,16 +37,19 @@ class Spellings:
         table = self._table(source)
         if not table:
             return False
-        if any(_is_gone(path) for path in table.values()):
+        if any(_is_gone(path) or path.endswith(".*") for path in table.values()):
             return True
         listed: set[str] | None = None
-        handed: set[ast.AST] = set()  # functions that take other arguments today, as values
+        # Modules, and functions that take other arguments today, as values: who reads
+        # or calls them is not known here.
+        handed: set[ast.AST] = set()
         for node in reversed(walk(source.tree)):  # what is inside comes first
             match node:
                 case ast.Name(id=name) if name in table:
                     paths[node] = table[name]
                 case ast.Attribute(value=owner, attr=name) if owner in paths:
                     paths[node] = f"{paths[owner]}.{name}"
+                    handed.discard(owner)
                 case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[owner, *_]) if (
                     owner in paths
                 ):
@@ -61,7 +65,7 @@ class Spellings:
             path = paths.get(node)
             if path is not None and _is_gone(path):
                 return True
-            if path is not None and moved(path) is not None:
+            if path is not None and _takes_otherwise(path):
                 handed.add(node)
         return bool(handed)
 
@@ -128,6 +132,10 @@ def _is_gone(path: str) -> bool:
     )
 
 
+def _takes_otherwise(path: str) -> bool:
+    return path in _MODULES or moved(path) is not None or array_arguments(path) is not None
+
+
 def _asks(call: ast.Call, paths: dict[ast.AST, str], listed: set[str]) -> bool:
     """Whether a call gives arguments that its function takes otherwise today."""
     path, arguments = paths[call.func], call.args
@@ -143,6 +151,9 @@ def _asks(call: ast.Call, paths: dict[ast.AST, str], listed: set[str]) -> bool:
     if path.startswith("numpy."):
         asked = path.removeprefix("numpy.") in REDUCTIONS
         return asked and any(_may_be_list(value, listed) for _, value in given[:1])
+    nested = (v for _, v in given if isinstance(v, ast.List | ast.Tuple))
+    if any(_may_be_list(each, listed) for value in nested for each in value.elts):
+        return True  # `jnp.concatenate([x, [1., 2.]])`
     wanted = array_arguments(path)
     if wanted is None:
         return False
@@ -157,6 +168,8 @@ def _asks(call: ast.Call, paths: dict[ast.AST, str], listed: set[str]) -> bool:
 
 def _may_be_list(node: ast.expr, listed: set[str]) -> bool:
     match node:
+        case ast.Attribute(attr="shape") | ast.Subscript(slice=ast.Slice()):
+            return True
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name in listed
         case ast.Starred() | ast.IfExp():

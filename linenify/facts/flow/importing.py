@@ -31,11 +31,12 @@ def bind_import_from(flow: Machine, node: ast.ImportFrom, scope: Scope) -> None:
     home = flow.imports.absolute(scope.source, node.module or "", node.level)
     for alias in node.names:
         if alias.name == "*":
-            _import_star(flow, home, scope, alias)
+            _import_star(flow, node, scope, alias)
             continue
         name = alias.asname or alias.name
-        submodule = flow.imports.find(f"{home}.{alias.name}" if home else alias.name, scope.source)
-        origin = flow.imports.find(home, scope.source)
+        inner = f"{home}.{alias.name}" if home else alias.name
+        submodule = flow.imports.find(inner, scope.source, node.level)
+        origin = flow.imports.find(home, scope.source, node.level)
         if origin is not None:
             value = flow.env.get((flow.scopes[origin].module, alias.name), NOTHING)
             flow.assign(scope, name, value, alias)
@@ -47,8 +48,9 @@ def bind_import_from(flow: Machine, node: ast.ImportFrom, scope: Scope) -> None:
             flow.assign(scope, name, external(f"{home}.{alias.name}"), alias)
 
 
-def _import_star(flow: Machine, home: str, scope: Scope, star: ast.alias) -> None:
-    origin = flow.imports.find(home, scope.source)
+def _import_star(flow: Machine, node: ast.ImportFrom, scope: Scope, star: ast.alias) -> None:
+    home = flow.imports.absolute(scope.source, node.module or "", node.level)
+    origin = flow.imports.find(home, scope.source, node.level)
     if origin is not None:
         module = flow.scopes[origin].module
         for name in sorted(module.names):

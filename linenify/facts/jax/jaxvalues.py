@@ -118,7 +118,7 @@ def _exported(plan: Plan) -> dict[str, set[tuple[str, str]]]:
             match node:
                 case ast.ImportFrom(module=module, names=aliases, level=level):
                     home = flow.imports.absolute(source, module or "", level)
-                    origin = flow.imports.find(home, source)
+                    origin = flow.imports.find(home, source, level)
                     every = flow.scopes[origin].module.names if origin is not None else ()
                     for alias in aliases:
                         for name in every if alias.name == "*" else (alias.name,):
@@ -148,7 +148,7 @@ def _export(plan: Plan, source: Source, name: str, path: str) -> None:
     if statement is None or is_guarded(plan, statement):
         return
     home = plan.flow.imports.absolute(source, statement.module or "", statement.level)
-    if plan.flow.imports.find(home, source) is not None:
+    if plan.flow.imports.find(home, source, statement.level) is not None:
         return  # that file hands it on
     if form.snippet != name:
         plan.refuse(source, statement, "LN195", f"another file takes `{name}` from here")

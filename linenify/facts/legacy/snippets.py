@@ -410,9 +410,9 @@ def gone(name):
     def fail(*args):
         raise AttributeError(f'{name} exists no longer')
 
+    # It may be called, or decorate something.
     methods = {
         '__init__': lambda *args, **kwargs: None,
-        # It decorates.
         '__call__': lambda self, made: self if callable(made) else fail(),
         '__getattr__': fail,
     }

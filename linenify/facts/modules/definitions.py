@@ -31,6 +31,8 @@ from linenify.facts.sites import (
 from linenify.project.nodes import walk
 from linenify.project.source import Source
 
+_DECORATORS = {External("flax.nn.module"), External("flax.nn.module_method")}
+
 
 def emit_definitions(plan: Plan, thawed: Conversions) -> None:
     """Turns class plans into sites; `thawed`: where a field is made again what it was."""
@@ -217,8 +219,17 @@ def _method_site(
             if mentions.is_local(plan, method, n)
         ),
         removed_kwargs=drop,
+        decorator=_legacy_decorator(plan, method),
         rule=rule,
     )
+
+
+def _legacy_decorator(plan: Plan, function: ast.FunctionDef) -> int | None:
+    """Which decorator of a method or function Linen has no need for."""
+    for place, decorator in enumerate(function.decorator_list):
+        if _DECORATORS & plan.flow.values.get(decorator, frozenset()):
+            return place
+    return None
 
 
 def _emit_reads(

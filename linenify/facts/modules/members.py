@@ -62,7 +62,7 @@ def member_split(plan: Plan, call: ast.Call, module: Module) -> ModuleCall:
     for entry in filled:
         if entry.splat:
             if _is_open_splat(plan, function, class_plan, entry):
-                construct.append(Added(class_plan.open[function], "{%d}" % entry.index))
+                extras.append("**{%d}" % entry.index)
                 continue
             passed = passed_on(plan, call, entry)
             if passed is not None:
@@ -148,7 +148,9 @@ def extra_fields(
         return []
     if module.bound - {"name", *plan.decisions[function], *class_plan.order}:
         raise Unclear("LN390", "`**kwargs` is filled in two places")
-    return [Added(class_plan.open[function], f"dict({', '.join(extras)})")]
+    alone = len(extras) == 1 and extras[0].startswith("**")
+    collected = extras[0].removeprefix("**") if alone else f"dict({', '.join(extras)})"
+    return [Added(class_plan.open[function], collected)]
 
 
 def travelling(

@@ -96,7 +96,9 @@ def _curry(plan: Plan, call: ast.Call, others: Sequence[Atom], site: ModuleCall)
             if isinstance(other, ast.Call) and atom in plan.flow.values.get(other.func, frozenset())
         )
         known = [n for n in inputs if n is not None and n in known_names]
-        plain = not (arguments.vararg or arguments.posonlyargs)
+        # `*args` takes what a constructor gets by position: inputs fill named parameters.
+        starred = any(isinstance(a, ast.Starred) for a in call.args)
+        plain = not (arguments.posonlyargs or starred)
         if not beside or not plain or len(known) != len(inputs) or site.construct is None:
             why = f"`{text(call.func)}` may be a module class or a plain function"
             raise Unclear("LN392", why, about=call.func)

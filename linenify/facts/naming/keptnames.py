@@ -72,9 +72,9 @@ class _Names:
     def _followed(self, owner: ast.ClassDef | None, method: ast.FunctionDef) -> Record:
         try:
             return follow(self.plan, owner, method)
-        except (AssertionError, LookupError, AttributeError, TypeError, ValueError) as problem:
-            # Our bug: this class is not named, and says so.
-            return Record(obstacles={method: f"{type(problem).__name__}: {problem}"})
+        except Exception as problem:  # noqa: BLE001 - our own bug must not cost the other files
+            self.plan.fail(self.plan.source(method), method, problem)
+            return Record(obstacles={method: "linenify failed"})
 
     # --- what stands in the way ------------------------------------------------------------
 

@@ -34,8 +34,18 @@ def emit_param_names(plan: Plan) -> None:
     changed = {name for name in changed if not name.isdigit() and name != _UNKNOWN}
     if not changed:
         return
+    renamed = {
+        (child.legacy, child.linen)
+        for found in table.values()
+        for child in found
+        if child.legacy != child.linen and not child.explicit
+    }
     for source in plan.project.sources:
-        done = {node for node in _subscripts(source) if _emit_key(plan, source, node)}
+        done = {
+            node
+            for node in _subscripts(source)
+            if _emit_key(plan, source, node) or _names_the_first(plan, node, renamed)
+        }
         for node in walk(source.tree):
             if node not in done:
                 _check_text(plan, source, node, changed)
@@ -65,6 +75,27 @@ def _emit_key(plan: Plan, source: Source, key: ast.Constant) -> bool:
     if new != key.value and plan.site_at(source, key) is None:
         plan.at(source, key, TextSite(new))
     return True
+
+
+def _names_the_first(plan: Plan, key: ast.Constant, renamed: set[tuple[str, str]]) -> bool:
+    """Whether a key is that of a first child, which is the first of its class as well.
+
+    A key that is read must be there: where legacy has a `Dense_0`, no other child
+    stands before it, and Linen counts from the same one.  Where the program bears
+    with a key that is missing, nothing follows from it.
+    """
+    stem, _, number = str(key.value).rpartition("_")
+    if not stem or number != "0":
+        return False
+    for legacy, linen in renamed:
+        if legacy == key.value and _UNKNOWN not in linen:
+            return False
+        if legacy == f"{stem}_{_UNKNOWN}" and linen.rpartition("_")[0] != stem:
+            return False
+    parent = plan.parents[key]
+    read = isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Load)
+    borne = any(isinstance(a, ast.Try) and a.handlers for a in plan.ancestors(key))
+    return read and not borne
 
 
 def _linen_name(plan: Plan, params: Params, key: str) -> str | None:

@@ -68,7 +68,8 @@ class Opened:
     def _check_opened(self, items: Sequence[Item]) -> None:
         for item in items:
             target = item.statement.items[item.place].optional_vars
-            if item.kind == "state" and target is not None and item.captured is None:
+            lost = item.kind == "state" and target is not None and item.captured is None
+            if lost or not item.spelt:
                 self.uses[item.statement].failed = "how it is opened is not spelled out"
 
     def belongs(self, call: ast.Call, item: Item) -> None:

@@ -123,7 +123,12 @@ class Definition:
     arguments: tuple[Argument, ...] = ()
 
 
-def definition(name: str, call: ast.Call, per_step: Collection[str]) -> Definition:
+def definition(
+    name: str,
+    call: ast.Call,
+    per_step: Collection[str],
+    spread: Mapping[str, Given] | None = None,
+) -> Definition:
     """What `optim.<name>(...)` becomes.
 
     Args:
@@ -131,6 +136,7 @@ def definition(name: str, call: ast.Call, per_step: Collection[str]) -> Definiti
         call: the call that makes the definition.
         per_step: names of the hyper-parameters that steps override.  With some,
             the state has `.hyperparams`, keyed as `hyperparameter` says.
+        spread: what the `**splats` of the call carry; None where that is not known.
 
     Raises:
         Unclear: LN691, with the reason.
@@ -139,7 +145,7 @@ def definition(name: str, call: ast.Call, per_step: Collection[str]) -> Definiti
         return multi(call)
     if name not in OPTIMIZERS:
         raise Unclear(CODE, f"`{name}` has no counterpart in optax")
-    given = _filled(name, call)
+    given = _filled(name, call, spread)
     if name == "WeightNorm":
         return _weight_norm(given, per_step)
     for each in sorted(per_step):
@@ -165,11 +171,11 @@ def hyperparameter(name: str, legacy: str) -> str:
 # --- arguments -------------------------------------------------------------------------------
 
 
-def _filled(name: str, call: ast.Call) -> dict[str, Given]:
+def _filled(name: str, call: ast.Call, spread: Mapping[str, Given] | None) -> dict[str, Given]:
     """The arguments of a call that matter, by the parameter they fill."""
     table = {each.name: each for each in OPTIMIZERS[name]}
     if any(isinstance(a, ast.Starred) for a in call.args) or any(
-        k.arg is None for k in call.keywords
+        k.arg is None and spread is None for k in call.keywords
     ):
         raise Unclear(CODE, f"the arguments of `{text(call.func)}` are not spelled out")
     if len(call.args) > len(table):
@@ -178,10 +184,15 @@ def _filled(name: str, call: ast.Call) -> dict[str, Given]:
         parameter: Given(f"{{{index}}}", node, positional=True)
         for index, (parameter, node) in enumerate(zip(table, call.args, strict=False))
     }
-    for index, keyword in enumerate(call.keywords, len(call.args)):
-        if keyword.arg not in table or keyword.arg in found:
-            raise Unclear(CODE, f"`{text(call.func)}` takes no argument `{keyword.arg}` here")
-        found[keyword.arg] = Given(f"{{{index}}}", keyword.value)
+    named = {
+        keyword.arg: Given(f"{{{index}}}", keyword.value)
+        for index, keyword in enumerate(call.keywords, len(call.args))
+        if keyword.arg is not None
+    }
+    for keyword, given in [*named.items(), *(spread or {}).items()]:
+        if keyword not in table or keyword in found:
+            raise Unclear(CODE, f"`{text(call.func)}` takes no argument `{keyword}` here")
+        found[keyword] = given
     return {
         parameter: each
         for parameter, each in found.items()
@@ -205,7 +216,7 @@ def _in_place(arguments: Iterable[tuple[str, Given]]) -> tuple[Argument, ...]:
     written: list[sites.Given] = []
     added: list[Argument] = []
     for key, each in arguments:
-        if each.node is None:
+        if each.node is None or not each.code[1:-1].isdigit():
             added.append(sites.Added(key, each.code))
         else:
             first = each.positional and key == "learning_rate"

@@ -95,11 +95,12 @@ def _imports(plan: Plan, source: Source) -> Iterator[tuple[str, str]]:
                 written = "." * level + (node.module or "")
                 base = imports.absolute(source, node.module or "", level)
                 for alias in names:
-                    inner = imports.find(f"{base}.{alias.name}" if base else alias.name, source)
+                    name = f"{base}.{alias.name}" if base else alias.name
+                    inner = imports.find(name, source, level)
                     if inner is not None:
                         dot = "" if written.endswith(".") or not written else "."
                         yield inner, f"{written}{dot}{alias.name}"
-                found = imports.find(base, source)
+                found = imports.find(base, source, level)
                 if found is not None:
                     yield found, written
 

@@ -41,6 +41,7 @@ from linenify.project.nodes import walk
 from linenify.project.source import Source
 
 PARAMS = "params"  # of what `init` gives, nothing else is wanted
+PAIR = "pair"  # what `init` gives goes somewhere as it is
 
 
 # --- init and call ---------------------------------------------------------------------------
@@ -79,6 +80,9 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
         parts = None if made else construct
         _emit_apply(plan, source, call, parts, inputs, around, touched, key)
         return
+    captures_around = plan.part(Captures)
+    if captures_around is not None:
+        captures_around.of(source, call)  # refuses what initialises inside of them
     if around.state is None and touched.asks:
         plan.notice(source, call, "LN817")
     given: Argument = Given(0)
@@ -92,6 +96,9 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
     else:
         method, after = _emit_targets(plan, source, call, captured, recording), None
     popped: tuple[str, ...] = ()
+    if method == PAIR:
+        method = "init_with_output"
+        popped, after = _paired(plan, call, captured, after or "{params}")
     if method == PARAMS:
         method, after = "init", "{result}['params']"
         if captured is not None and is_read(plan, call, captured):
@@ -106,6 +113,27 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
         option = f", static_argnames={names if len(names) > 1 else names[0]!r}" if names else ""
         finished = replace(finished, wrap="{spell:jax.jit}({func}%s)" % option)
     plan.at(source, call, finished)
+
+
+def _paired(
+    plan: Plan, call: ast.Call, captured: str | None, made: str
+) -> tuple[tuple[str, ...], str]:
+    """Statements that run a module, and the pair that stands in its place then.
+
+    The pair is that of legacy, wherever it goes: what the module gives, and its params
+    as `made` says.
+    """
+    if not can_go_before(plan, call):
+        raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
+    outputs = free_name(plan, call, ("outputs", "init_outputs", "first_outputs"))
+    variables = free_name(plan, call, ("variables", "init_variables", "first_variables"))
+    lines: tuple[str, ...] = (f"{outputs}, {variables} = {{result}}",)
+    params = f"{variables}['params']"
+    if captured is not None and is_read(plan, call, captured):
+        params = free_name(plan, call, ("params", "init_params", "first_params"))
+        popped = f"{{spell:flax.core.pop}}({variables}, 'params')"
+        lines = (*lines, f"{captured}, {params} = {popped}")
+    return lines, f"({outputs}, {made.replace('{params}', params)})"
 
 
 def _popped(plan: Plan, call: ast.Call, captured: str) -> tuple[tuple[str, ...], str]:
@@ -236,6 +264,8 @@ def _emit_targets(
                 "LN310", lines=lines
             )
             return "init_with_output"
+        case _ if cache is None and not isinstance(statement, ast.Expr):
+            return PAIR
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
     named = [n for n in walk(outputs) if isinstance(n, ast.Name)]
@@ -287,6 +317,8 @@ def _emit_created(
             targets=[ast.Tuple(elts=[outputs, ast.Name() | ast.Attribute() as target])]
         ) if in_block(plan, statement):
             model = rendered(plan, source, target)
+        case _ if cache is None and not isinstance(statement, ast.Expr):
+            model = ""
         case _:
             raise Unclear("LN690", f"the result of `{text(call.func)}` is not taken apart here")
     assert isinstance(call.func, ast.Attribute)
@@ -297,6 +329,8 @@ def _emit_created(
         owner = f"{owner}({missing(plan, call, found[0])})"
     around = f"{OBJECT}(%s, %s['params'])"
     known.needs_object(source, call, value)
+    if not model:
+        return PAIR, f"{OBJECT}({owner}, {{params}})"
     needed = any(_is_read(plan, n) for n in walk(outputs) if isinstance(n, ast.Name))
     if captured is not None and not is_read(plan, call, captured):
         captured = None
@@ -323,7 +357,8 @@ def _emit_created(
     else:
         lines = (f"{model} = {around % (owner, '{value}')}",)
         method = "init"
-    plan.files[source.name].statements[statement.lineno] = StatementSite("LN310", lines=lines)
+    line = plan.statement(call).lineno
+    plan.files[source.name].statements[line] = StatementSite("LN310", lines=lines)
     return method, None
 
 

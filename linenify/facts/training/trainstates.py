@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from linenify.facts.ask.arguments import text
 from linenify.facts.ask.places import can_go_before, is_path, is_pure
@@ -31,6 +31,7 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Unclear
 from linenify.facts.training import boundmethods, optimizers, own_optimizers, replicas
+from linenify.facts.training.spread import spread_arguments
 from linenify.facts.training.training import Training
 from linenify.project.nodes import walk
 from linenify.project.source import Source
@@ -54,7 +55,8 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     for pair in call.args if found[0].name == "MultiOptimizer" else ():
         if isinstance(pair, ast.Tuple) and pair.elts:
             check_predicate(plan, pair.elts[0])
-    made = optimizers.definition(found[0].name, call, frozenset(passed))
+    spread = spread_arguments(plan, source, call)
+    made = optimizers.definition(found[0].name, call, frozenset(passed), spread)
     require(plan, source, made.support, "LN691")
     if made.alias is not None and _has_lines(plan, call):
         site: Site = ModuleCall(None, made.arguments, callee=made.alias, rule="LN601")
@@ -233,10 +235,7 @@ def _emit_step(training: Training, source: Source, call: ast.Call, callee: Value
     grads = "{%d}" % place
     if training.replicas.averages(call, callee):
         grads = "{spell:jax.lax.pmean}(%s, axis_name='batch')" % grads
-    before = tuple(
-        "{owner}.opt_state%s = %s" % override
-        for override in _overrides(training, call, callee, "grads")
-    )
+    before = _set_before(training, call, callee, "grads")
     if before and not can_go_before(plan, call):
         raise Unclear("LN692", "hyper-parameters are passed where no statement can go before")
     plan.at(
@@ -392,7 +391,8 @@ def _emit_gradient(
             shown = _shown(plan, call)
             returned = True
         case _:
-            raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
+            _emit_whole_result(training, source, call, callee, name)
+            return
     aux = len(shown) == 3
     if len(shown) not in {2, 3}:
         raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
@@ -405,18 +405,11 @@ def _emit_gradient(
     else:
         state, *values = shown
         grads = free_name(plan, call, ("grads", "gradients"))
-        given = (
-            "{spell:jax.lax.pmean}(%s, axis_name='batch')"
-            if training.replicas.averages(call, callee)
-            else "%s"
-        )
+        given = _averaged(training, call, callee)
         assert isinstance(call.func, ast.Attribute)
         owner = rendered(plan, source, call.func.value)
-        before = tuple(
-            "{owner}.opt_state%s = %s" % override
-            for override in _overrides(training, call, callee, "loss_fn")
-        )
-        step = f"{state} = {owner}.apply_gradients(grads={given % grads})"
+        before = _set_before(training, call, callee, "loss_fn")
+        step = f"{state} = {owner}.apply_gradients(grads={given(grads)})"
         lines = [_unpacked(values, grads), step]
         if returned:
             lines.append(f"return {', '.join(shown)}")
@@ -424,14 +417,61 @@ def _emit_gradient(
     plan.at(source, call, Reshaped(template, "LN606", before=before))
 
 
+def _emit_whole_result(
+    training: Training, source: Source, call: ast.Call, callee: Value, name: str
+) -> None:
+    """`optimizer.optimize(f)` whose result goes somewhere as it is: it is put together again."""
+    plan = training.plan
+    place = _place(call, "loss_fn")
+    size = _size(plan, call)  # a loss and perhaps more, beside a state or gradients
+    option = ", has_aux=True" if size == 3 else ""
+    run = "{spell:jax.value_and_grad}({%d}%s)({owner}.params)" % (place, option)
+    if name in _GRADIENT and not option:
+        plan.at(source, call, Reshaped(run, "LN606"))  # a pair of loss and gradient, too
+        return
+    if not can_go_before(plan, call):
+        raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
+    kept = [free_name(plan, call, each) for each in _SHOWN[1:size]]
+    grads = free_name(plan, call, ("grads", "gradients"))
+    before: tuple[str, ...] = (_unpacked(kept, grads).replace("{value}", run),)
+    made = [*kept, grads]
+    if name == "optimize":
+        before = (*before, *_set_before(training, call, callee, "loss_fn"))
+        step = "{owner}.apply_gradients(grads=%s)" % _averaged(training, call, callee)(grads)
+        made = [step, *kept]
+    plan.at(source, call, Reshaped(f"({', '.join(made)})", "LN606", before=before))
+
+
+def _set_before(training: Training, call: ast.Call, callee: Value, taken: str) -> tuple[str, ...]:
+    """Statements that set the hyper-parameters which a step passes."""
+    return tuple(
+        "{owner}.opt_state%s = %s" % override
+        for override in _overrides(training, call, callee, taken)
+    )
+
+
+def _averaged(training: Training, call: ast.Call, callee: Value) -> Callable[[str], str]:
+    """Around gradients: their mean over all devices, where legacy took it."""
+    if training.replicas.averages(call, callee):
+        return "{{spell:jax.lax.pmean}}({}, axis_name='batch')".format
+    return str
+
+
+_SHOWN = (("state", "new_state"), ("loss", "value"), ("aux", "outputs"))
+
+
 def _shown(plan: Plan, call: ast.Call) -> list[str]:
     """Names for what `optimize` gives: the optimizer, the loss, and what else it computes."""
+    return [free_name(plan, call, each) for each in _SHOWN[: _size(plan, call)]]
+
+
+def _size(plan: Plan, call: ast.Call) -> int:
+    """Of how many things the result of a step is made."""
     made = plan.flow.values.get(call, frozenset())
     sizes = {len(plan.flow.keys.get(a.node, ())) for a in made if isinstance(a, Container)}
-    if len(sizes) != 1:
+    if len(sizes) != 1 or not sizes <= {2, 3}:
         raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
-    names = (("state", "new_state"), ("loss", "value"), ("aux", "outputs"))
-    return [free_name(plan, call, names[place]) for place in range(sizes.pop())]
+    return sizes.pop()
 
 
 def _unpacked(values: list[str], grads: str) -> str:

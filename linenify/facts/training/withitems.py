@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from linenify.facts.ask.arguments import is_spelt
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import External
 
@@ -23,6 +24,7 @@ class Item:
     argument: ast.expr | None  # the state or the key
     captured: str | None = None
     mutable: bool = True
+    spelt: bool = True  # whether its arguments can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,13 @@ def items_of(plan: Plan, statement: ast.With) -> Iterator[Item]:
             continue
         callee = plan.flow.values.get(call.func, frozenset())
         given = {k.arg: k.value for k in call.keywords}
+        spelt = is_spelt(call)
         captured = None
         if isinstance(item.optional_vars, ast.Name | ast.Attribute):
             captured = ast.unparse(item.optional_vars)
         if _STOCHASTIC in callee:
             key = call.args[0] if call.args else given.get("init_rng")
-            yield Item(statement, place, "rng", key, captured)
+            yield Item(statement, place, "rng", key if spelt else None, captured, spelt=spelt)
         elif _STATEFUL in callee:
             state = call.args[0] if call.args else given.get("state")
             if isinstance(state, ast.Constant):
@@ -58,7 +61,9 @@ def items_of(plan: Plan, statement: ast.With) -> Iterator[Item]:
             mutable = not isinstance(flag, ast.Constant) or bool(flag.value)
             # A flag that is computed may as well be true: a correct program
             # changes nothing where it is not.
-            yield Item(statement, place, "state", state, captured, mutable)
+            yield Item(
+                statement, place, "state", state if spelt else None, captured, mutable, spelt
+            )
 
 
 def split_line(rng: str, key: str) -> str:

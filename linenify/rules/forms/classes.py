@@ -99,7 +99,7 @@ def function_to_class(
         method = method.with_changes(leading_lines=[BLANK])
     statements = [*([docstring] if docstring is not None else []), *fields, method]
     module = context.spell("flax.linen.Module")
-    outer, above = _other_decorators(function)
+    outer, above = _other_decorators(function, site.method.decorator)
     made = cst.ClassDef(
         name=function.name,
         bases=[cst.Arg(module.node)],
@@ -381,7 +381,7 @@ def _decorated(
 ) -> tuple[cst.FunctionDef, frozenset[str]]:
     """`@nn.module_method` goes, or makes room for `@nn.compact`."""
     decorators = list(function.decorators)
-    place = _legacy_decorator(decorators, "module_method")
+    place = site.decorator
     imports: frozenset[str] = frozenset()
     if site.compact:
         imports = context.spell("flax.linen.compact").imports
@@ -399,21 +399,13 @@ def _decorated(
 
 
 def _other_decorators(
-    function: cst.FunctionDef,
+    function: cst.FunctionDef, place: int | None
 ) -> tuple[list[cst.Decorator], list[cst.EmptyLine]]:
     decorators = list(function.decorators)
-    place = _legacy_decorator(decorators, "module")
     if place is None:
         return decorators, []
     gone = decorators.pop(place)
     return decorators, [*gone.leading_lines, *map(own_line, _behind(gone))]
-
-
-def _legacy_decorator(decorators: Sequence[cst.Decorator], name: str) -> int | None:
-    for index, decorator in enumerate(decorators):
-        if code(decorator.decorator).rpartition(".")[2] == name:
-            return index
-    return 0 if len(decorators) == 1 and name == "module" else None
 
 
 def _behind(decorator: cst.Decorator) -> list[str]:

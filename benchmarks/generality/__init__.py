@@ -1,0 +1,1 @@
+"""Programs by the thousand: code that nobody wrote, and what linenify makes of it."""
