@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from linenify.facts.ask.program import Program
 from linenify.facts.ask.statistics import collection_of
@@ -53,8 +54,18 @@ class Effects:
         return self.layers if self.asks else self.collections
 
 
+_KNOWN: WeakKeyDictionary[Program, dict[Module, Effects]] = WeakKeyDictionary()
+
+
 def effects(program: Program, module: Module) -> Effects:
     """The effects of one run of `module`, whatever its flags."""
+    known = _KNOWN.setdefault(program, {})
+    if module not in known:
+        known[module] = _effects(program, module)
+    return known[module]
+
+
+def _effects(program: Program, module: Module) -> Effects:
     found: set[str] = set()
     _of_module(program, module, found, set())
     names = sorted(found - {_KEYS, _ASKS, *_LAYERS.values()})
@@ -129,23 +140,44 @@ def _of_function(
     if function in seen:
         return
     seen.add(function)
+    bodies = _BODIES.setdefault(program, {})
+    if function not in bodies:
+        bodies[function] = _body(program, function)
+    marks, modules, functions = bodies[function]
+    found |= marks
+    for module in modules:
+        _of_module(program, module, found, seen)
+    for inner in functions:
+        _of_function(program, inner, found, seen)
+
+
+_Body = tuple[set[str], set[Module], set[FunctionNode]]
+_BODIES: WeakKeyDictionary[Program, dict[FunctionNode, _Body]] = WeakKeyDictionary()
+
+
+def _body(program: Program, function: FunctionNode) -> _Body:
+    """What a function touches itself, and the modules and functions that it calls."""
+    marks: set[str] = set()
+    called: set[Module] = set()
+    functions: set[FunctionNode] = set()
     for node in walk(function):
         if not isinstance(node, ast.Call):
             continue
         for atom in program.flow.values.get(node.func, frozenset()):
             match atom:
                 case External(path="flax.nn.dropout" | "flax.nn.make_rng"):
-                    found.add(_KEYS)
+                    marks.add(_KEYS)
                 case SelfApi(name="is_stateful") | External(path="flax.nn.base.is_stateful"):
-                    found.add(_ASKS)
+                    marks.add(_ASKS)
                 case SelfApi(name="state"):
-                    found.add(collection_of(program, node))
+                    marks.add(collection_of(program, node))
                 case Module():
-                    _of_module(program, atom, found, seen)
+                    called.add(atom)
                     if atom.definition in _DROPPING and _drops(node):
-                        found.add(_KEYS)
+                        marks.add(_KEYS)
                 case Function(node=inner) | Bound(node=inner):
-                    _of_function(program, inner, found, seen)
+                    functions.add(inner)
+    return marks, called, functions
 
 
 def _drops(call: ast.Call) -> bool:

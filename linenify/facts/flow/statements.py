@@ -195,7 +195,8 @@ def _define_function(
     known = flow.decorators.get(node, NOTHING)
     if not names <= known:
         flow.decorators[node] = known | frozenset(names)
-        flow.run_all_again()
+        if flow.code[node].owner is not None:  # they say how it gets its first argument
+            flow.run_all_again()
     owner = flow.code[node].owner
     if owner is not None:
         owner.decorated[node.name] = flow.decorators.get(node, NOTHING)

@@ -28,6 +28,9 @@ class Contexts(Opened):
         super().__init__(plan)
         self._callers = callers
         self._around: dict[ast.Call, Around | Unclear] = {}
+        # Of the run that is asked for: what the callers of each function agree on.
+        self._answers: dict[tuple[FunctionNode, bool], Around | Unclear] = {}
+        self._in_circle = False
         if self.items:
             self._associate()
 
@@ -110,6 +113,7 @@ class Contexts(Opened):
         runs = [call for call in self._plan.flow.where if isinstance(call, ast.Call)]
         for call in runs:
             if runs_module(self._plan, call):
+                self._answers.clear()
                 try:
                     self._around[call] = self._of(call, call, set())
                 except Unclear as unclear:
@@ -238,10 +242,27 @@ class Contexts(Opened):
     def _of_callers(
         self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode], *, keyed: bool
     ) -> Around:
-        """The contexts that the callers of a function agree on."""
+        """The contexts that the callers of a function agree on; asked once for a run."""
         if function in seen:
+            self._in_circle = True
             return Around()
-        seen = {*seen, function}
+        answer = self._answers.get((function, keyed))
+        if answer is None:
+            around, self._in_circle = self._in_circle, False
+            try:
+                answer = self._agreed(function, run, {*seen, function}, keyed=keyed)
+            except Unclear as unclear:
+                answer = unclear
+            if not self._in_circle:
+                self._answers[function, keyed] = answer
+            self._in_circle |= around
+        if isinstance(answer, Unclear):
+            raise answer
+        return answer
+
+    def _agreed(
+        self, function: FunctionNode, run: ast.Call, seen: set[FunctionNode], *, keyed: bool
+    ) -> Around:
         if self.items and is_called_unseen(self._plan, function):
             raise Unclear("LN590", "who runs it, and in which context, is not known")
         found = {self._of(call, run, seen, keyed=keyed) for call in self._callers.of(function)}

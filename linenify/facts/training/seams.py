@@ -79,6 +79,7 @@ class Seams:
         self._callers = callers
         self._unknown: dict[str, ast.Call] | None = None
         self._stores: dict[ast.AST, dict[str, list[ast.expr]]] = {}
+        self._reached: dict[Atom, Value] = {}
         self.escapes = [*self._handed_over()]
 
     # --- out of sight ------------------------------------------------------------------
@@ -120,32 +121,41 @@ class Seams:
 
     def carried(self, value: Value) -> Value:
         """A value with all that code which gets hold of it can reach."""
-        flow = self._plan.flow
         found: set[Atom] = set(value)
         pending: list[Atom] = [*value]
         while pending:
-            fresh: Value = frozenset()
             atom = pending.pop()
-            match atom:
-                case Optimizer(created=created):
-                    fresh = flow.items.get((created, "target"), frozenset())
-                case Function() | Bound() | Partial() | Transformed():
-                    function = innermost(atom)
-                    if function is not None:
-                        fresh = flow.returns.get(function, frozenset())
-                case Container():
-                    fresh = flow.iterate(frozenset({atom}))
-                case Instance(node=node):
-                    fresh = self._of_object(node)
-            pending += fresh - found
-            found |= fresh
+            fresh = self._reached.get(atom)
+            if fresh is None:
+                fresh = self._reached[atom] = self._reaches(atom)
+            new = fresh - found
+            pending += new
+            found |= new
         return frozenset(found)
+
+    def _reaches(self, atom: Atom) -> Value:
+        """What code which gets hold of an atom can reach by one step."""
+        flow = self._plan.flow
+        match atom:
+            case Optimizer(created=created):
+                return flow.items.get((created, "target"), frozenset())
+            case Function() | Bound() | Partial() | Transformed():
+                function = innermost(atom)
+                return flow.returns.get(function, frozenset()) if function else frozenset()
+            case Container():
+                return flow.iterate(frozenset({atom}))
+            case Instance(node=node):
+                return self._of_object(node)
+        return frozenset()
 
     def _of_object(self, node: ast.ClassDef) -> Value:
         """What the attributes of an object hold."""
         flow = self._plan.flow
-        lines = set(flow.hierarchy.mro(node))
-        held = [value for (owner, _), value in flow.attributes.items() if owner in lines]
+        held = [
+            flow.attributes.get((line, name), frozenset())
+            for line in flow.hierarchy.mro(node)
+            for name in flow.names.get(line, ())
+        ]
         return frozenset[Atom]().union(*held)
 
     def _loses(self, call: ast.Call, callee: Value) -> bool:
