@@ -222,6 +222,8 @@ def both(key, x):
         ("optimizer.replace(target=params, state=None)", "LN692"),
         ("optimizer.state_dict()", "LN692"),
         ("[optimizer.optimize(lambda model: 0.) for _ in 'ab']", "LN693"),
+        ("[optimizer.optimize(unseen_loss)]", "LN693"),
+        ("[optimizer.compute_gradient(unseen_loss)]", "LN693"),
     ],
 )
 def test_what_a_train_state_does_not_have_is_flagged(use, code):

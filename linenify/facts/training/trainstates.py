@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 
 from linenify.facts.ask.arguments import text
+from linenify.facts.ask.callers import innermost
 from linenify.facts.ask.places import can_go_before, is_path, is_pure
 from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
@@ -466,11 +467,28 @@ def _shown(plan: Plan, call: ast.Call) -> list[str]:
 
 
 def _size(plan: Plan, call: ast.Call) -> int:
-    """Of how many things the result of a step is made."""
-    made = plan.flow.values.get(call, frozenset())
-    sizes = {len(plan.flow.keys.get(a.node, ())) for a in made if isinstance(a, Container)}
-    if len(sizes) != 1 or not sizes <= {2, 3}:
-        raise Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
+    """Of how many things the result of a step is made.
+
+    Legacy put in what the loss function gives beside the loss, so that function has
+    to be known, and whether it gives a loss alone or a pair.
+    """
+    unknown = Unclear("LN693", f"the result of `{text(call.func)}` is not taken apart here")
+    loss = [*call.args, *(k.value for k in call.keywords)][_place(call, "loss_fn")]
+    functions = {innermost(atom) for atom in plan.flow.values.get(loss, frozenset())}
+    sizes: set[int] = set()
+    for function in functions:
+        given = plan.flow.returns.get(function, frozenset()) if function is not None else None
+        for atom in given or ():
+            if isinstance(atom, Container) and {*plan.flow.keys.get(atom.node, ())} == {0, 1}:
+                sizes.add(3)
+            elif isinstance(atom, Array):
+                sizes.add(2)
+            else:
+                raise unknown
+        if not given:
+            raise unknown
+    if len(sizes) != 1:
+        raise unknown
     return sizes.pop()
 
 
