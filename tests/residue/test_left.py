@@ -126,7 +126,8 @@ def other(params):
 
 
 def first(key, x, keep):
-  keep(Net.init(key, x))
+  for made in Net.init(key, x):
+    keep(made)
   return Net.partial(**x)
 """
 

@@ -28,7 +28,7 @@ from linenify.facts.flow.kinds import (
     Transformed,
     Value,
 )
-from linenify.facts.legacy.externals import canonical
+from linenify.facts.legacy.externals import MODULE_API, canonical
 from linenify.project.nodes import walk
 from linenify.project.relevance import MARK, reachable
 from linenify.project.resolve import Imports
@@ -70,7 +70,8 @@ class Regions:
 
     def first(self) -> Region:
         """The region around the files that name legacy Flax."""
-        return self._around(s.name for s in self._project.sources if self._names_legacy(s))
+        seeds = {s.name for s in self._project.sources if self._names_legacy(s)}
+        return self._around(seeds | self._half_migrated())
 
     def wider(self, region: Region, flow: Interpreter) -> Region | None:
         """A wider region, where a file that is used keeps a legacy value for others to read."""
@@ -90,6 +91,12 @@ class Regions:
         outlined = reachable(spelling, lambda name: self._taken[name]) - spelling - meeting
         return Region(users, meeting | spelling, outlined)
 
+    def _half_migrated(self) -> set[str]:
+        """Files that may use Linen classes as those of legacy, though they name no legacy Flax."""
+        linen = {s.name for s in self._project.sources if self._names_linen(s)}
+        users = reachable(linen, lambda name: self._takers[name])
+        return {name for name in users if _uses_classes(self._by_name[name])}
+
     # --- what a file names -------------------------------------------------------------
 
     def _names_legacy(self, source: Source) -> bool:
@@ -108,6 +115,13 @@ class Regions:
             if (rooted and _PARTS & words) or any(map(_SPELT.fullmatch, words)):
                 return True  # also a text, for `importlib.import_module`
         return False
+
+    def _names_linen(self, source: Source) -> bool:
+        if "linen" not in source.text or self._imports.find("flax", source) is not None:
+            return False
+        return any(path.startswith("flax.linen") for path in self._named(source)) or any(
+            "linen" in _words(node) for node in walk(source.tree)
+        )
 
     def _named(self, source: Source) -> Iterator[str]:
         """The names of libraries that a file imports."""
@@ -151,6 +165,19 @@ class Regions:
                 yield inner
                 if self._by_name[inner].is_package:
                     yield from self._members(inner, read)
+
+
+def _uses_classes(source: Source) -> bool:
+    """Whether a file reads what only classes of legacy have, or defines an `apply`."""
+    for node in walk(source.tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="functools")) | ast.Attribute(value=ast.Call()):
+                pass
+            case ast.Attribute(attr=name) if name in MODULE_API:
+                return True
+            case ast.FunctionDef(name="apply"):
+                return True
+    return False
 
 
 def _parts(name: str) -> Iterator[str]:

@@ -358,7 +358,7 @@ _ONES_OF = Snippet(
     ONES,
     '''
 def ones_of(spec):
-    """Ones for a spec as `init_by_shape` took it: a shape, or its pair with a dtype."""
+    """Ones for a spec of `init_by_shape`: a shape, or a pair with a dtype."""
     if len(spec) == 2 and hasattr(spec[0], '__len__'):
         return {spell:jax.numpy}.ones(tuple(spec[0]), spec[1])
     return {spell:jax.numpy}.ones(tuple(spec))
