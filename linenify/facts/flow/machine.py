@@ -79,6 +79,7 @@ class Machine(ABC):
         self.names: dict[ast.AST, list[Any]] = defaultdict(list)  # of `attributes`, by class
         self.values: dict[ast.AST, Value] = {}
         self.origins = Origins()
+        self._absorbed: dict[Hashable, Value] = {}  # by place: what something else stands for
         self.widening = Widening(lambda node: node in self._near)
         self._near: set[ast.AST] = set()  # what is defined in files that name flax
         self.crowded: set[ast.AST] = set()  # containers that the crowd stands for
@@ -163,9 +164,14 @@ class Machine(ABC):
         if value <= known:
             return
         place = (id(table), key)
+        if value - known <= self._absorbed.get(place, NOTHING):
+            return  # what came before stands for it
         joined = self.origins.bounded(place, self.widening(place, known | value))
+        gone = (known | value) - joined
+        if gone:
+            self._absorbed[place] = self._absorbed.get(place, NOTHING) | gone
         if CROWD in joined:
-            self._crowd({a.node for a in value if isinstance(a, Container)})
+            self._crowd({a.node for a in gone | value if isinstance(a, Container)})
         if joined == known:
             return
         table[key] = joined
