@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import TypeVar, dataclass_transform
@@ -11,6 +12,7 @@ from zlib import crc32
 from linenify.project.scopes import FunctionNode
 
 T = TypeVar("T")
+_HOME = "_home"  # an attribute of nodes
 
 # A value is a set of atoms, "one of these"; the empty set is "unknown".  Atoms
 # that stand for code (functions, classes, containers) are keyed by the node
@@ -53,12 +55,19 @@ def _number(part: object) -> int:
     if isinstance(part, ast.AST):
         placed = part.kwarg or part.vararg if isinstance(part, ast.arguments) else part
         line, column = getattr(placed, "lineno", 0), getattr(placed, "col_offset", 0)
-        return hash((_checksum(type(part).__name__), line, column))
+        return hash((_checksum(type(part).__name__), part.__dict__.get(_HOME, 0), line, column))
     if isinstance(part, tuple):
         return hash(tuple(map(_number, part)))
     if isinstance(part, frozenset):
         return hash(frozenset(map(_number, part)))
     return 0 if part is None else hash(part)
+
+
+def set_home(nodes: Iterable[ast.AST], home: str) -> None:
+    """Tells nodes of which file they are; those of copies of a file would else hash alike."""
+    number = _checksum(home)
+    for node in nodes:
+        node.__dict__[_HOME] = number
 
 
 @cache

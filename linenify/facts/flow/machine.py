@@ -23,6 +23,7 @@ from linenify.facts.flow.kinds import (
     Module,
     Parameter,
     Value,
+    set_home,
 )
 from linenify.facts.flow.managers import Managers
 from linenify.facts.flow.origins import Origins, Slot
@@ -30,6 +31,7 @@ from linenify.facts.flow.tables import Readers, Table
 from linenify.facts.flow.versions import Versions
 from linenify.facts.flow.widening import CROWD, Widening
 from linenify.facts.legacy import catalogue
+from linenify.project.nodes import walk
 from linenify.project.resolve import Imports
 from linenify.project.scopes import FunctionNode, Scope, Scopes
 from linenify.project.source import Project, Source
@@ -105,6 +107,7 @@ class Machine(ABC):
 
     def _enter(self, source: Source) -> None:
         scopes = self.scopes[source.name]
+        set_home(walk(source.tree), source.name)
         if "flax" in source.text:
             self._near |= scopes.by_node.keys()
         for node, scope in scopes.by_node.items():
