@@ -12,7 +12,12 @@ from zlib import crc32
 from linenify.project.scopes import FunctionNode
 
 T = TypeVar("T")
-_HOME = "_home"  # an attribute of nodes
+_PLACE = "_place"  # an attribute of nodes
+_MAKERS = (  # what atoms are told apart by
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Call, ast.arguments),
+    *(ast.arg, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp),
+    *(ast.GeneratorExp, ast.BinOp, ast.Starred, ast.Subscript),
+)
 
 # A value is a set of atoms, "one of these"; the empty set is "unknown".  Atoms
 # that stand for code (functions, classes, containers) are keyed by the node
@@ -34,15 +39,15 @@ def _atom(kind: type[T]) -> type[T]:
     """A frozen dataclass of which sets have the same order in every run."""
     made = dataclass(frozen=True, slots=True)(kind)
     names = tuple(each.name for each in fields(made))  # type: ignore[arg-type]
-    seed = _number(made.__name__)
+    seed = _checksum(made.__name__)
 
     def known_hash(self: _Hashed) -> int:
         try:
             return self._known
         except AttributeError:
-            parts = (seed, *(_number(getattr(self, name)) for name in names))
-            object.__setattr__(self, "_known", hash(parts))
-            return self._known
+            known = hash((seed, *[_number(getattr(self, name)) for name in names]))
+            object.__setattr__(self, "_known", known)
+            return known
 
     made.__hash__ = known_hash  # type: ignore[assignment,method-assign]
     return made
@@ -50,24 +55,32 @@ def _atom(kind: type[T]) -> type[T]:
 
 def _number(part: object) -> int:
     """A hash that is the same in every run."""
-    if isinstance(part, str):
+    kind = part.__class__
+    if kind is str:
         return _checksum(part)
-    if isinstance(part, ast.AST):
-        placed = part.kwarg or part.vararg if isinstance(part, ast.arguments) else part
-        line, column = getattr(placed, "lineno", 0), getattr(placed, "col_offset", 0)
-        return hash((_checksum(type(part).__name__), part.__dict__.get(_HOME, 0), line, column))
-    if isinstance(part, tuple):
-        return hash(tuple(map(_number, part)))
-    if isinstance(part, frozenset):
-        return hash(frozenset(map(_number, part)))
-    return 0 if part is None else hash(part)
+    if part is None:
+        return 0
+    if issubclass(kind, ast.AST):
+        known = part.__dict__.get(_PLACE)
+        return known if known is not None else _place_number(part, "")  # type: ignore[arg-type]
+    if kind is tuple:
+        return hash(tuple([_number(each) for each in part]))  # type: ignore[attr-defined]
+    if kind is frozenset:
+        return hash(frozenset([_number(each) for each in part]))  # type: ignore[attr-defined]
+    return hash(part)
 
 
-def set_home(nodes: Iterable[ast.AST], home: str) -> None:
-    """Tells nodes of which file they are; those of copies of a file would else hash alike."""
-    number = _checksum(home)
+def set_places(nodes: Iterable[ast.AST], file: str) -> None:
+    """Tells nodes where they stand; those of copies of a file would else hash alike."""
     for node in nodes:
-        node.__dict__[_HOME] = number
+        if isinstance(node, _MAKERS):
+            node.__dict__[_PLACE] = _place_number(node, file)
+
+
+def _place_number(node: ast.AST, file: str) -> int:
+    placed = node.kwarg or node.vararg if isinstance(node, ast.arguments) else node
+    line, column = getattr(placed, "lineno", 0), getattr(placed, "col_offset", 0)
+    return hash((_checksum(type(node).__name__), _checksum(file), line, column))
 
 
 @cache

@@ -23,7 +23,7 @@ from linenify.facts.flow.kinds import (
     Module,
     Parameter,
     Value,
-    set_home,
+    set_places,
 )
 from linenify.facts.flow.managers import Managers
 from linenify.facts.flow.origins import Origins, Slot
@@ -107,7 +107,7 @@ class Machine(ABC):
 
     def _enter(self, source: Source) -> None:
         scopes = self.scopes[source.name]
-        set_home(walk(source.tree), source.name)
+        set_places(walk(source.tree), source.name)
         if "flax" in source.text:
             self._near |= scopes.by_node.keys()
         for node, scope in scopes.by_node.items():
