@@ -28,6 +28,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.flow.machine import Actual
 from linenify.facts.flow.origins import Slot
 from linenify.facts.legacy.externals import MUST_BE_CONFIGURED
+from linenify.project.lineends import lines_of
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
@@ -179,7 +180,7 @@ class Decisions:
         behind = (a for a in all_arguments(function.args) if a.lineno == line)
         if any(a.col_offset > parameter.col_offset for a in behind):
             return None  # the comment stands behind another one
-        said = _COMMENT.search(self.flow.code[function].source.text.splitlines()[line - 1])
+        said = _COMMENT.search(lines_of(self.flow.code[function].source.text)[line - 1])
         return said[1] if said else None
 
     def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
