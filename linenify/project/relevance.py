@@ -14,8 +14,10 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from linenify.project.source import Source
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -52,6 +54,7 @@ class Outline:
         relative: the same for relative imports, already made absolute.
         marked: whether an earlier run may have left a mark in it.
         is_bare: whether nothing but comments stands in it, so that it joins nobody.
+        aliases: what it is called where links lead to it.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Outline:
     relative: frozenset[str]
     marked: bool = False
     is_bare: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
@@ -93,6 +97,13 @@ def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
         MARK in raw,
         is_bare=not _COMMENT.sub(b"", raw).strip(),
     )
+
+
+def outline_of(source: Source) -> Outline:
+    """The outline of a file that was read."""
+    raw = source.text.encode("utf-8")
+    found = outline(raw, source.name, is_package=source.is_package)
+    return replace(found, aliases=source.aliases)
 
 
 def relevant(outlines: Mapping[Key, Outline]) -> frozenset[Key]:
@@ -128,9 +139,10 @@ class Names(Generic[Key]):
         self._by_name: dict[str, set[Key]] = defaultdict(set)
         self._by_suffix: dict[str, set[Key]] = defaultdict(set)
         for key, each in outlines.items():
-            self._by_name[each.name].add(key)
-            for suffix in _suffixes(each.name):
-                self._by_suffix[suffix].add(key)
+            for name in (each.name, *each.aliases):
+                self._by_name[name].add(key)
+                for suffix in _suffixes(name):
+                    self._by_suffix[suffix].add(key)
 
     def possibly_imported(self, importer: Outline) -> Iterator[Key]:
         """Yields every file that some `sys.path` makes an import of `importer` mean."""
