@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from generality.grammar.body import Body, joined
 from generality.grammar.draw import indented
-from generality.grammar.layers import Layer, applied
+from generality.grammar.layers import Layer, applied, direct
 
 ACTIVATIONS = (
     "nn.relu",
@@ -117,6 +117,9 @@ def group_norm(body: Body) -> None:
 
 def batch_norm(body: Body) -> None:
     """A BatchNorm with statistics."""
+    if body.plain:
+        layer_norm(body)
+        return
     body.state = True
     given = {"use_running_average": body.resting()}
     if body.draw.chance(0.6):
@@ -220,20 +223,25 @@ def own_param(body: Body) -> None:
     """A parameter of the class itself."""
     name = body.draw.name("scale", "gain", "shift")
     shape = body.draw.one("(x.shape[-1],)", f"({body.dim},)", "x.shape[-1:]")
-    init = body.draw.one("nn.initializers.ones", "nn.initializers.normal(0.1)", "jax.nn.initializers.ones")
+    init = body.draw.one(
+        "nn.initializers.ones", "nn.initializers.normal(0.1)", "jax.nn.initializers.ones"
+    )
     init = body.hyper("scale_init", init, 0.2)
     body.add(f"{name} = {body.receiver}.param('{name}', {shape}, {init})")
     body.add(f"x = x {body.draw.one('*', '+')} {name}")
 
 
 def counter(body: Body) -> None:
-    """A state of the class itself."""
+    """A state of the class itself, counted up in training."""
+    if body.plain:
+        activation(body)
+        return
     body.state = True
     name = body.draw.name("count", "total", "seen")
     init = body.draw.one("nn.initializers.zeros", "lambda key, shape: jnp.zeros(shape)")
     body.add(
         f"{name} = {body.receiver}.state('{name}', (), {init})",
-        f"if not {body.receiver}.is_initializing():",
+        f"if {body.training()} and not {body.receiver}.is_initializing():",
         f"  {name}.value = {name}.value + 1.",
         f"x = x + 0.01 * {name}.value",
     )
@@ -311,7 +319,9 @@ def attention(body: Body) -> None:
     path = "nn.SelfAttention"
     if draw.chance(0.15):
         path, given = "nn.MultiHeadDotProductAttention", {"inputs_kv": "x", **given}
-    value = applied(body, Layer(path, given, 0 if "inputs_kv" not in given else 1))
+    layer = Layer(path, given, int("inputs_kv" in given))
+    # An array is no hyper-parameter: nothing binds it.
+    value = direct(body, layer, "x") if "inputs_kv" in given else applied(body, layer)
     body.add(f"x = x + {value}" if draw.chance(0.5) else f"x = {value}")
 
 
@@ -357,7 +367,9 @@ def vmapped(body: Body) -> None:
     layer = body.draw.name("tied", "shared")
     body.add(f"{layer} = nn.Dense.shared(features={body.dim})")
     body.add(f"x = {layer}(x)")
-    body.add(body.draw.one(f"x = jax.vmap({layer})(x)", f"x = jax.vmap(lambda row: {layer}(row))(x)"))
+    body.add(
+        body.draw.one(f"x = jax.vmap({layer})(x)", f"x = jax.vmap(lambda row: {layer}(row))(x)")
+    )
 
 
 VEC: dict[str, tuple[float, Step]] = {
@@ -425,7 +437,9 @@ def embedded(body: Body) -> None:
     emb = body.hyper("emb_dim", width, 0.4)
     given = {"num_embeddings": size, "features": emb}
     if draw.chance(0.25):
-        given["embedding_init"] = draw.one("nn.initializers.normal(stddev=1.0)", "nn.initializers.ones")
+        given["embedding_init"] = draw.one(
+            "nn.initializers.normal(stddev=1.0)", "nn.initializers.ones"
+        )
     body.add(f"x = {applied(body, Layer('nn.Embed', given, 2, body.named('embed')), 'inputs')}")
     if draw.chance(0.3):
         position = f"nn.Embed(jnp.arange(x.shape[1])[None], 4, {emb}, name='positions')"

@@ -224,7 +224,11 @@ def _autoencoder(draw: Draw) -> Made:
     latent = "latent" if hyper else width
     hypers = {"latent": (width, width)} if hyper else {}
     more = [f"latent={width}"] if hyper else []
-    encode = [f"z = {act}(nn.Dense(x, 8, name='in'))", f"z = nn.Dense(z, {latent}, name='code')"]
+    first = draw.one("first", "down_0", "in")
+    encode = [
+        f"z = {act}(nn.Dense(x, 8, name='{first}'))",
+        f"z = nn.Dense(z, {latent}, name='code')",
+    ]
     decode = [f"y = {act}(nn.Dense(z, 8, name='up'))", f"y = nn.Dense(y, {CLASSES}, name='out')"]
     lines = [
         f"class {name}(nn.Module):",

@@ -37,7 +37,8 @@ def applied(body: Body, layer: Layer, x: str = "x") -> str:
     return WAYS[way][1](body, layer, x)
 
 
-def _direct(body: Body, layer: Layer, x: str) -> str:
+def direct(body: Body, layer: Layer, x: str) -> str:
+    """A plain call."""
     count = layer.positional if body.draw.chance(0.6) else 0
     values = list(layer.given.values())[:count]
     return f"{layer.path}({joined([x, *values, *layer.keywords()[count:], *layer.name])})"
@@ -118,7 +119,7 @@ def _lambda(body: Body, layer: Layer, x: str) -> str:
 
 def _chosen(body: Body, layer: Layer, x: str) -> str:
     if layer.path not in ("nn.Dense", "nn.Conv"):
-        return _direct(body, layer, x)
+        return direct(body, layer, x)
     bound = body.draw.name("layer", "kind")
     usual = body.hyper("usual", "True", 0.7)
     other = f"{layer.path}.partial(precision=None)"
@@ -137,7 +138,7 @@ def _at_the_top(body: Body, layer: Layer, x: str) -> str:
 
 def _argument(body: Body, layer: Layer, x: str) -> str:
     if body.plain:
-        return _direct(body, layer, x)
+        return direct(body, layer, x)
     name = f"layer_{len(body.hypers)}"
     bound = body.draw.chance(0.4)
     fixed = layer.words(body, read=False)[: 1 if bound else 0]
@@ -149,7 +150,7 @@ def _argument(body: Body, layer: Layer, x: str) -> str:
 
 Way = Callable[[Body, Layer, str], str]
 WAYS: dict[str, tuple[float, Way]] = {
-    "direct": (14.0, _direct),
+    "direct": (14.0, direct),
     "partial": (3.0, _partial),
     "shared": (2.0, _shared),
     "functools.partial": (1.0, _by_functools),

@@ -104,7 +104,12 @@ def made_model(writer: Writer) -> None:
     if net.random and (flag == "True" or not net.flag):
         key = draw.one("rng", "dropout_rng", "jax.random.PRNGKey(1)")
         if key == "dropout_rng":
-            lines.append(draw.one("rng, dropout_rng = jax.random.split(rng)", "dropout_rng = jax.random.PRNGKey(2)"))
+            lines.append(
+                draw.one(
+                    "rng, dropout_rng = jax.random.split(rng)",
+                    "dropout_rng = jax.random.PRNGKey(2)",
+                )
+            )
     elif net.random:
         key = "rng" if draw.chance(0.5) else ""
     state = draw.one("state", "init_state", "model_state")
@@ -146,9 +151,7 @@ def _module(writer: Writer, lines: list[str]) -> str:
             return bound
         case "dict":
             config = draw.name("CONFIG", "HYPERS")
-            writer.blocks.append(
-                [f"{config} = {{", *(f"  '{n}': {v}," for n, v in pairs), "}"]
-            )
+            writer.blocks.append([f"{config} = {{", *(f"  '{n}': {v}," for n, v in pairs), "}"])
             lines.append(f"module = {net.name}.partial(**{config})")
             return "module"
         case "config":
@@ -157,8 +160,10 @@ def _module(writer: Writer, lines: list[str]) -> str:
             lines.append(f"module = {net.name}.partial({joined(words)})")
             return "module"
         case "in place":
-            return f"{net.name}.partial({joined(words)})" if draw.chance(0) else _bound(
-                net.name, words, lines
+            return (
+                f"{net.name}.partial({joined(words)})"
+                if draw.chance(0)
+                else _bound(net.name, words, lines)
             )
         case "table":
             table = draw.name("MODELS", "NETWORKS")
@@ -206,7 +211,11 @@ def _config(writer: Writer, pairs: list[tuple[str, str]]) -> str:
             writer.blocks.append([f"{name} = types.SimpleNamespace({given})"])
         case _:
             writer.blocks.append(
-                [f"class {kind}:", "  def __init__(self):", *(f"    self.{n} = {v}" for n, v in pairs)]
+                [
+                    f"class {kind}:",
+                    "  def __init__(self):",
+                    *(f"    self.{n} = {v}" for n, v in pairs),
+                ]
             )
             writer.blocks.append([f"{name} = {kind}()"])
     return name

@@ -13,7 +13,14 @@ from generality.grammar.models import Writer, made_model, surrounded
 from generality.grammar.training import data, trained
 
 KINDS = {"vec": 6.0, "image": 2.0, "seq": 2.0, "tokens": 2.0}
-CASE = 'title = "A generated program."\nrules = []\nrefusals = []\n\n[[run]]\nfunction = "run"\ninputs = []\n'
+CASE = """title = "A generated program."
+rules = []
+refusals = []
+
+[[run]]
+function = "run"
+inputs = []
+"""
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,10 @@ def _text(imports: set[str], blocks: Sequence[Sequence[str]], style: str) -> str
         body = re.sub(r"(?<![.\w])getattr\(nn,", "getattr(flax.nn,", body)
     lines |= {"import jax", "import jax.numpy as jnp", "import numpy as np"}
     used = [line for line in lines if re.search(rf"\b{_bound(line)}\b", body) or "models" in line]
-    order = sorted(used, key=lambda line: (line.split()[1].split(".")[0] == "models", line.split()[1]))
+    order = sorted(used, key=lambda line: (line.split()[1] == "models", line.split()[1]))
     return "\n".join(order) + "\n\n\n" + body
 
 
 def _bound(line: str) -> str:
-    name = line.split()[-1]
+    name = line.rsplit(maxsplit=1)[-1]
     return name.split(".")[0] if line.startswith("import") and " as " not in line else name

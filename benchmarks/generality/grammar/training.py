@@ -10,7 +10,7 @@ from generality.grammar.draw import Draw, indented
 from generality.grammar.models import Writer, surrounded
 from generality.grammar.optimizers import definition
 
-STEPS = 3
+STEPS = 2
 
 
 @dataclass
@@ -32,12 +32,13 @@ class Plan:
 
 def trained(writer: Writer) -> None:
     """Everything from the loss to `run()`."""
-    draw, net = writer.draw, writer.net
+    draw = writer.draw
     plan = Plan(
         draw.feature("state", {"variable": 6, "struct": 2, "trainer": 1.2, "dict": 0.5}),
         draw.feature("step", {"plain": 2, "jit": 6, "call": 2, "partial": 1, "pmap": 2}),
         draw.feature(
-            "gradient", {"value_and_grad": 5, "has_aux": 4, "grad": 1, "compute": 0.5, "optimize": 0.8}
+            "gradient",
+            {"value_and_grad": 5, "has_aux": 4, "grad": 1, "compute": 0.5, "optimize": 0.8},
         ),
         draw.feature("rate", {"fixed": 5, "argument": 2, "schedule": 2, "flax schedule": 0.7}),
     )
@@ -157,7 +158,9 @@ def _train_step(writer: Writer, plan: Plan) -> None:
     elif plan.where == "trainer":
         optimizer, state = "optimizer", "state"
     batch = draw.one("dict", "pair")
-    inputs, labels = ("batch['image']", "batch['label']") if batch == "dict" else ("inputs", "labels")
+    inputs, labels = (
+        ("batch['image']", "batch['label']") if batch == "dict" else ("inputs", "labels")
+    )
     flags = net.flags("True") if net.flag_needed or draw.chance(0.3) else []
     call = [f"logits = model({joined([inputs, *flags])})"]
     new = "new_state"
@@ -166,9 +169,8 @@ def _train_step(writer: Writer, plan: Plan) -> None:
     if draw.chance(0.2):
         tree = draw.one("jax.tree_leaves", "jax.tree_util.tree_leaves")
         draw.has("loss: weight penalty")
-        loss.append(
-            f"loss = loss + 0.01 * sum(jnp.sum(p ** 2) for p in {tree}({draw.one('model.params', 'model')}))"
-        )
+        params = draw.one("model.params", "model")
+        loss.append(f"loss = loss + 0.01 * sum(jnp.sum(p ** 2) for p in {tree}({params}))")
     aux = plan.gradient == "has_aux" or net.state
     result = "loss"
     if aux:
@@ -199,7 +201,9 @@ def _train_step(writer: Writer, plan: Plan) -> None:
                 lines.append(f"{target} = {made}({optimizer}.target)")
     if plan.gradient != "optimize" or words:
         if plan.step == "pmap":
-            mean = draw.one("jax.lax.pmean(grad, 'batch')", "jax.lax.pmean(grad, axis_name='batch')")
+            mean = draw.one(
+                "jax.lax.pmean(grad, 'batch')", "jax.lax.pmean(grad, axis_name='batch')"
+            )
             lines.append(f"grad = {mean}")
         lines += _changed_gradient(draw)
         lines.append(f"new_optimizer = {optimizer}.apply_gradient({joined(['grad', *words])})")
@@ -237,9 +241,7 @@ def _train_step(writer: Writer, plan: Plan) -> None:
         kind = draw.one("Any", "optim.Optimizer")
         fields = ["step: int", f"optimizer: {kind}"]
         fields += [f"model_state: {draw.one('Any', 'nn.Collection')}"] if net.state else []
-        writer.blocks.append(
-            ["@flax.struct.dataclass", "class TrainState:", *indented(fields)]
-        )
+        writer.blocks.append(["@flax.struct.dataclass", "class TrainState:", *indented(fields)])
     head = f"def train_step({joined(parameters)}):"
     match plan.step:
         case "jit":
@@ -273,7 +275,9 @@ def _rate_lines(plan: Plan, lines: list[str], optimizer: str) -> list[str]:
 
 
 def _changed_gradient(draw: Draw) -> list[str]:
-    way = draw.feature("gradients", {"as they are": 8, "clipped": 1, "by norm": 1, "tree_multimap": 0.3})
+    way = draw.feature(
+        "gradients", {"as they are": 8, "clipped": 1, "by norm": 1, "tree_multimap": 0.3}
+    )
     tree = draw.one("jax.tree_map", "jax.tree_util.tree_map")
     match way:
         case "clipped":
@@ -353,7 +357,12 @@ def _run(writer: Writer, plan: Plan) -> None:
     else:
         carried = ["optimizer", *(["state"] if net.state else [])]
         if pmap:
-            lines.append(draw.one("optimizer = jax_utils.replicate(optimizer)", "optimizer = optimizer.replicate()"))
+            lines.append(
+                draw.one(
+                    "optimizer = jax_utils.replicate(optimizer)",
+                    "optimizer = optimizer.replicate()",
+                )
+            )
             if net.state:
                 lines.append("state = jax_utils.replicate(state)")
     if plan.where == "trainer":
@@ -391,7 +400,11 @@ def _run(writer: Writer, plan: Plan) -> None:
         lines.append(f"outputs = predict({joined(words)})")
     results = ["'losses': losses", "'outputs': outputs"]
     if draw.chance(0.5):
-        results.append(f"'optimizer': {optimizer}" if draw.chance(0.5) else f"'params': {optimizer}.target.params")
+        results.append(
+            f"'optimizer': {optimizer}"
+            if draw.chance(0.5)
+            else f"'params': {optimizer}.target.params"
+        )
     if draw.chance(0.3):
         results.append(f"'step': {optimizer}.state.step")
     if net.methods and draw.chance(0.7):
@@ -440,9 +453,22 @@ def _afterwards(writer: Writer, optimizer: str) -> list[str]:
     draw = writer.draw
     way = draw.feature(
         "afterwards",
-        {"nothing": 7, "bytes": 1, "checkpoint": 1.2, "state dict": 0.5, "average": 1, "surgery": 0.5},
+        {
+            "nothing": 7,
+            "bytes": 1,
+            "checkpoint": 1.2,
+            "state dict": 0.5,
+            "average": 1,
+            "surgery": 0.5,
+        },
     )
-    if optimizer not in ("optimizer", "trainer.optimizer") and way in ("bytes", "checkpoint", "state dict", "average", "surgery"):
+    if optimizer not in ("optimizer", "trainer.optimizer") and way in (
+        "bytes",
+        "checkpoint",
+        "state dict",
+        "average",
+        "surgery",
+    ):
         return []
     match way:
         case "bytes":
@@ -465,16 +491,21 @@ def _afterwards(writer: Writer, optimizer: str) -> list[str]:
                 f"{optimizer} = checkpoints.restore_checkpoint(folder, {optimizer})",
             ]
         case "average":
-            tree = draw.one("jax.tree_multimap", "jax.tree_util.tree_map", "jax.tree_util.tree_multimap")
+            tree = draw.one(
+                "jax.tree_multimap", "jax.tree_util.tree_map", "jax.tree_util.tree_multimap"
+            )
             return [
-                f"averaged = {tree}(lambda a, b: 0.9 * a + 0.1 * b, model.params, {optimizer}.target.params)",
+                "before = model.params",
+                f"after = {optimizer}.target.params",
+                f"averaged = {tree}(lambda a, b: 0.9 * a + 0.1 * b, before, after)",
                 f"target = {optimizer}.target.replace(params=averaged)",
                 f"{optimizer} = {optimizer}.replace(target=target)",
             ]
         case "surgery":
             return [
                 f"params = jax.tree_map(lambda p: 0.5 * p, {optimizer}.target.params)",
-                f"{optimizer} = {optimizer}.replace(target={optimizer}.target.replace(params=params))",
+                f"target = {optimizer}.target.replace(params=params)",
+                f"{optimizer} = {optimizer}.replace(target=target)",
             ]
         case _:
             return []
