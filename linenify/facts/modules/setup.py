@@ -128,13 +128,13 @@ def _literal_name(call: ast.Call) -> str | None:
     for given in call.keywords:
         if given.arg == "name" and isinstance(given.value, ast.Constant):
             value = given.value.value
-            return value if is_attribute(value) else None
+            return value if isinstance(value, str) and _is_attribute(value) else None
     return None
 
 
-def is_attribute(name: object) -> bool:
+def _is_attribute(name: str) -> bool:
     """Whether `self.name` can be written: a keyword is a name for a submodule, and no attribute."""
-    return isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _movable(
