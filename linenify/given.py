@@ -8,7 +8,7 @@ from pathlib import Path
 
 from linenify.facts.legacy.refusals import NOTICES
 from linenify.outcome import Diagnostic, Migration, Severity
-from linenify.project.relevance import Names, outline
+from linenify.project.relevance import Names, outline_of
 from linenify.project.source import Project, Span
 
 NOT_GIVEN = "LN822"
@@ -42,10 +42,7 @@ def only_given(migration: Migration, project: Project) -> Migration:
 
 
 def _said(changed: set[Path], beside: frozenset[Path], project: Project) -> Iterator[Diagnostic]:
-    outlines = {
-        source.path: outline(source.text.encode("utf-8"), source.name, is_package=source.is_package)
-        for source in project.sources
-    }
+    outlines = {source.path: outline_of(source) for source in project.sources}
     names = Names(outlines)
     for path in sorted(changed):
         imported = set(names.possibly_imported(outlines[path])) & beside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from linenify.facts.legacy.refusals import NOTICES
 from linenify.facts.sites import FileFacts, Finding, ImportSite
 from linenify.given import only_given
 from linenify.outcome import Change, Diagnostic, Fate, Migration, Reference, Severity
+from linenify.project.lineends import lines_of
 from linenify.project.source import Project, Source, Span
 from linenify.residue import residue
 from linenify.residue.left import left
@@ -137,7 +139,7 @@ def _check(source: Source, facts: FileFacts, after: str) -> None:
     try:
         ast.parse(after)
     except SyntaxError as problem:
-        line = (after.splitlines() or [""])[max((problem.lineno or 1) - 1, 0)].strip()
+        line = lines_of(after)[max((problem.lineno or 1) - 1, 0)].strip()
         message = f"the result would not parse: {problem.msg} in `{line}`"
         raise BrokenPromise(message) from problem
     lost = tally(source.text) - tally(after)
@@ -258,6 +260,9 @@ def _changed_again(
             second = _attempt(source, facts.get(source.name, FileFacts()))
             broken = second.broken
             if second.change is not None:
+                if marking and not _crosses(second.change):
+                    found[source.name] = _once_more(attempt, second.change)
+                    continue
                 marked = _with_marks(attempt, source, second.facts, second.change)
                 if marking and marked is not None:
                     found[source.name] = marked
@@ -275,6 +280,16 @@ def _late(attempt: _Attempt, facts: FileFacts) -> _Attempt | None:
         return None
     made = _attempt(attempt.source, facts)
     return made if made.change is not None and made.broken is None else None
+
+
+def _once_more(attempt: _Attempt, change: Change) -> _Attempt:
+    """An attempt with the names of JAX that a second run spells anew: they are right as they are.
+
+    More is known of migrated code at times: what a step returns, say.
+    """
+    assert attempt.change is not None
+    rules = Counter(attempt.change.rules) + Counter(change.rules)
+    return replace(attempt, change=replace(attempt.change, after=change.after, rules=rules))
 
 
 def _with_marks(
@@ -302,7 +317,7 @@ def _after(attempt: _Attempt) -> Source:
 
 
 def _difference(change: Change) -> str:
-    pairs = zip(change.before.splitlines(), change.after.splitlines(), strict=False)
+    pairs = zip(lines_of(change.before), lines_of(change.after), strict=False)
     return next((f"`{a.strip()}` -> `{b.strip()}`" for a, b in pairs if a != b), "its end")
 
 

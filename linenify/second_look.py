@@ -10,6 +10,7 @@ from dataclasses import replace
 from linenify.facts.legacy.refusals import REFUSALS
 from linenify.facts.sites import FileFacts, Finding
 from linenify.outcome import Change
+from linenify.project.lineends import lines_of
 from linenify.project.nodes import walk
 from linenify.project.source import Source, Span
 
@@ -26,11 +27,15 @@ def marks(after: Source, again: FileFacts, change: Change) -> FileFacts | None:
         change: what a second run makes of it.
 
     Returns:
-        The facts; None where a definition or an import would change, which no mark can stop.
+        The facts; None where a definition or an import would change, or appear, which no mark
+        can stop.
     """
     findings = [*again.refusals]
-    before, then = change.before.splitlines(), change.after.splitlines()
-    for line, shown in _changed(before, then):
+    before, then = lines_of(change.before), lines_of(change.after)
+    changed = list(_changed(before, then))
+    if not changed and _code(before) != _code(then):
+        return None  # something new appears, and no line is at fault
+    for line, shown in changed:
         statement = _statement(after.tree, line)
         if statement is None or isinstance(statement, _DEFINITIONS):
             return None
@@ -42,7 +47,7 @@ def marks(after: Source, again: FileFacts, change: Change) -> FileFacts | None:
 
 def at_home(source: Source, after: Source, finding: Finding) -> Finding:
     """A finding about the migrated file, at its place in the file as it was."""
-    old, new = source.text.splitlines(), after.text.splitlines()
+    old, new = lines_of(source.text), lines_of(after.text)
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     line = 1
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -55,14 +60,21 @@ def at_home(source: Source, after: Source, finding: Finding) -> Finding:
     return replace(finding, span=Span(line, column, line, column + 1), statement=line)
 
 
+def _code(lines: Sequence[str]) -> list[str]:
+    """Lines without marks and other comments."""
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
 def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The lines that change, and what takes their place; new marks do not count."""
+    """The lines that change, and what takes their place.
+
+    New lines are no fault of those that they stand between: what calls for them changes, too.
+    """
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         made = [line.strip() for line in after[j1:j2] if not line.lstrip().startswith("#")]
-        if tag == "equal" or (tag == "insert" and not made):
-            continue
-        yield from ((i + 1, made[0] if made else "nothing") for i in range(i1, max(i2, i1 + 1)))
+        if tag in ("replace", "delete"):
+            yield from ((i + 1, made[0] if made else "nothing") for i in range(i1, i2))
 
 
 def _statement(tree: ast.Module, line: int) -> ast.stmt | None:

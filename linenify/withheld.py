@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from linenify.project.relevance import Names, outline, reachable
+from linenify.project.relevance import Names, outline_of, reachable
 from linenify.project.source import Project
 
 
@@ -43,9 +43,6 @@ def _connected(
 
 def imports_of(project: Project) -> dict[Path, frozenset[Path]]:
     """The files of the project that each of its files may import."""
-    outlines = {
-        source.path: outline(source.text.encode("utf-8"), source.name, is_package=source.is_package)
-        for source in project.sources
-    }
+    outlines = {source.path: outline_of(source) for source in project.sources}
     names = Names(outlines)
     return {path: frozenset(names.possibly_imported(each)) for path, each in outlines.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linenify.outcome import Change
+from linenify.project.lineends import restored
 from linenify.project.load import BOM, common_root, top_of
 from linenify.project.source import Source
 from linenify.writing import store as stores
@@ -57,8 +58,9 @@ def write(
 
 
 def encoded(text: str, source: Source) -> bytes:
-    """Encodes a text as its file on disk is encoded."""
-    return (BOM if source.bom else b"") + text.encode(source.encoding)
+    """Encodes a text as its file on disk is encoded, with the line ends that are used there."""
+    whole = restored(text, source.lines)
+    return (BOM if source.bom else b"") + whole.encode(source.encoding)
 
 
 def _write_all(

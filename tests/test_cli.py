@@ -101,8 +101,13 @@ def test_check_fails_while_something_would_change(legacy, linenify):
     "raw",
     [
         pytest.param(LEGACY.replace("\n", "\r\n").encode(), id="crlf"),
+        pytest.param(LEGACY.replace("\n", "\r").encode(), id="old_mac"),
         pytest.param(b"\xef\xbb\xbf" + LEGACY.encode(), id="bom"),
         pytest.param(f"# coding: latin-1\n# \xe9\n{LEGACY}".encode("latin-1"), id="latin1"),
+        pytest.param(
+            f"# coding: latin-1\n# \xe9\n{LEGACY}".replace("\n", "\r").encode("latin-1"),
+            id="old_mac_latin1",
+        ),
         pytest.param(LEGACY.rstrip("\n").encode(), id="no_newline_at_the_end"),
     ],
 )
@@ -114,6 +119,7 @@ def test_the_way_a_file_is_written_survives(legacy, raw):
     after = file.read_bytes()
     assert after != raw
     assert after[:3] == b"\xef\xbb\xbf" or not raw.startswith(b"\xef\xbb\xbf")
+    assert (b"\n" in after) is (b"\n" in raw)
     assert after.count(b"\r\n") == (after.count(b"\n") if b"\r\n" in raw else 0)
     assert after.endswith(b"\n") is raw.endswith(b"\n")
     assert (b"\xe9" in after) is (b"\xe9" in raw)

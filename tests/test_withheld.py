@@ -86,6 +86,22 @@ def test_a_mark_stops_no_change_of_a_definition() -> None:
     assert second(before, before.replace("import jax", "import flax")) is None
 
 
+def test_new_lines_are_no_fault_of_those_around_them() -> None:
+    before = "import jax\n\n\ndef f(x):\n  y = g(x)\n  z = 1\n  return y\n"
+    both = before.replace("  z = 1\n", "  w = 2\n  z = 1\n").replace("g(x)", "g()(x)")
+    found = second(before, both)
+    assert found is not None
+    assert [finding.statement for finding in found.refusals] == [5]
+    assert second(before, before.replace("  z = 1\n", "  w = 2\n  z = 1\n")) is None
+
+
+def test_new_marks_alone_are_no_change() -> None:
+    before = "import jax\n\n\ndef f(x):\n  return x\n"
+    found = second(before, before.replace("  return", "  # TODO(linenify): LN390 x\n  return"))
+    assert found is not None
+    assert not found.refusals
+
+
 def test_what_a_second_look_finds_is_told_at_its_place_in_the_file_as_it_was() -> None:
     before = "from flax import nn\nx = 1\ny = f(x)\n"
     after = "import functools\nfrom flax import linen as nn\nx = 1\ny = f(x)\n"

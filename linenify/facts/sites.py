@@ -234,6 +234,14 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Decorated:
+    """A decorator of `apply` that goes to the class, by its place; `name`: what it is to say."""
+
+    place: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleClassSite:
     """A class statement of a module class."""
 
@@ -242,6 +250,7 @@ class ModuleClassSite:
     children: tuple[str, ...] = ()  # not empty: `setup` form, attributes in this order
     receiver: str = "self"
     dropped: tuple[str, ...] = ()  # helper methods that only built children
+    decorators: tuple[Decorated, ...] = ()  # those of `apply` that it takes over
     rule: str = "LN201"
 
 
@@ -258,6 +267,8 @@ class MethodSite:
         attributes: names of `self.<name>` that become local variables here.
         extra: parameters added, filled by the callers from those variables.
         decorator: the place of `@nn.module_method` or `@nn.module` among its decorators.
+        moved: the decorators that its class takes over.
+        wrapped: whether decorators stay that run it: `@nn.compact` stands above them.
     """
 
     name: str
@@ -268,6 +279,8 @@ class MethodSite:
     extra: tuple[str, ...] = ()
     removed_kwargs: bool = False
     decorator: int | None = None
+    moved: tuple[Decorated, ...] = ()
+    wrapped: bool = False
     rule: str = "LN201"
 
 

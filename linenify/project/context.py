@@ -15,21 +15,27 @@ from pathlib import Path
 
 from linenify.project.relevance import Names, Outline, reachable, relevant
 from linenify.project.syspath import added, dotted
-from linenify.project.walk import python_files
+from linenify.project.walk import Linked, python_files
 
 # A folder with so many files is no project of one piece: only what lies nearby counts.
 LIMIT = 4000
 
 
-def candidates(given: Mapping[str, Path], top: Path, exclude: Sequence[str]) -> list[Path]:
+def candidates(
+    given: Mapping[str, Path],
+    top: Path,
+    exclude: Sequence[str],
+    linked: Linked = lambda _link: None,
+) -> list[Path]:
     """The other Python files of the project, as paths to show.
 
     Args:
         given: the files that were given, by real path.
         top: the top of the project.
         exclude: patterns of files to leave out.
+        linked: is told of each link.
     """
-    found = list(islice(python_files(top, exclude), LIMIT + 1))
+    found = list(islice(python_files(top, exclude, linked), LIMIT + 1))
     if len(found) > LIMIT:
         folders = {Path(path).parent for path in given}
         found = [each for folder in sorted(folders) for each in sorted(folder.glob("*.py"))]

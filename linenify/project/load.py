@@ -17,6 +17,8 @@ from pathlib import Path
 
 from linenify.errors import UsageError
 from linenify.project.context import candidates, related
+from linenify.project.lineends import plain
+from linenify.project.links import Link, aliases, aliases_of, followed, outside
 from linenify.project.overrides import check_overrides
 from linenify.project.relevance import Outline, outline, relevant
 from linenify.project.settings import Options, settings
@@ -30,6 +32,7 @@ _WIDE = (b"\xff\xfe", b"\xfe\xff")  # how a text begins that Python does not rea
 _TOP_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _COOKIE = re.compile(rb"coding[:=]")
 _COOKIE_LINES = 2
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def load(paths: Iterable[Path | str], *, context: bool = False) -> Project:
@@ -55,14 +58,17 @@ def load(paths: Iterable[Path | str], *, context: bool = False) -> Project:
     top = top_of(root)
     files: dict[str, Path] = {}
     unlisted: list[Unreadable] = []
-    for path in _files(given, table.exclude, unlisted):
+    links: list[Path] = []
+    for path in _files(given, table.exclude, unlisted, links):
         files.setdefault(os.path.realpath(path), path)
     python = sorted(path for path in files.values() if path in given or not _is_other(path))
     others = sorted(set(files.values()) - set(python))
     whole = any(path.is_dir() and top.is_relative_to(path.resolve()) for path in given)
-    beside = candidates(files, top, table.exclude) if context and not whole else []
+    beside: Sequence[Path] | None = () if context else None
+    if context and not whole:
+        beside = candidates(files, top, table.exclude, links.append)
     with _collector_paused():
-        project = _load_files(python, top, table.options, beside)
+        project = _load_files(python, top, table.options, beside, links)
     project = replace(
         project,
         unreadable=tuple(sorted((*project.unreadable, *unlisted), key=_place)),
@@ -104,6 +110,7 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
     if text.encode(encoding) != raw[len(BOM) * bom :]:
         message = f"the file cannot be written back as {encoding} without a change"
         return Unreadable(path, 1, 1, message, "save the file as UTF-8")
+    text, lines = plain(text)
     try:
         tree = _tree(text)
     except SyntaxError as problem:
@@ -115,15 +122,17 @@ def parse(raw: bytes, path: Path, name: str) -> Source | Unreadable:
         return Unreadable(path, 1, 1, message, "split it up, or migrate the file by hand")
     except ValueError as problem:  # a null byte, before Python 3.12
         return Unreadable(path, 1, 1, str(problem), "is this a Python file?")
-    return Source(path, name, path.name == "__init__.py", text, tree, encoding, bom)
+    return Source(path, name, path.name == "__init__.py", text, tree, encoding, bom, lines)
 
 
 def _load_files(
     files: Sequence[Path],
     top: Path,
     options: Options,
-    beside: Sequence[Path] = (),
+    beside: Sequence[Path] | None,
+    links: Sequence[Path],
 ) -> Project:
+    """Reads the files, and those `beside` them that they work with; None: nothing else is read."""
     unreadable: list[Unreadable] = []
     texts: dict[Path, bytes] = {}  # kept because they are sure to be parsed
     outlines = {}
@@ -138,7 +147,17 @@ def _load_files(
         outlines[str(path)] = each
         if each.names_flax:
             texts[path] = raw
-    others = _related(outlines, beside, top)
+    ways, table = _ways(outlines, links, top)
+    if ways and beside is not None:
+        known = {os.path.realpath(path) for path in (*files, *beside)}
+        linked = [path for path in outside(ways, top) if os.path.realpath(path) not in known]
+        beside = [*beside, *linked]
+    if ways:
+        outlines = {
+            path: replace(each, aliases=aliases_of(each.name, table))
+            for path, each in outlines.items()
+        }
+    others = _related(outlines, beside or (), top, table)
     kept = relevant(outlines | {str(path): each for path, each in others.items()})
     kept |= {path for path, each in outlines.items() if each.marked}
     sources: list[Source] = []
@@ -146,10 +165,10 @@ def _load_files(
         if str(path) not in kept:
             continue
         raw = texts.pop(path, None) or _read(path)
-        name = (others.get(path) or outlines[str(path)]).name
-        source = raw if isinstance(raw, Unreadable) else parse(raw, path, name)
+        each = others.get(path) or outlines[str(path)]
+        source = raw if isinstance(raw, Unreadable) else parse(raw, path, each.name)
         if not isinstance(source, Unreadable):
-            sources.append(source)
+            sources.append(replace(source, aliases=each.aliases) if each.aliases else source)
         elif path not in others:
             unreadable.append(source)
     skipped = len(outlines.keys() - kept)
@@ -157,8 +176,22 @@ def _load_files(
     return Project(tuple(sources), broken, skipped, options, context=frozenset(others))
 
 
+def _ways(
+    outlines: Mapping[str, Outline], links: Sequence[Path], top: Path
+) -> tuple[list[Link], dict[str, tuple[str, ...]]]:
+    """The links that imports name, and the names that they give."""
+    if not links:
+        return [], {}
+    imported = {name for each in outlines.values() for name in each.absolute | each.relative}
+    ways = followed(links, imported)
+    return ways, aliases(ways, top, lambda path: dotted_name(path, top))
+
+
 def _related(
-    outlines: Mapping[str, Outline], beside: Sequence[Path], top: Path
+    outlines: Mapping[str, Outline],
+    beside: Sequence[Path],
+    top: Path,
+    table: dict[str, tuple[str, ...]],
 ) -> dict[Path, Outline]:
     if not beside:
         return {}
@@ -168,7 +201,8 @@ def _related(
         return None if isinstance(raw, Unreadable) else raw
 
     def outlined(path: Path, raw: bytes) -> Outline:
-        return outline(raw, dotted_name(path, top), is_package=path.name == "__init__.py")
+        each = outline(raw, dotted_name(path, top), is_package=path.name == "__init__.py")
+        return replace(each, aliases=aliases_of(each.name, table)) if table else each
 
     return related({Path(path): each for path, each in outlines.items()}, beside, read, outlined)
 
@@ -216,17 +250,23 @@ def _tree(text: str) -> ast.Module:
 def _encoding(raw: bytes) -> str:
     """Finds the PEP 263 encoding; the common case costs two line lookups."""
     if raw.startswith(BOM):
-        tokenize.detect_encoding(io.BytesIO(raw).readline)  # a cookie must not contradict it
+        _told(raw)  # a cookie must not contradict it
         return "utf-8"
-    head = b"\n".join(raw[:400].split(b"\n", _COOKIE_LINES)[:_COOKIE_LINES])
+    head = b"\n".join(_LINE_END.split(raw[:400], _COOKIE_LINES)[:_COOKIE_LINES])
     if not _COOKIE.search(head):
         return "utf-8"
     try:
-        return tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
+        return _told(raw)
     except SyntaxError as problem:
         if "unknown encoding" in str(problem.msg):
             raise
         return "utf-8"  # and decoding will say which byte is wrong
+
+
+def _told(raw: bytes) -> str:
+    """The encoding that the first lines tell, wherever Python sees their ends."""
+    head = b"\n".join(_LINE_END.split(raw, _COOKIE_LINES))
+    return tokenize.detect_encoding(io.BytesIO(head).readline)[0]
 
 
 _PYTHON_2 = re.compile(
@@ -273,7 +313,7 @@ def _check_usable(path: Path) -> None:
 
 
 def _files(
-    given: Iterable[Path], exclude: Sequence[str], unlisted: list[Unreadable]
+    given: Iterable[Path], exclude: Sequence[str], unlisted: list[Unreadable], links: list[Path]
 ) -> Iterator[Path]:
     def report(folder: Path, problem: OSError) -> None:
         reason = (problem.strerror or str(problem)).lower()
@@ -283,7 +323,7 @@ def _files(
 
     for path in given:
         if path.is_dir():
-            yield from project_files(path, exclude, unlisted=report)
+            yield from project_files(path, exclude, unlisted=report, linked=links.append)
         else:
             yield path
 

@@ -14,8 +14,10 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from linenify.project.source import Source
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -51,6 +53,7 @@ class Outline:
         marked: whether an earlier run may have left a mark in it.
         absolute: dotted names it may import; some may not exist.
         relative: the same for relative imports, already made absolute.
+        aliases: what it is called where links lead to it.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Outline:
     absolute: frozenset[str]
     relative: frozenset[str]
     marked: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
@@ -92,6 +96,13 @@ def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
     )
 
 
+def outline_of(source: Source) -> Outline:
+    """The outline of a file that was read."""
+    raw = source.text.encode("utf-8")
+    found = outline(raw, source.name, is_package=source.is_package)
+    return replace(found, aliases=source.aliases)
+
+
 def relevant(outlines: Mapping[Key, Outline]) -> frozenset[Key]:
     """Returns the keys of the files that can matter.
 
@@ -118,9 +129,10 @@ class Names(Generic[Key]):
         self._by_name: dict[str, set[Key]] = defaultdict(set)
         self._by_suffix: dict[str, set[Key]] = defaultdict(set)
         for key, each in outlines.items():
-            self._by_name[each.name].add(key)
-            for suffix in _suffixes(each.name):
-                self._by_suffix[suffix].add(key)
+            for name in (each.name, *each.aliases):
+                self._by_name[name].add(key)
+                for suffix in _suffixes(name):
+                    self._by_suffix[suffix].add(key)
 
     def possibly_imported(self, importer: Outline) -> Iterator[Key]:
         """Yields every file that some `sys.path` makes an import of `importer` mean."""

@@ -21,6 +21,9 @@ class Imports:
 
     def __init__(self, project: Project) -> None:
         self.by_name: dict[str, str] = {source.name: source.name for source in project.sources}
+        for source in project.sources:
+            for alias in source.aliases:
+                self.by_name.setdefault(alias, source.name)
         self._roots = sorted({root for name in self.by_name if (root := _source_root(name))})
         self._folders = search_folders(project)
 
@@ -50,8 +53,8 @@ class Imports:
             parts = importer.name.split(".")
         for length in range(len(parts), -1, -1):
             candidate = ".".join([*parts[:length], name])
-            if candidate in self.by_name and candidate != importer.name:
-                return candidate
+            if self.by_name.get(candidate, importer.name) != importer.name:
+                return self.by_name[candidate]
         return self._on_path(name, importer) or self._outer(name)
 
     def _on_path(self, name: str, importer: Source) -> str | None:
@@ -60,12 +63,13 @@ class Imports:
         others = [
             f for file, found in self._folders.items() if file != importer.name for f in found
         ]
+        own_name = importer.name
         for folders in (own, others, self._roots):
             found = {f"{folder}.{name}" if folder else name for folder in folders}
-            found = {each for each in found if each in self.by_name and each != importer.name}
+            found = {each for each in found if self.by_name.get(each, own_name) != own_name}
             if len(found) == 1 or (found and folders is own):
                 return next(
-                    each
+                    self.by_name[each]
                     for folder in folders
                     if (each := f"{folder}.{name}" if folder else name) in found
                 )
@@ -78,7 +82,7 @@ class Imports:
         for start in range(1, len(parts)):
             candidate = ".".join(parts[start:])
             if candidate in self.by_name:
-                return candidate
+                return self.by_name[candidate]
         return None
 
 

@@ -32,10 +32,13 @@ class Source:
         path: where it lies on disk.
         name: its dotted name as other files of the project import it.
         is_package: whether it is an `__init__.py`.
-        text: the decoded text with `\n`, `\r\n` or `\r` kept as they are.
+        text: the decoded text; `\n` and `\r\n` are kept as they are.
         tree: its stdlib syntax tree, never changed.
         encoding: the PEP 263 encoding it is written back with.
         bom: whether it began with a UTF-8 byte order mark.
+        lines: its lines on disk, where they are not those of `text`: with lone
+            carriage returns or form feeds (see `lineends`).
+        aliases: its dotted names through links in the project.
     """
 
     path: Path
@@ -45,6 +48,8 @@ class Source:
     tree: ast.Module = field(repr=False, compare=False)
     encoding: str = "utf-8"
     bom: bool = False
+    lines: tuple[str, ...] = field(default=(), repr=False)
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

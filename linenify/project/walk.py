@@ -1,4 +1,4 @@
-"""Which files lie under a path: `.gitignore` honoured, links not followed."""
+"""Which files lie under a path: `.gitignore` honoured, links told and not followed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ PYTHON = (".py",)
 OTHERS = (".ipynb", ".gin", ".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")  # may name classes
 
 Unlisted = Callable[[Path, OSError], object]
+Linked = Callable[[Path], object]
 
 
-def python_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
+def python_files(
+    folder: Path, exclude: Sequence[str] = (), linked: Linked = lambda _link: None
+) -> Iterator[Path]:
     """Yields every `.py` file under `folder` that is not ignored, in sorted order.
 
     See `project_files`.
     """
-    yield from project_files(folder, exclude, PYTHON)
+    yield from project_files(folder, exclude, PYTHON, linked=linked)
 
 
 def project_files(
@@ -31,6 +34,7 @@ def project_files(
     exclude: Sequence[str] = (),
     endings: tuple[str, ...] = PYTHON + OTHERS,
     unlisted: Unlisted = lambda _folder, _problem: None,
+    linked: Linked = lambda _link: None,
 ) -> Iterator[Path]:
     """Yields every file under `folder` that is not ignored, in sorted order.
 
@@ -44,13 +48,14 @@ def project_files(
         exclude: more patterns in the syntax of `.gitignore`, relative to `folder`.
         endings: how the names of the wanted files end.
         unlisted: is told of each folder that may not be listed.
+        linked: is told of each link to a folder or a Python file.
     """
     above = tuple(_ignores_above(folder))
     if _ignored(folder, is_folder=True, ignores=above):
         above = ()
     if exclude:
         above = (*above, Ignore.of(folder, exclude))
-    yield from _walk(folder, above, endings, unlisted)
+    yield from _walk(folder, above, endings, unlisted, linked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,11 @@ class Ignore:
 
 
 def _walk(
-    folder: Path, ignores: tuple[Ignore, ...], endings: tuple[str, ...], unlisted: Unlisted
+    folder: Path,
+    ignores: tuple[Ignore, ...],
+    endings: tuple[str, ...],
+    unlisted: Unlisted,
+    linked: Linked,
 ) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -88,7 +97,12 @@ def _walk(
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
             if not _skipped(path) and not _ignored(path, is_folder=True, ignores=ignores):
-                yield from _walk(path, ignores, endings, unlisted)
+                yield from _walk(path, ignores, endings, unlisted, linked)
+        elif entry.is_symlink():
+            to_folder = os.path.isdir(path)  # noqa: PTH112 - it says no of links in a circle
+            wanted = not _skipped(path) if to_folder else entry.name.endswith(PYTHON)
+            if wanted and not _ignored(path, is_folder=to_folder, ignores=ignores):
+                linked(path)
         elif (
             entry.name.endswith(endings)
             and entry.is_file(follow_symlinks=False)

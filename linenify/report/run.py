@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linenify.errors import ExitCode
-from linenify.outcome import Diagnostic, Migration, Severity
+from linenify.outcome import Change, Diagnostic, Migration, Severity
+from linenify.project.lineends import restored
 from linenify.project.source import Project
 from linenify.report.diff import base_of, unified
 from linenify.write import Unwritten
@@ -63,9 +65,15 @@ class Run:
     def diffs(self) -> dict[Path, str]:
         """Renders each change as it applies to the file on disk, by path."""
         with_bom = {source.path for source in self.project.sources if source.bom}
-        changes = self.migration.changes
+        lines = {source.path: source.lines for source in self.project.sources}
+        changes = [_on_disk(each, lines.get(each.path, ())) for each in self.migration.changes]
         base = base_of([each.path for each in changes])
         return {each.path: unified(each, bom=each.path in with_bom, base=base) for each in changes}
+
+
+def _on_disk(change: Change, lines: Sequence[str]) -> Change:
+    before, after = restored(change.before, lines), restored(change.after, lines)
+    return replace(change, before=before, after=after)
 
 
 def by_place(diagnostic: Diagnostic) -> tuple[Path, int, int, str]:

@@ -114,8 +114,9 @@ class Engine(cst.CSTTransformer):
         if place is None:
             return True
         start = place.start.line
-        if isinstance(node, cst.FunctionDef | cst.ClassDef) and node.decorators:
-            start = self._parsed.ranges[node.decorators[0]].start.line
+        first = node.body[0] if isinstance(node, cst.IndentedBlock) and node.body else node
+        if isinstance(first, cst.FunctionDef | cst.ClassDef) and first.decorators:
+            start = self._parsed.ranges[first.decorators[0]].start.line
         index = bisect.bisect_left(self._lines, start)
         return index < len(self._lines) and self._lines[index] <= place.end.line
 

@@ -11,6 +11,7 @@ import pytest
 from linenify.errors import UsageError
 from linenify.project.load import load, load_text
 from linenify.project.source import Unreadable
+from linenify.write import encoded
 
 LEGACY = "from flax import nn\n"
 
@@ -183,7 +184,7 @@ def test_broken_pyproject_is_wrong_usage(tree):
 def test_text_is_kept_to_the_byte(tree, content, encoding, bom):
     (source,) = load([tree({"a.py": content})]).sources
     assert (source.encoding, source.bom) == (encoding, bom)
-    assert (b"\xef\xbb\xbf" if bom else b"") + source.text.encode(encoding) == content
+    assert encoded(source.text, source) == content
 
 
 # Files that cannot be read

@@ -27,6 +27,8 @@ from linenify.facts.flow.kinds import (
 )
 from linenify.facts.flow.machine import Actual
 from linenify.facts.flow.origins import Slot
+from linenify.facts.legacy.externals import MUST_BE_CONFIGURED
+from linenify.project.lineends import lines_of
 from linenify.project.scopes import FunctionNode, all_arguments, defaults_by_name
 
 # Evidence is weighed from strong to weak: what a value is where it is passed,
@@ -178,7 +180,7 @@ class Decisions:
         behind = (a for a in all_arguments(function.args) if a.lineno == line)
         if any(a.col_offset > parameter.col_offset for a in behind):
             return None  # the comment stands behind another one
-        said = _COMMENT.search(self.flow.code[function].source.text.splitlines()[line - 1])
+        said = _COMMENT.search(lines_of(self.flow.code[function].source.text)[line - 1])
         return said[1] if said else None
 
     def _caches(self, keys: set[tuple[FunctionNode, str]]) -> set[tuple[FunctionNode, str]]:
@@ -224,10 +226,14 @@ class Decisions:
             return Role.INPUT, "a subclass leaves it to the default"
         if any(_has_module(a.value) for a in actuals) or self._default_is_module(function, name):
             return Role.FIELD, "a module is passed"
+        runs = [a.callee for a in actuals if a.how == "instance"]
+        by_class = all(isinstance(callee, Module) and not callee.shared for callee in runs)
+        if by_class and default is not None and self._is_sentinel(default):
+            return Role.FIELD, "a configuration gives it"
         as_array = ("array", "whole") in evidence and ("initializer", "whole") not in evidence
         if as_array and not _constant(default):
             return Role.INPUT, "used as an array"
-        if any(a.how == "instance" for a in actuals):
+        if runs:
             return Role.INPUT, "passed per call on one instance"
         if any(kind in spelt for kind in _ARRAY_TYPES):
             return Role.INPUT, "annotated as an array"
@@ -262,6 +268,11 @@ class Decisions:
         if telling and all(_plain(a.value) for a in telling):
             return Role.FIELD, "plain values are passed"
         return None
+
+    def _is_sentinel(self, default: ast.expr) -> bool:
+        """Whether a default says that a configuration has to give the argument."""
+        value = self.flow.values.get(default, frozenset())
+        return any(isinstance(a, External) and a.path in MUST_BE_CONFIGURED for a in value)
 
     def _hands_on(self, actual: Actual, name: str) -> bool:
         """Whether a call passes on the parameter of the same name, just as it was given."""

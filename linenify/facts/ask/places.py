@@ -15,6 +15,7 @@ from linenify.facts.flow.kinds import (
     Optimizer,
     Parameter,
 )
+from linenify.project.lineends import lines_of
 from linenify.project.nodes import walk
 
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -127,7 +128,7 @@ def exclude(program: Program, one: ast.Call, other: ast.Call) -> bool:
 def siblings_on_line(program: Program, statement: ast.stmt) -> list[ast.stmt]:
     """The statements of a block that share a line; nothing where the line is not theirs alone."""
     source = program.source(statement)
-    line = source.text.splitlines()[statement.lineno - 1]
+    line = lines_of(source.text)[statement.lineno - 1]
     parent = program.parents.get(statement)
     blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
     siblings = [s for block in blocks if isinstance(block, list) for s in block]

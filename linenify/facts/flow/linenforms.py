@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from linenify.facts.flow.kinds import Module
-from linenify.project.scopes import Scope
+from linenify.facts.flow.kinds import External, Module
+from linenify.project.scopes import FunctionNode, Scope
 
 if TYPE_CHECKING:
     from linenify.facts.flow.machine import Machine
@@ -57,7 +57,16 @@ def _lacks_inputs(flow: Machine, module: Module, call: ast.Call) -> bool:
     names = flow.positional_names(module)
     required = names[: len(names) - len(function.args.defaults)]
     given = {*names[: len(call.args)], *(k.arg for k in call.keywords), *module.bound}
+    if _may_fill_in(flow, function):
+        return False
     origin = module.origin
     if origin is not None and any(k.arg is None for k in origin.keywords):
         return False
     return not set(required) <= given
+
+
+def _may_fill_in(flow: Machine, function: FunctionNode) -> bool:
+    """Whether a decorator may give arguments that no caller gives, as configurations do."""
+    decorators = getattr(function, "decorator_list", [])
+    known = {External("flax.nn.module"), External("flax.nn.module_method")}
+    return any(not known & flow.values.get(each, frozenset()) for each in decorators)

@@ -52,6 +52,10 @@ _CALLERS = {
 }
 GRADIENTS = frozenset({"grad", "value_and_grad"})
 
+# Decorators that take arguments from a configuration, and the default that asks for one.
+CONFIGURE = frozenset({"gin.configurable", "gin.config.configurable"})
+MUST_BE_CONFIGURED = frozenset({"gin.REQUIRED", "gin.config.REQUIRED"})
+
 # Functions that give back what they are given, whatever they do to its leaves:
 # the place of that argument, and its name.
 _HANDED_BACK = {

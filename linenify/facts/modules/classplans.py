@@ -9,6 +9,7 @@ from linenify.facts.ask.parameters import Decision, Role
 from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.kinds import External, Module, ModuleApi, Partial, Transformed, modules
 from linenify.facts.legacy import arrays
+from linenify.facts.modules import decorated
 from linenify.facts.modules.forwarding import as_forwarded, forwarded, to_super, uses
 from linenify.project.nodes import walk
 
@@ -110,10 +111,8 @@ def _class_plan(plan: Plan, node: ast.ClassDef) -> ClassPlan:
 
 def _function_plan(plan: Plan, function: ast.FunctionDef) -> ClassPlan:
     result = ClassPlan(function, methods=[function])
-    kinds = plan.flow.decorators.get(function, frozenset())
-    known = {a.path for a in kinds if isinstance(a, External)}
-    if len(function.decorator_list) > 1 or known != {"flax.nn.module"}:
-        result.refused = f"LN291 `{function.name}` has decorators besides nn.module"
+    unclear = decorated.refusal(plan, function, result)
+    result.refused = f"LN291 {unclear}" if unclear is not None else None
     result.refused = result.refused or _method_refusal(plan, function)
     _add_fields(plan, function, result)
     return result
@@ -247,8 +246,9 @@ def _class_refusal(plan: Plan, node: ast.ClassDef, result: ClassPlan) -> str | N
         if held is not None and _becomes_method(plan, held):
             return f"LN290 `{ast.unparse(held)}` in the class body would become a method in Linen"
     for method in result.methods:
-        if method.decorator_list and not _plain_decorators(plan, method):
-            return f"LN291 `{method.name}` has a decorator that linenify does not know"
+        unclear = decorated.refusal(plan, method, result)
+        if unclear is not None:
+            return f"LN291 {unclear}"
         refusal = _method_refusal(plan, method)
         if refusal is not None:
             return refusal
@@ -272,13 +272,6 @@ def _becomes_method(plan: Plan, held: ast.expr) -> bool:
             ):
                 return True
     return False
-
-
-def _plain_decorators(plan: Plan, method: ast.FunctionDef) -> bool:
-    kinds = plan.flow.decorators.get(method, frozenset())
-    paths = {a.path for a in kinds if isinstance(a, External)}
-    plain = {"flax.nn.module_method", "abc.abstractmethod"}
-    return paths <= plain and len(method.decorator_list) == len(paths)
 
 
 def _method_refusal(plan: Plan, method: ast.FunctionDef) -> str | None:

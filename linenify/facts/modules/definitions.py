@@ -10,7 +10,7 @@ from linenify.facts.ask import mentions
 from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import ClassPlan, Plan
 from linenify.facts.flow.kinds import External, modules
-from linenify.facts.modules import counters
+from linenify.facts.modules import counters, decorated
 from linenify.facts.modules.attributes import emit_attributes
 from linenify.facts.modules.classplans import needs_keywords
 from linenify.facts.modules.forwarding import keeps_kwargs, to_super, uses
@@ -124,7 +124,8 @@ def _emit_class(
 ) -> None:
     fields = _fields(plan, source, class_plan)
     keyword_only = needs_keywords(plan, node)
-    plan.define(source, node, ModuleClassSite(fields, keyword_only))
+    moved = tuple(d for m in class_plan.methods for d in decorated.on_the_class(plan, m))
+    plan.define(source, node, ModuleClassSite(fields, keyword_only, decorators=moved))
     for statement in node.body:
         match statement:
             case ast.AnnAssign(target=ast.Name(), annotation=annotation) if (
@@ -220,6 +221,8 @@ def _method_site(
         ),
         removed_kwargs=drop,
         decorator=_legacy_decorator(plan, method),
+        moved=decorated.on_the_class(plan, method),
+        wrapped=decorated.is_wrapped(plan, method),
         rule=rule,
     )
 

@@ -26,6 +26,7 @@ from linenify.facts.flow.kinds import (
     modules,
 )
 from linenify.facts.modules.completing import missing
+from linenify.facts.modules.decorated import is_configured
 from linenify.facts.sites import Unclear
 
 _RUNS_ITS_ARGUMENTS = (Function, Bound, Class, Instance, Partial, Transformed)
@@ -83,6 +84,8 @@ def _origin(plan: Plan, module: Module) -> ast.Call | None:
 
 def _is_complete(plan: Plan, origin: ast.Call, module: Module) -> bool:
     """Whether the partial binds all that an instance needs."""
+    if plan.code(origin) is None and is_configured(plan, module.definition):
+        return False  # what is to be read from a configuration is not known at import
     try:
         return missing(plan, origin, module) == "" and not _in_class(plan, origin)
     except Unclear:

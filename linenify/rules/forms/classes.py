@@ -8,7 +8,13 @@ from dataclasses import replace
 
 import libcst as cst
 
-from linenify.facts.sites import Field, FunctionModuleSite, MethodSite, ModuleClassSite
+from linenify.facts.sites import (
+    Decorated,
+    Field,
+    FunctionModuleSite,
+    MethodSite,
+    ModuleClassSite,
+)
 from linenify.rules.base import Context, Rewrite, TakenParameter
 from linenify.rules.forms.signatures import shortened
 from linenify.syntax.blocks import is_docstring
@@ -43,6 +49,7 @@ Statement = cst.BaseStatement
 
 def module_class(node: cst.ClassDef, site: ModuleClassSite, context: Context) -> Rewrite:
     """Declares the fields of a module class, and `setup` where it needs one."""
+    node = _wearing(node, site, context)
     fields, imports = _field_lines(site.fields, context)
     node = _opened(node) if fields or site.children or site.dropped else node
     if site.keyword_only:
@@ -85,7 +92,10 @@ def function_to_class(
         body = body.with_changes(body=_first_unspaced(rest) or [_pass_line()])
     method = signature.function.with_changes(
         body=_with_locals(body, site.method, context),
-        decorators=[_compact(context)] if site.method.compact else [],
+        decorators=[
+            *([_compact(context)] if site.method.compact else []),
+            *_staying(function.decorators, site.method),
+        ],
         leading_lines=[],
         lines_after_decorators=[],
     )
@@ -99,7 +109,7 @@ def function_to_class(
         method = method.with_changes(leading_lines=[BLANK])
     statements = [*([docstring] if docstring is not None else []), *fields, method]
     module = context.spell("flax.linen.Module")
-    outer, above = _other_decorators(function, site.method.decorator)
+    outer, above = _taken_over(function, site.method)
     made = cst.ClassDef(
         name=function.name,
         bases=[cst.Arg(module.node)],
@@ -380,32 +390,63 @@ def _decorated(
     function: cst.FunctionDef, site: MethodSite, context: Context
 ) -> tuple[cst.FunctionDef, frozenset[str]]:
     """`@nn.module_method` goes, or makes room for `@nn.compact`."""
-    decorators = list(function.decorators)
+    moved = {d.place for d in site.moved}
     place = site.decorator
     imports: frozenset[str] = frozenset()
     if site.compact:
         imports = context.spell("flax.linen.compact").imports
         compact = _compact(context)
+        decorators = [d for i, d in enumerate(function.decorators) if i not in moved]
         if place is not None:
-            decorators[place] = decorators[place].with_changes(decorator=compact.decorator)
+            old = function.decorators[place]
+            decorators[decorators.index(old)] = old.with_changes(decorator=compact.decorator)
         else:
-            decorators.append(compact)
+            decorators.insert(0 if site.wrapped else len(decorators), compact)
         return function.with_changes(decorators=decorators), imports
+    decorators = _staying(function.decorators, site)
     if place is None:
-        return function, imports
-    gone = decorators.pop(place)
+        return function.with_changes(decorators=decorators), imports
+    gone = function.decorators[place]
     lines = [*function.leading_lines, *gone.leading_lines, *map(own_line, _behind(gone))]
     return function.with_changes(decorators=decorators, leading_lines=lines), imports
 
 
-def _other_decorators(
-    function: cst.FunctionDef, place: int | None
+def _staying(decorators: Sequence[cst.Decorator], site: MethodSite) -> list[cst.Decorator]:
+    """The decorators of a function that its `__call__` keeps."""
+    gone = {site.decorator, *(d.place for d in site.moved)}
+    return [d for place, d in enumerate(decorators) if place not in gone]
+
+
+def _taken_over(
+    function: cst.FunctionDef, site: MethodSite
 ) -> tuple[list[cst.Decorator], list[cst.EmptyLine]]:
-    decorators = list(function.decorators)
-    if place is None:
-        return decorators, []
-    gone = decorators.pop(place)
-    return decorators, [*gone.leading_lines, *map(own_line, _behind(gone))]
+    """The decorators that the class of a function gets, and what stood above `@nn.module`."""
+    moved = [_named(function.decorators[d.place], d) for d in site.moved]
+    if site.decorator is None:
+        return moved, []
+    gone = function.decorators[site.decorator]
+    return moved, [*gone.leading_lines, *map(own_line, _behind(gone))]
+
+
+def _wearing(node: cst.ClassDef, site: ModuleClassSite, context: Context) -> cst.ClassDef:
+    """A class with the decorators of its `apply` that configure its fields."""
+    original = context.original
+    if not site.decorators or not isinstance(original, cst.ClassDef):
+        return node
+    methods = [s for s in original.body.body if isinstance(s, cst.FunctionDef)]
+    apply = next(m for m in methods if m.name.value == "apply")
+    moved = [_named(apply.decorators[d.place], d) for d in site.decorators]
+    return node.with_changes(decorators=[*node.decorators, *moved])
+
+
+def _named(decorator: cst.Decorator, moved: Decorated) -> cst.Decorator:
+    """A decorator that says the name by which its function went."""
+    if moved.name is None:
+        return decorator
+    made = decorator.decorator
+    called = made if isinstance(made, cst.Call) else cst.Call(made)
+    name = cst.Arg(cst.SimpleString(repr(moved.name)))
+    return decorator.with_changes(decorator=called.with_changes(args=[name, *called.args]))
 
 
 def _behind(decorator: cst.Decorator) -> list[str]:
