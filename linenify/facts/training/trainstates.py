@@ -265,7 +265,7 @@ def _overrides(
     else:
         raise Unclear("LN692", "the optimizer optimizes a part of its target in some cases")
     if given and any(d.name in {"MultiOptimizer", "WeightNorm"} for d in definitions):
-        return _inner_overrides(training.plan, definitions, given)
+        return _inner_overrides(training.plan, definitions, given, call.func.value)
     for name, value in given.items():
         keys = {_key(d, name or "**") for d in definitions}
         if len(keys) != 1:
@@ -295,12 +295,15 @@ def _focuses(plan: Plan, callee: Value) -> set[bool]:
 
 
 def _inner_overrides(
-    plan: Plan, definitions: set[OptimizerDef], given: Mapping[str | None, str]
+    plan: Plan,
+    definitions: set[OptimizerDef],
+    given: Mapping[str | None, str],
+    about: ast.expr,
 ) -> list[tuple[str, str]]:
     """Every part of a MultiOptimizer gets what a step passes."""
     found: list[tuple[str, str]] = []
     if len(definitions) != 1:
-        raise Unclear("LN692", "the optimizer may be one of several")
+        raise Unclear("LN692", "the optimizer may be one of several", about=about)
     (definition,) = definitions
     paths = optimizers.definition(definition.name, definition.node, ()).inner
     parts = optimizing.inner(plan.flow, definition)
