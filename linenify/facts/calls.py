@@ -36,6 +36,7 @@ from linenify.facts.flow.kinds import (
     modules,
     order_key,
 )
+from linenify.facts.flow.libraries import TRAVERSAL
 from linenify.facts.jax import jaxarguments, jaxcalls, narrow, reductions
 from linenify.facts.legacy import catalogue
 from linenify.facts.legacy.changed import changed_behaviour
@@ -57,9 +58,11 @@ from linenify.facts.training import (
     keyhelpers,
     localmodels,
     nnfunctions,
+    optimizerclasses,
     runs,
     toplevel,
     trainstates,
+    traversals,
 )
 from linenify.facts.training.instances import promote_partials
 from linenify.facts.training.runvalues import emit_values, is_named
@@ -77,7 +80,7 @@ def emit_calls(plan: Plan) -> None:
     training.prepare()
     keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)
-    through_values = emit_values(plan)
+    through_values = emit_values(plan) | optimizerclasses.emit(training)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if call in through_values or plan.site_at(scope.source, call) is not None:
@@ -203,8 +206,10 @@ def _emit_external(plan: Plan, source: Source, call: ast.Call, path: str) -> Non
     """A call of a function outside the project."""
     if path.endswith(".DynamicScale"):
         return  # the same class elsewhere: `names` spells it
-    if path.endswith("ModelParamTraversal"):
-        trainstates.emit_traversal(training_of(plan), source, call)
+    if path.endswith(TRAVERSAL):
+        traversals.emit(training_of(plan), source, call)
+    elif path.endswith((f"{TRAVERSAL}.iterate", f"{TRAVERSAL}.update")):
+        traversals.emit_use(training_of(plan), source, call, path.rpartition(".")[2])
     elif path.startswith("flax.optim."):
         trainstates.emit_definition(training_of(plan), source, call)
     elif path.startswith(LEGACY + "."):

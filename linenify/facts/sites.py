@@ -368,6 +368,7 @@ class ImportedName:
     local: str
     target: str | None
     gone: bool = False  # the import cannot work any more: it goes, its uses are flagged
+    member: bool = False  # of a module: only `from` can import it
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ class _ImportLines(cst.CSTTransformer):
                 found.append(None)
             elif name.target is None:
                 found.append(NewAlias(module, written, name.local))
-            elif isinstance(node, cst.Import):
+            elif isinstance(node, cst.Import) and not name.member:
                 found.append(NewAlias("", name.target, name.local))
             else:
                 package, _, member = name.target.rpartition(".")

@@ -116,12 +116,17 @@ def _parted(
 ) -> list[cst.Import | cst.ImportFrom]:
     assert not isinstance(node.names, cst.ImportStar)
     if isinstance(node, cst.Import):
-        kept = [
-            _alias(old, new)
-            for old, new in zip(node.names, aliases, strict=True)
-            if new is not None
+        pairs = [(o, n) for o, n in zip(node.names, aliases, strict=True) if n is not None]
+        kept = [_alias(old, new) for old, new in pairs if not new.module]
+        members = [
+            cst.ImportFrom(
+                _dotted(new.module),
+                [_alias(old, new).with_changes(comma=cst.MaybeSentinel.DEFAULT)],
+            )
+            for old, new in pairs
+            if new.module
         ]
-        return [node.with_changes(names=_ended(kept, node.names))] if kept else []
+        return [*([node.with_changes(names=_ended(kept, node.names))] if kept else []), *members]
     modules: dict[str, list[cst.ImportAlias]] = {}
     for old, new in zip(node.names, aliases, strict=True):
         if new is not None:

@@ -270,6 +270,13 @@ SWITCHES = {
         ),
         "from jax import config as cfg\n\n\ndef main():\n  cfg.update('jax_enable_x64', True)\n",
     ),
+    "a call through a module that is none today": (
+        (
+            "import jax.config as jc\n\njc.config.enable_omnistaging()\n"
+            "jc.config.update('jax_enable_x64', True)\n"
+        ),
+        "from jax import config as jc\n\njc.update('jax_enable_x64', True)\n",
+    ),
     "an update": (
         "from jax import config\n\nconfig.update('jax_omnistaging', True)\nX = 1\n",
         "X = 1\n",

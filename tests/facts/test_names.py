@@ -6,6 +6,7 @@ import pytest
 from facts.support import World, facts_of
 
 from linenify.facts.sites import ImportSite, ModuleCall, ModuleClassSite, Renamed
+from linenify.migrate import migrate
 
 
 def of(text: str) -> World:
@@ -319,3 +320,23 @@ def test_a_star_import_moves_and_the_code_around_it():
     )
     assert world.refusals() == []
     assert world.site("Dense(x, n)") is not None
+
+
+def test_a_variable_that_is_a_module_of_flax_is_followed():
+    world = of(
+        "import flax\nfrom flax import nn\n\nbase = nn.base\nlayers = flax.nn\n\n\n"
+        "class Net(base.Module):\n    def apply(self, x):\n        return layers.Dense(x, 2)\n"
+    )
+    assert classes(world) == {"Net"}
+    (change,) = migrate(world.project).changes
+    assert "base = nn\nlayers = flax.linen\n" in change.after
+    assert "class Net(nn.Module):" in change.after
+    assert "layers.Dense(2)(x)" in change.after
+
+
+def test_a_module_that_is_read_off_an_import_by_a_string_is_refused():
+    text = (
+        "import importlib\nfrom flax import nn\n\n"
+        "layers = importlib.import_module('flax').nn\nX = nn.relu(layers.relu(1))\n"
+    )
+    assert "LN190" in [finding.code for finding in of(text).facts.files["main"].refusals]

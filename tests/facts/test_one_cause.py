@@ -161,3 +161,64 @@ def test_atoms_sort_by_what_they_are_and_not_by_where_they_lie_in_memory():
         orders.append([order_key(atom) for atom in found])
         assert [atom.receiver.created for atom in found if isinstance(atom, Api)] == [first, second]
     assert orders[0] == orders[1]
+
+
+def test_values_whose_way_is_not_seen_are_told_by_where_they_were_made():
+    found = stems("""
+    class Net(nn.Module):
+        def apply(self, x):
+            return nn.Dense(x, 2)
+
+    def fit(held, x):
+        held.apply_gradient(x)
+        return held.target(x)
+
+    def main(params, x):
+        made = {}
+        made.update(one=optim.Adam(1e-3))
+        made.update(two=optim.Adam(1e-3).create(nn.Model(Net, params)))
+        for one in made.values():
+            fit(one, x)
+    """)
+    stem = found[("main", "LN692", 10)]
+    assert stem is not None
+    assert stem[:2] == ("main", 9)
+    assert "the definition of an optimizer (line 15)" in stem[2]
+    assert "an optimizer (line 16)" in stem[2]
+
+
+def test_a_field_is_what_the_calls_of_its_class_give():
+    found = stems("""
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Holder:
+        held: object
+
+    def scale(x):
+        return x / 2
+
+    class Net(nn.Module):
+        def apply(self, x):
+            for holder in (Holder(scale), Holder(held=nn.LayerNorm)):
+                x = holder.held(x, epsilon=1e-3)
+            return x
+    """)
+    stem = found[("main", "LN392", 17)]
+    assert stem is not None
+    assert stem[:2] == ("main", 16)
+    assert "the function `scale`" in stem[2]
+    assert "the module class `LayerNorm`" in stem[2]
+
+
+def test_dicts_that_differ_in_their_keys_are_told_with_their_lines():
+    found = stems("""
+    class Net(nn.Module):
+        def apply(self, x, quick):
+            options = {"momentum": 0.9}
+            if quick:
+                options = {"use_running_average": True}
+            return nn.BatchNorm(x, **options)
+    """)
+    message = "`options` is a dict (line 7) and a dict (line 9)"
+    assert found == {("main", "LN390", 10): ("main", 7, message)}

@@ -14,27 +14,17 @@ from dataclasses import dataclass
 
 from linenify.facts.ask.arguments import fill
 from linenify.facts.ask.callers import Callers, innermost
+from linenify.facts.ask.described import described, made_at
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import (
-    Api,
-    Array,
     Atom,
     Bound,
     Class,
-    Container,
-    External,
     Function,
     Instance,
-    Legacy,
     Model,
-    Module,
-    ModuleApi,
-    Optimizer,
-    OptimizerDef,
-    Params,
     Partial,
     Self,
-    Static,
     Transformed,
     known,
 )
@@ -42,6 +32,7 @@ from linenify.facts.sites import Unclear
 from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope, all_arguments, defaults_by_name
 
+_SHOWN = 4  # things that one place is said to bind
 _FAR = 20  # steps back; more are not worth a reader's while
 
 
@@ -69,6 +60,7 @@ class Joints:
         self._names: dict[tuple[Scope, str], list[ast.expr]] | None = None
         self._given: dict[tuple[FunctionNode, str], list[ast.expr]] | None = None
         self._made: dict[FunctionNode, list[ast.Call]] | None = None
+        self._objects: dict[ast.ClassDef, list[ast.Call]] | None = None
         self._attributes: dict[tuple[ast.AST, str], list[ast.expr]] = {}
 
     def of(self, node: ast.expr) -> Joint | None:
@@ -76,22 +68,55 @@ class Joints:
         place: ast.AST = node
         current = node
         seen: set[ast.AST] = set()
+        trail: list[tuple[ast.AST, ast.expr]] = []
         while current not in seen and len(seen) < _FAR:
             seen.add(current)
+            trail.append((place, current))
             found = self._sources(current) if len(self._kinds(current)) > 1 else None
-            if found is None and isinstance(current, ast.Attribute):
+            if found is None and isinstance(current, ast.Attribute) and self._is_member(current):
                 current = current.value  # whose method or attribute it is
                 continue
             if found is None:
-                return None
+                break
             place, sources = found
             told = {source: self._kinds(source) for source in sources}
             told = {source: kinds for source, kinds in told.items() if kinds}
             whole = [source for source, kinds in told.items() if kinds >= self._kinds(current)]
             if len({frozenset(kinds) for kinds in told.values()}) > 1 or not whole:
-                return self._joint(place, current, told)
+                made = self._joint(place, current, told)
+                if made is None:
+                    break
+                return made
             current = whole[0]
-        return None
+        found_at = (self._of_origins(place, each) for place, each in reversed(trail))
+        return next((joint for joint in found_at if joint is not None), None)
+
+    def _is_member(self, node: ast.Attribute) -> bool:
+        """Whether several things are asked for a member, and that is what differs."""
+        return len(self._kinds(node)) < 2 or len(self._kinds(node.value)) > 1
+
+    def _of_origins(self, place: ast.AST, node: ast.expr) -> Joint | None:
+        """Where the ways of values are not seen: the place, and where each of them was made."""
+        told: dict[tuple[str, ast.AST], ast.AST] = {}
+        for atom in known(self._program.flow.values.get(node, frozenset())):
+            word, home = described(atom), made_at(atom)
+            if word and home in self._program.parents:
+                assert home is not None
+                told[word, home] = home
+        first: dict[str, ast.AST] = {}
+        for (word, _), home in sorted(told.items(), key=lambda each: self._order(each[1])):
+            first.setdefault(word, home)
+        if len(first) < 2:
+            ordered = sorted(told.items(), key=lambda each: self._order(each[1]))
+            sources = tuple((word, home) for (word, _), home in ordered)
+        else:
+            sources = tuple(first.items())
+        if len(sources) < 2:
+            return None
+        bound = self._sources(node)
+        place = bound[0] if bound is not None else place
+        name = place.arg if isinstance(place, ast.arg) else ast.unparse(node)
+        return Joint(place, name, sources[:_SHOWN])
 
     def _joint(
         self, place: ast.AST, node: ast.expr, told: dict[ast.expr, set[str]]
@@ -105,8 +130,9 @@ class Joints:
         name = place.arg if isinstance(place, ast.arg) else ast.unparse(node)
         return Joint(place, name, tuple(chosen.items()))
 
-    def _order(self, node: ast.expr) -> tuple[str, int, int]:
-        return self._program.source(node).name, node.lineno, node.col_offset
+    def _order(self, node: ast.AST) -> tuple[str, int, int]:
+        place = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        return self._program.source(node).name, *place
 
     def _kinds(self, node: ast.AST) -> set[str]:
         value = self._program.flow.values.get(node, frozenset())
@@ -228,10 +254,32 @@ class Joints:
             if isinstance(atom, Instance | Class):
                 for line in self._program.flow.hierarchy.mro(atom.node):
                     sources += self._attributes.get((line, attribute), ())
+                if not sources:
+                    sources += self._filled_fields(atom.node, attribute)
             elif isinstance(atom, Self):
                 for line in self._program.flow.hierarchy.mro(atom.owner):
                     sources += self._attributes.get((line, attribute), ())
         return (sources[0], sources) if sources else None
+
+    def _filled_fields(self, node: ast.ClassDef, name: str) -> Iterator[ast.expr]:
+        """What the calls of a class without `__init__` give for one of its fields."""
+        annotated = [s.target for s in node.body if isinstance(s, ast.AnnAssign)]
+        fields = [target.id for target in annotated if isinstance(target, ast.Name)]
+        for call in self._constructed().get(node, ()):
+            by_name = [k.value for k in call.keywords if k.arg == name]
+            place = fields.index(name) if name in fields else len(call.args)
+            if by_name or place < len(call.args):
+                yield by_name[0] if by_name else call.args[place]
+
+    def _constructed(self) -> dict[ast.ClassDef, list[ast.Call]]:
+        if self._objects is None:
+            self._objects = defaultdict(list)
+            for call in self._program.flow.where:
+                assert isinstance(call, ast.Call)
+                for atom in self._program.flow.values.get(call.func, frozenset()):
+                    if isinstance(atom, Class):
+                        self._objects[atom.node].append(call)
+        return self._objects
 
     def _given_back(self, func: ast.expr) -> tuple[ast.AST, list[ast.expr]] | None:
         """What the functions of the project that a call runs return."""
@@ -307,6 +355,12 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
             | ast.NamedExpr(target=target, value=value)
         ):
             yield target, value
+        case (
+            ast.For(target=target, iter=ast.Tuple(elts=values) | ast.List(elts=values))
+            | ast.comprehension(target=target, iter=ast.Tuple(elts=values) | ast.List(elts=values))
+        ):
+            for value in values:
+                yield from _parts(target, value)
 
 
 def _parts(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -318,40 +372,3 @@ def _parts(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.ex
                 yield from _parts(one, other)
         case ast.Name() | ast.Attribute(), _:
             yield target, value
-
-
-def described(atom: Atom) -> str:
-    """What a reader calls an atom; empty where it says nothing about the others."""
-    match atom:
-        case Params():
-            return "params"
-        case Module(definition=definition):
-            name = definition if isinstance(definition, str) else definition.name
-            return f"the module class `{name}`"
-        case ModuleApi(name=name):
-            return f"`{name}` of a module class"
-        case Model():
-            return "a Model"
-        case Optimizer():
-            return "an optimizer"
-        case OptimizerDef():
-            return "the definition of an optimizer"
-        case Array():
-            return "an array"
-        case Api(name=name):
-            return f"a method `{name}`"
-        case Legacy(type=type_):
-            return f"a {type_}"
-        case Function(node=ast.FunctionDef(name=name)):
-            return f"the function `{name}`"
-        case Function() | Bound() | Partial() | Transformed():
-            return "a function"
-        case Class(node=node) | Instance(node=node):
-            return f"`{node.name}`" if isinstance(atom, Class) else f"an object of `{node.name}`"
-        case External(path=path):
-            return f"`{path}`"
-        case Container(type=type_):
-            return f"a {type_}"
-        case Static(type=type_) if type_ not in {"Any", "None"}:
-            return f"a value of type `{type_}`"
-    return ""

@@ -11,6 +11,7 @@ from linenify.facts.legacy.catalogue import SUBMODULES
 from linenify.facts.legacy.externals import LEGACY, canonical
 from linenify.facts.legacy.jaxnames import replacement
 from linenify.facts.sites import TextSite
+from linenify.project.scopes import Scope
 from linenify.project.source import Source
 
 _LINEN, _OPTIM = "flax.linen", "flax.optim"
@@ -24,6 +25,27 @@ def imported_module(plan: Plan, node: ast.expr) -> str | None:
             "importlib.import_module"
         ) in plan.flow.values.get(node.func, frozenset()):
             return canonical(name)
+    return None
+
+
+def imported_in_place(plan: Plan, node: ast.expr) -> str | None:
+    """What `importlib.import_module('flax').nn` reads of legacy Flax."""
+    match node:
+        case ast.Attribute(value=ast.Call() as call, attr=attribute):
+            path = imported_module(plan, call)
+            found = f"{path}.{attribute}" if path is not None else ""
+            return found if found in {LEGACY, _OPTIM} else None
+    return None
+
+
+def assigned_module(plan: Plan, scope: Scope, name: str, node: ast.expr) -> str | None:
+    """The module of legacy Flax that a variable is another name for, and nothing else."""
+    match [*plan.flow.values.get(node, frozenset())]:
+        case [External(path=path)] if path == LEGACY or (
+            path.removeprefix(f"{LEGACY}.") in SUBMODULES
+        ):
+            only = plan.flow.env.get((scope, name), frozenset()) == {External(path)}
+            return path if only else None
     return None
 
 

@@ -6,7 +6,12 @@ import ast
 
 from linenify.facts.ask.spelt import is_guarded
 from linenify.facts.deciding.plan import Plan
-from linenify.facts.files.dynamic import emit_dynamic_import, imported_module
+from linenify.facts.files.dynamic import (
+    assigned_module,
+    emit_dynamic_import,
+    imported_in_place,
+    imported_module,
+)
 from linenify.facts.flow.kinds import (
     External,
     File,
@@ -157,11 +162,12 @@ class _File:
         return ImportedName(index, local, target, gone=target is None)
 
     def _dynamic(self, node: ast.AST, scope: Scope) -> None:
-        """`nn = importlib.import_module('flax.nn')`: names that a call imports."""
+        """`nn = importlib.import_module('flax.nn')`, `base = nn.base`: names of modules."""
         for child in below(node):
             match child:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
                     path := imported_module(self.plan, value)
+                    or assigned_module(self.plan, scope, name, value)
                 ) is not None:
                     self.bound.setdefault((scope, name), path)
             if isinstance(child, ast.Call):
@@ -213,6 +219,9 @@ class _File:
                 if child in self.plan.dissolved or (path is not None and is_gone(path)):
                     continue  # decided before
                 if self.gone.read(child, scope, path):
+                    continue
+                if imported_in_place(self.plan, child) is not None:
+                    self._refuse_once(child, "LN190", f"`{ast.unparse(child)}` is gone")
                     continue
                 self._check_member(child)
             self._visit(child, inner)
@@ -294,7 +303,10 @@ class _File:
             return
         entry = catalogue.resolve(rest)
         if entry is None:
-            if rest in catalogue.SUBMODULES:
+            if rest in catalogue.SUBMODULES - _NOT_IN_LINEN:
+                return
+            if rest in _NOT_IN_LINEN and isinstance(self.plan.parents[link], ast.Assign):
+                self._put(link, Renamed(LINEN))  # what is read off it is spelt where it is read
                 return
             self.plan.refuse(
                 self.source, link, "LN190", f"`{ast.unparse(link)}` is not known to flax.nn"
@@ -310,7 +322,7 @@ class _File:
             return
         if entry.name in {"module_method", "module"} and self._decorates(link):
             return
-        if self._handled(link):
+        if self._handled(link) or self.plan.site_at(self.source, link) is not None:
             if entry.name == "dropout":
                 self._rename(link, rest, "Dropout", entry.target or "")
             elif entry.name == "dot_product_attention":
@@ -367,7 +379,7 @@ class _File:
 
     def _of_optim(self, link: ast.expr, path: str) -> None:
         """A name of flax.optim, whose call has been decided before."""
-        if self._handled(link):
+        if self._handled(link) or self.plan.site_at(self.source, link) is not None:
             return
         target = optimnames.TARGETS.get(path)
         parent = self.plan.parents[link]

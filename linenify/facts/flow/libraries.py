@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from linenify.facts.flow.machine import Machine
 
 _TREES = (Model, Optimizer, Container, Instance, Legacy, Params)
+TRAVERSAL = "ModelParamTraversal"
 NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict"})
 ITERATIONS = frozenset(
     {
@@ -67,8 +68,13 @@ def call_external(
     """A call of a function of another library."""
     if path.startswith(LEGACY + "."):
         return _call_legacy(flow, path, node, positional, keywords)
-    if path == "flax.traverse_util.ModelParamTraversal":
+    if path == f"flax.traverse_util.{TRAVERSAL}":
         return frozenset({External(path)})
+    if path.endswith(f"{TRAVERSAL}.iterate"):
+        return operators.make(flow, node, "list", [ARRAY])
+    if path.endswith(f"{TRAVERSAL}.update"):
+        _call_each(flow, positional[0] if positional else NOTHING, [ARRAY], node, scope)
+        return positional[1] if len(positional) > 1 else NOTHING
     if path.startswith("flax.optim."):
         return _call_optim(flow, path.removeprefix("flax.optim."), node, positional)
     if path == "flax.training.train_state.TrainState.create":
@@ -242,7 +248,7 @@ def _call_optim(flow: Machine, name: str, node: ast.Call, positional: list[Value
     """A definition of flax.optim is made; those it wraps are items of its call."""
     if name.rpartition(".")[2] == "DynamicScale":
         return frozenset({Legacy("DynamicScale")})
-    if name.rpartition(".")[2] == "ModelParamTraversal":
+    if name.rpartition(".")[2] == TRAVERSAL:
         return frozenset({External(f"flax.optim.{name}")})
     for index, value in enumerate(positional):
         flow.join(flow.items, (node, index), value)

@@ -82,6 +82,9 @@ class GoneNames:
         plain = isinstance(node, ast.Import)
         if alias.name == "*":
             return self._importing_all(node, path.removesuffix(".*"))
+        if plain and path in jaxnames.ATTRIBUTES:
+            plain_name = alias.asname is None
+            return ImportedName(index, local, local if plain_name else path, member=not plain_name)
         if not jaxnames.concerns(path):
             return None
         target = jaxnames.imported(path)

@@ -25,6 +25,9 @@ CONSTANTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Modules that are attributes now: no `import` finds them.
+ATTRIBUTES = frozenset({"jax.config"})
+
 # Calls that switch on what has been the default for years.
 SWITCHES = frozenset({"jax.config.enable_omnistaging", "jax.config.config.enable_omnistaging"})
 UPDATES = frozenset({"jax.config.update", "jax.config.config.update"})

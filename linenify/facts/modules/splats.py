@@ -42,7 +42,8 @@ def given_by_splats(plan: Plan, keywords: Iterable[ast.keyword], asked: str) -> 
         if keys is not None and asked in keys:
             if _always(plan, keyword.value, asked):
                 return True
-            raise Unclear("LN390", f"`**{text(keyword.value)}` may carry `{asked}` or not")
+            why = f"`**{text(keyword.value)}` may carry `{asked}` or not"
+            raise Unclear("LN390", why, about=keyword.value)
     return False
 
 

@@ -270,6 +270,13 @@ class Contexts(Opened):
             return Around()
         if not draws(self._plan, run):  # whatever key there may be, it is not for this run
             found = {replace(each, rng=None, threaded=False) for each in found}
+        if not keeps_state(self._plan, run):  # nor is a state that comes out as it went in
+            found = {
+                replace(each, state=None)
+                if each.state is not None and not (each.state.mutable and each.state.captured)
+                else each
+                for each in found
+            }
         around = found.pop()
         if found:
             for each in (around, *found):

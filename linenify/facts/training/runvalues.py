@@ -34,7 +34,9 @@ from linenify.facts.training.instances import only_inputs
 from linenify.project.nodes import walk
 
 _CODE = "LN699"
-_MAPS = frozenset({"grad", "jit", "vmap"})  # what they give is called as what they are given
+_MAPS = frozenset(
+    {"checkpoint", "grad", "jit", "pmap", "value_and_grad", "vmap"}
+)  # what they give is called as what they are given
 
 
 def is_named(plan: Plan, node: ast.expr, name: str) -> bool:

@@ -37,7 +37,7 @@ from linenify.facts.flow.kinds import (
     known,
     models,
 )
-from linenify.facts.flow.libraries import ITERATIONS
+from linenify.facts.flow.libraries import ITERATIONS, TRAVERSAL
 from linenify.facts.flow.lookup import attribute
 from linenify.facts.legacy.externals import transparent
 from linenify.project.nodes import walk
@@ -185,7 +185,10 @@ class Seams:
             return True
         # Whatever else calls functions of the project may call them with the tree.
         calls = [p for p in paths if transparent(p) is None and not p.startswith("builtins.")]
-        return any(p not in _HANDS_OVER for p in calls) and any(
+        calls = [
+            p for p in calls if p not in _HANDS_OVER and not p.endswith(f".{TRAVERSAL}.update")
+        ]
+        return bool(calls) and any(
             isinstance(atom, _RUNS)
             for argument in call.args
             for value in [self._plan.flow.values.get(argument, frozenset())]

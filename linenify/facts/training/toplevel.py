@@ -249,6 +249,12 @@ def _emit_targets(
         case ast.Subscript(value=value, slice=ast.Constant(value=1)) if value is call:
             plan.at(source, statement, AttributeSite(1, None, "LN310"))
             return PARAMS
+        case ast.Subscript(value=value, slice=ast.Constant(value=0)) if (
+            value is call
+            and cache is None
+            and (captured is None or not is_read(plan, call, captured))
+        ):
+            return "init_with_output"
         case ast.Expr() if captured is None or not is_read(plan, call, captured):
             return "init"
         case ast.Assign(

@@ -16,22 +16,25 @@ from linenify.facts.flow import optimizing
 from linenify.facts.flow.kinds import (
     Api,
     Array,
-    Bound,
     Container,
     External,
-    Function,
     Instance,
     Optimizer,
     OptimizerDef,
     Parameter,
-    Static,
     Value,
     known,
     models,
     rivals,
 )
 from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Unclear
-from linenify.facts.training import boundmethods, optimizers, own_optimizers, replicas
+from linenify.facts.training import (
+    boundmethods,
+    optimizers,
+    own_optimizers,
+    replicas,
+    traversals,
+)
 from linenify.facts.training.spread import spread_arguments
 from linenify.facts.training.training import Training
 from linenify.project.nodes import walk
@@ -55,7 +58,7 @@ def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     passed = {name for names in steps for name in names if name is not None}
     for pair in call.args if found[0].name == "MultiOptimizer" else ():
         if isinstance(pair, ast.Tuple) and pair.elts:
-            check_predicate(plan, pair.elts[0])
+            traversals.check_predicate(plan, pair.elts[0])
     spread = spread_arguments(plan, source, call)
     made = optimizers.definition(found[0].name, call, frozenset(passed), spread)
     require(plan, source, made.support, "LN691")
@@ -110,47 +113,6 @@ def check_parts(training: Training) -> None:
 def _is_definition(plan: Plan, call: ast.Call) -> bool:
     callee = plan.flow.values.get(call.func, frozenset())
     return any(isinstance(a, External) and a.path.startswith("flax.optim.") for a in callee)
-
-
-def emit_traversal(training: Training, source: Source, call: ast.Call) -> None:
-    """`ModelParamTraversal(f)` is the predicate, where only an optimizer asks for it."""
-    template = optimizers.traversal(call)
-    node = call.args[0] if call.args else call.keywords[0].value
-    check_predicate(training.plan, node)
-    training.plan.at(source, call, Reshaped(template, "LN601"))
-
-
-def check_predicate(plan: Plan, node: ast.expr) -> None:
-    """Whether the predicate of a traversal goes by names that stay the same.
-
-    Raises:
-        Unclear: it does not, or its code is out of sight.
-    """
-    value = plan.flow.values.get(node, frozenset())
-    found = known(value)
-    if not found or any(isinstance(a, Static) and a.type == "None" for a in value):
-        raise Unclear("LN691", f"the predicate `{text(node)}` is not known, or may be None")
-    for atom in found:
-        match atom:
-            case Function(node=function) | Bound(node=function):
-                optimizers.check_predicate(function)
-                if any(_counts(plan, part) for part in walk(function)):
-                    raise Unclear("LN691", "its predicate goes by numbers in the path")
-            case External(path=path) if path.endswith("ModelParamTraversal"):
-                pass  # judged where it is made
-            case _:
-                raise Unclear("LN691", f"the predicate `{text(node)}` is not known")
-
-
-def _counts(plan: Plan, node: ast.AST) -> bool:
-    """Whether an expression reads a number from a string."""
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Attribute) and node.func.attr in {"isdigit", "isdecimal"}:
-        return True
-    callee = plan.flow.values.get(node.func, frozenset())
-    paths = [a.path for a in callee if isinstance(a, External)]
-    return any(p in {"builtins.int", "builtins.enumerate"} or p.startswith("re.") for p in paths)
 
 
 def emit(training: Training, source: Source, call: ast.Call, callee: Value) -> None:
@@ -217,7 +179,7 @@ def _emit_create(training: Training, source: Source, call: ast.Call) -> None:
     if focus is not None:
         node = call.args[1] if len(call.args) > 1 else call.keywords[focus - len(call.args)].value
         if not isinstance(node, ast.Constant):
-            check_predicate(plan, node)
+            traversals.check_predicate(plan, node)
             made = optimizers.focused("{owner}", "{%d}" % focus)
             require(plan, source, made.support, "LN691")
             tx = made.template
@@ -303,7 +265,7 @@ def _overrides(
     else:
         raise Unclear("LN692", "the optimizer optimizes a part of its target in some cases")
     if given and any(d.name in {"MultiOptimizer", "WeightNorm"} for d in definitions):
-        return _inner_overrides(training.plan, definitions, given)
+        return _inner_overrides(training.plan, definitions, given, call.func.value)
     for name, value in given.items():
         keys = {_key(d, name or "**") for d in definitions}
         if len(keys) != 1:
@@ -333,12 +295,15 @@ def _focuses(plan: Plan, callee: Value) -> set[bool]:
 
 
 def _inner_overrides(
-    plan: Plan, definitions: set[OptimizerDef], given: Mapping[str | None, str]
+    plan: Plan,
+    definitions: set[OptimizerDef],
+    given: Mapping[str | None, str],
+    about: ast.expr,
 ) -> list[tuple[str, str]]:
     """Every part of a MultiOptimizer gets what a step passes."""
     found: list[tuple[str, str]] = []
     if len(definitions) != 1:
-        raise Unclear("LN692", "the optimizer may be one of several")
+        raise Unclear("LN692", "the optimizer may be one of several", about=about)
     (definition,) = definitions
     paths = optimizers.definition(definition.name, definition.node, ()).inner
     parts = optimizing.inner(plan.flow, definition)
