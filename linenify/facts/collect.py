@@ -115,15 +115,10 @@ def collect(project: Project) -> Facts:
 
 def _run(project: Project) -> tuple[Interpreter, Region]:
     """The finished flow of the files that can matter, and which they are."""
-    regions = Regions(project)
-    region = regions.first()
-    while True:
-        flow = Interpreter(_part(project, region.decided | region.outlined))
-        flow.run(region.outlined)
-        wider = regions.wider(region, flow)
-        if wider is None:
-            return flow, region
-        region = wider
+    region = Regions(project).region()
+    flow = Interpreter(_part(project, region.decided | region.outlined))
+    flow.run(region.outlined)
+    return flow, region
 
 
 def _part(project: Project, names: frozenset[str]) -> Project:

@@ -1,9 +1,9 @@
 """Which files can matter, decided on their bytes, before anything is parsed.
 
-A file matters when it names flax or jax, when it imports, however indirectly,
-a file that names flax (it may use module classes without a word of flax), or
-when a file that matters imports it (its functions may be handed module
-classes).
+A file matters when it names flax or jax, when it is imported by one that does, or
+when imports join it to a file that names flax, in whichever direction: it may
+use module classes without a word of flax, its functions may be handed some, and
+it may call a function that these have rewritten.
 Taking one file too many costs a parse; missing one would leave a caller
 behind, so doubt counts as yes.
 """
@@ -50,9 +50,10 @@ class Outline:
         is_package: whether it is an `__init__.py`.
         names_flax: whether the word stands in it.
         names_jax: the same for jax.
-        marked: whether an earlier run may have left a mark in it.
         absolute: dotted names it may import; some may not exist.
         relative: the same for relative imports, already made absolute.
+        marked: whether an earlier run may have left a mark in it.
+        is_bare: whether nothing but comments stands in it, so that it joins nobody.
         aliases: what it is called where links lead to it.
     """
 
@@ -63,6 +64,7 @@ class Outline:
     absolute: frozenset[str]
     relative: frozenset[str]
     marked: bool = False
+    is_bare: bool = False
     aliases: tuple[str, ...] = ()
 
 
@@ -93,6 +95,7 @@ def outline(raw: bytes, name: str, *, is_package: bool) -> Outline:
         frozenset(absolute),
         frozenset(relative),
         MARK in raw,
+        is_bare=not _COMMENT.sub(b"", raw).strip(),
     )
 
 
@@ -114,12 +117,19 @@ def relevant(outlines: Mapping[Key, Outline]) -> frozenset[Key]:
     if not flax or len(flax | jax) == len(outlines):
         return frozenset(flax | jax)
     names = Names(outlines)
-    importers: dict[Key, set[Key]] = defaultdict(set)
+    possible: dict[Key, set[Key]] = defaultdict(set)
+    taken: dict[Key, frozenset[Key]] = {}
+    takers: dict[Key, set[Key]] = defaultdict(set)
     for key, each in outlines.items():
         for target in names.possibly_imported(each):
-            importers[target].add(key)
-    users = reachable(flax, lambda key: importers.get(key, ()))
-    return reachable(users | jax, lambda key: names.probably_imported(outlines[key]))
+            possible[target].add(key)
+        taken[key] = frozenset(names.probably_imported(each))
+        for target in taken[key]:
+            if not outlines[target].is_bare:
+                takers[target].add(key)
+    users = reachable(flax, lambda key: possible.get(key, ()))
+    together = reachable(users, lambda key: taken[key] | takers.get(key, set()))
+    return reachable(together | jax, lambda key: taken[key])
 
 
 class Names(Generic[Key]):

@@ -104,9 +104,14 @@ def test_flax_and_jax_are_whole_words(text, names):
             id="helpers_that_may_be_handed_a_module_class",
         ),
         pytest.param(
-            {"a": "import flax, helper", "helper": "", "b": "import helper"},
-            {"a", "helper"},
-            id="other_users_of_a_helper_cannot_matter",
+            {"a": "import flax, helper", "helper": "x = 1", "b": "import helper", "c": "import b"},
+            {"a", "helper", "b", "c"},
+            id="other_users_of_a_helper_that_may_be_rewritten",
+        ),
+        pytest.param(
+            {"p.": "# (c)", "p.a": "import flax, p", "p.b": "import p"},
+            {"p.a", "p."},
+            id="an_empty_package_joins_nobody",
         ),
         pytest.param(
             {"p.a": "import flax, time", "p.q.time": "", "p.r.time": ""},

@@ -322,7 +322,7 @@ class _File:
             return
         if entry.name in {"module_method", "module"} and self._decorates(link):
             return
-        if self._handled(link):
+        if self._handled(link) or self.plan.site_at(self.source, link) is not None:
             if entry.name == "dropout":
                 self._rename(link, rest, "Dropout", entry.target or "")
             elif entry.name == "dot_product_attention":
@@ -379,7 +379,7 @@ class _File:
 
     def _of_optim(self, link: ast.expr, path: str) -> None:
         """A name of flax.optim, whose call has been decided before."""
-        if self._handled(link):
+        if self._handled(link) or self.plan.site_at(self.source, link) is not None:
             return
         target = optimnames.TARGETS.get(path)
         parent = self.plan.parents[link]

@@ -1,8 +1,9 @@
 """Which files of a project are looked at: the others meet nothing that is migrated.
 
-A file *can meet* a legacy value if it names legacy Flax, if it imports such a file, however
-indirectly, or if one of these imports it.  Of the others those count that spell a name of
-JAX, Flax or NumPy that is gone, or pass arguments otherwise than today.
+Files are *together* if one imports the other, however indirectly.  Where one of them names
+legacy Flax all are looked at: a helper that is rewritten is called from files that know nothing
+of Flax too, and what these hand to it decides what may be done.  Of the others those count that
+spell a name of JAX, Flax or NumPy that is gone, or pass arguments otherwise than today.
 """
 
 from __future__ import annotations
@@ -14,20 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linenify.facts.files.spellings import Spellings
-from linenify.facts.flow.interpret import Interpreter
-from linenify.facts.flow.kinds import (
-    Api,
-    Container,
-    Legacy,
-    Model,
-    Module,
-    ModuleApi,
-    Optimizer,
-    OptimizerDef,
-    Partial,
-    Transformed,
-    Value,
-)
 from linenify.facts.legacy.externals import MODULE_API, canonical
 from linenify.project.nodes import walk
 from linenify.project.relevance import MARK, reachable
@@ -37,7 +24,6 @@ from linenify.project.source import Project, Source
 _SPELT = re.compile(r"flax\.(?:core\.)?(?:nn|optim|deprecated)\b[\w.]*")
 _PARTS = frozenset({"nn", "optim", "deprecated", "ModelParamTraversal"})
 _HOMES = ("flax.nn", "flax.optim", "flax.deprecated")
-_DEEP = 3  # containers in containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +31,10 @@ class Region:
     """The files that are looked at, by name.
 
     Attributes:
-        users: those that name legacy Flax, and all that import them.
-        decided: those in which something may be decided, `users` among them.
+        decided: those in which something may be decided.
         outlined: those that only say what their names stand for.
     """
 
-    users: frozenset[str]
     decided: frozenset[str]
     outlined: frozenset[str]
 
@@ -66,30 +50,19 @@ class Regions:
         self._takers: Mapping[str, set[str]] = defaultdict(set)
         for importer, taken in self._taken.items():
             for name in taken:
-                self._takers[name].add(importer)
+                if not _is_bare(self._by_name[name]):
+                    self._takers[name].add(importer)
 
-    def first(self) -> Region:
-        """The region around the files that name legacy Flax."""
+    def region(self) -> Region:
+        """The files that are together with legacy Flax, and those that spell what is gone."""
         seeds = {s.name for s in self._project.sources if self._names_legacy(s)}
-        return self._around(seeds | self._half_migrated())
-
-    def wider(self, region: Region, flow: Interpreter) -> Region | None:
-        """A wider region, where a file that is used keeps a legacy value for others to read."""
-        keeping = {
-            name
-            for name in region.decided - region.users
-            if len(self._takers[name] - region.decided) and _keeps_legacy(flow, name)
-        }
-        return self._around(region.users | keeping) if keeping else None
-
-    def _around(self, seeds: Iterable[str]) -> Region:
-        users = reachable(seeds, lambda name: self._takers[name])
-        meeting = reachable(users, lambda name: self._taken[name])
+        seeds |= self._half_migrated()
+        together = reachable(seeds, lambda name: self._taken[name] | self._takers[name])
         spellings = Spellings(self._project, self._imports)
-        others = [s for s in self._project.sources if s.name not in meeting]
+        others = [s for s in self._project.sources if s.name not in together]
         spelling = {s.name for s in others if spellings.concern(s)}
-        outlined = reachable(spelling, lambda name: self._taken[name]) - spelling - meeting
-        return Region(users, meeting | spelling, outlined)
+        outlined = reachable(spelling, lambda name: self._taken[name]) - spelling
+        return Region(together | spelling, outlined)
 
     def _half_migrated(self) -> set[str]:
         """Files that may use Linen classes as those of legacy, though they name no legacy Flax."""
@@ -167,6 +140,14 @@ class Regions:
                     yield from self._members(inner, read)
 
 
+def _is_bare(source: Source) -> bool:
+    """Whether a file holds nothing that others could share: `__init__.py`, nearly always."""
+    return all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for node in source.tree.body
+    )
+
+
 def _uses_classes(source: Source) -> bool:
     """Whether a file reads what only classes of legacy have, or defines an `apply`."""
     for node in walk(source.tree):
@@ -196,26 +177,3 @@ def _words(node: ast.AST) -> set[str]:
         case ast.Attribute(attr=name) | ast.alias(name=name) | ast.Constant(value=str(name)):
             return {name}
     return set()
-
-
-def _keeps_legacy(flow: Interpreter, file: str) -> bool:
-    """Whether a variable of a file may hold something of legacy Flax."""
-    module = flow.scopes[file].module
-    return any(_is_legacy(flow, flow.env.get((module, name)), _DEEP) for name in module.names)
-
-
-def _is_legacy(flow: Interpreter, value: Value, deep: int) -> bool:
-    for atom in value:
-        inner = atom
-        while isinstance(inner, Partial | Transformed):
-            inner = inner.function
-        match inner:
-            case Module() | ModuleApi() | Model() | Optimizer() | OptimizerDef() | Legacy():
-                return True
-            case Api(receiver=Module() | Model() | Optimizer() | OptimizerDef() | Legacy()):
-                return True
-            case Container() if deep and _is_legacy(
-                flow, flow.iterate(frozenset({inner})), deep - 1
-            ):
-                return True
-    return False

@@ -3,17 +3,93 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from typing import TypeVar, dataclass_transform
+from zlib import crc32
 
 from linenify.project.scopes import FunctionNode
+
+T = TypeVar("T")
+_PLACE = "_place"  # an attribute of nodes
+_MAKERS = (  # what atoms are told apart by
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Call, ast.arguments),
+    *(ast.arg, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp),
+    *(ast.GeneratorExp, ast.BinOp, ast.Starred, ast.Subscript),
+)
 
 # A value is a set of atoms, "one of these"; the empty set is "unknown".  Atoms
 # that stand for code (functions, classes, containers) are keyed by the node
 # that makes them, so that there are finitely many and a fixpoint exists.
+#
+# Atoms hash by what stands in the source, not by addresses or a salt: sets of them are gone
+# through in one order in every run, and what is found, or widened, first is always the same.
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class _Hashed:
+    """Keeps the hash of an atom, which may stand for a chain of others."""
+
+    __slots__ = ("_known",)
+    _known: int
+
+
+@dataclass_transform(frozen_default=True)
+def _atom(kind: type[T]) -> type[T]:
+    """A frozen dataclass of which sets have the same order in every run."""
+    made = dataclass(frozen=True, slots=True)(kind)
+    names = tuple(each.name for each in fields(made))  # type: ignore[arg-type]
+    seed = _checksum(made.__name__)
+
+    def known_hash(self: _Hashed) -> int:
+        try:
+            return self._known
+        except AttributeError:
+            known = hash((seed, *[_number(getattr(self, name)) for name in names]))
+            object.__setattr__(self, "_known", known)
+            return known
+
+    made.__hash__ = known_hash  # type: ignore[assignment,method-assign]
+    return made
+
+
+def _number(part: object) -> int:
+    """A hash that is the same in every run."""
+    kind = part.__class__
+    if kind is str:
+        return _checksum(part)
+    if part is None:
+        return 0
+    if issubclass(kind, ast.AST):
+        known = part.__dict__.get(_PLACE)
+        return known if known is not None else _place_number(part, "")  # type: ignore[arg-type]
+    if kind is tuple:
+        return hash(tuple([_number(each) for each in part]))  # type: ignore[attr-defined]
+    if kind is frozenset:
+        return hash(frozenset([_number(each) for each in part]))  # type: ignore[attr-defined]
+    return hash(part)
+
+
+def set_places(nodes: Iterable[ast.AST], file: str) -> None:
+    """Tells nodes where they stand; those of copies of a file would else hash alike."""
+    for node in nodes:
+        if isinstance(node, _MAKERS):
+            node.__dict__[_PLACE] = _place_number(node, file)
+
+
+def _place_number(node: ast.AST, file: str) -> int:
+    placed = node.kwarg or node.vararg if isinstance(node, ast.arguments) else node
+    line, column = getattr(placed, "lineno", 0), getattr(placed, "col_offset", 0)
+    return hash((_checksum(type(node).__name__), _checksum(file), line, column))
+
+
+@cache
+def _checksum(text: str) -> int:
+    return crc32(text.encode(errors="surrogatepass"))
+
+
+@_atom
+class Array(_Hashed):
     """An array, or a pytree of arrays."""
 
     key: bool = False  # a PRNG key
@@ -23,7 +99,7 @@ ANYWHERE = ("*",)  # a path into params of which nothing is known
 _DEPTH = 8  # no params nest deeper
 
 
-@dataclass(frozen=True, slots=True)
+@_atom
 class Params(Array):
     """The params of a module, or what is found in them under a path of names."""
 
@@ -43,16 +119,16 @@ class Params(Array):
         return replace(self, path=ANYWHERE)
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
+@_atom
+class Static(_Hashed):
     """A plain Python value known at trace time."""
 
     type: str = "Any"  # "int", "float", "bool", "str", "None", "dtype", "initializer", ...
     literal: str | None = None  # its source text, when it is a literal
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+@_atom
+class Parameter(_Hashed):
     """Whatever is passed for one parameter of one function: carries evidence.
 
     `part` says that the value is an element or attribute of what was passed,
@@ -65,41 +141,41 @@ class Parameter:
     mixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+@_atom
+class Made(_Hashed):
     """An instance of a legacy module class that code in Linen form has made."""
 
     module: Module
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
+@_atom
+class Trained(_Hashed):
     """A TrainState: what a legacy optimizer becomes, in code that is in Linen already."""
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+@_atom
+class External(_Hashed):
     """A name of another library, by its canonical dotted path."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+@_atom
+class File(_Hashed):
     """A file of the project, as a module object."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+@_atom
+class Function(_Hashed):
     """A function or lambda of the project."""
 
     node: FunctionNode
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+@_atom
+class Bound(_Hashed):
     """A plain method of a class, looked up on an instance or on the class."""
 
     node: FunctionNode
@@ -107,22 +183,22 @@ class Bound:
     drops_first: bool  # whether the receiver is filled in already
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+@_atom
+class Class(_Hashed):
     """A class of the project that is not a module class."""
 
     node: ast.ClassDef
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+@_atom
+class Instance(_Hashed):
     """An object of such a class."""
 
     node: ast.ClassDef
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+@_atom
+class Module(_Hashed):
     """A module class, perhaps with arguments bound, perhaps shared.
 
     Attributes:
@@ -146,46 +222,46 @@ class Module:
     receiver: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleApi:
+@_atom
+class ModuleApi(_Hashed):
     """A class-level operation of the legacy protocol, such as `M.partial`."""
 
     module: Module
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Self:
+@_atom
+class Self(_Hashed):
     """The receiver inside a method of a module class."""
 
     owner: ast.ClassDef
 
 
-@dataclass(frozen=True, slots=True)
-class SelfApi:
+@_atom
+class SelfApi(_Hashed):
     """A method of `nn.Module` reached through the receiver, such as `self.param`."""
 
     owner: ast.ClassDef
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Super:
+@_atom
+class Super(_Hashed):
     """What `super()` gives inside a method of a module class."""
 
     owner: ast.ClassDef
 
 
-@dataclass(frozen=True, slots=True)
-class SuperMethod:
+@_atom
+class SuperMethod(_Hashed):
     """`super().apply` and the like."""
 
     owner: ast.ClassDef
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+@_atom
+class Model(_Hashed):
     """A legacy `nn.Model`: a module class together with parameters.
 
     Attributes:
@@ -201,8 +277,8 @@ class Model:
     gradient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizerDef:
+@_atom
+class OptimizerDef(_Hashed):
     """A legacy optimizer definition, by the call that makes it: `optim.Adam(...)`."""
 
     node: ast.Call
@@ -210,8 +286,8 @@ class OptimizerDef:
     own: bool = False  # its class is one of the project's
 
 
-@dataclass(frozen=True, slots=True)
-class Optimizer:
+@_atom
+class Optimizer(_Hashed):
     """A legacy optimizer, by the call of `create` that makes it.
 
     Its target and definition are items of that call: "target", "definition".
@@ -221,16 +297,16 @@ class Optimizer:
     replicated: bool = False  # by its own method, which also averages gradients
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+@_atom
+class Api(_Hashed):
     """A method of another legacy object: `optimizer.create`, `model.replace`."""
 
     receiver: Atom
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+@_atom
+class Partial(_Hashed):
     """`functools.partial` of a plain function."""
 
     function: Atom
@@ -238,8 +314,8 @@ class Partial:
     keywords: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Transformed:
+@_atom
+class Transformed(_Hashed):
     """A function under a JAX transform such as `jax.vmap`.
 
     Attributes:
@@ -255,16 +331,16 @@ class Transformed:
     aux: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+@_atom
+class Container(_Hashed):
     """A tuple, list, set or dict, by the expression that makes it."""
 
     node: ast.AST
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Legacy:
+@_atom
+class Legacy(_Hashed):
     """An instance of another legacy class: a state scope, a variable, a cache."""
 
     type: str  # "Collection", "ModuleState", "Cache", "CacheEntry", ...

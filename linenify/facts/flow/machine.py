@@ -23,6 +23,7 @@ from linenify.facts.flow.kinds import (
     Module,
     Parameter,
     Value,
+    set_places,
 )
 from linenify.facts.flow.managers import Managers
 from linenify.facts.flow.origins import Origins, Slot
@@ -30,6 +31,7 @@ from linenify.facts.flow.tables import Readers, Table
 from linenify.facts.flow.versions import Versions
 from linenify.facts.flow.widening import CROWD, Widening
 from linenify.facts.legacy import catalogue
+from linenify.project.nodes import walk
 from linenify.project.resolve import Imports
 from linenify.project.scopes import FunctionNode, Scope, Scopes
 from linenify.project.source import Project, Source
@@ -79,6 +81,7 @@ class Machine(ABC):
         self.names: dict[ast.AST, list[Any]] = defaultdict(list)  # of `attributes`, by class
         self.values: dict[ast.AST, Value] = {}
         self.origins = Origins()
+        self._absorbed: dict[Hashable, Value] = {}  # by place: what something else stands for
         self.widening = Widening(lambda node: node in self._near)
         self._near: set[ast.AST] = set()  # what is defined in files that name flax
         self.crowded: set[ast.AST] = set()  # containers that the crowd stands for
@@ -104,6 +107,7 @@ class Machine(ABC):
 
     def _enter(self, source: Source) -> None:
         scopes = self.scopes[source.name]
+        set_places(walk(source.tree), source.name)
         if "flax" in source.text:
             self._near |= scopes.by_node.keys()
         for node, scope in scopes.by_node.items():
@@ -163,9 +167,14 @@ class Machine(ABC):
         if value <= known:
             return
         place = (id(table), key)
+        if value - known <= self._absorbed.get(place, NOTHING):
+            return  # what came before stands for it
         joined = self.origins.bounded(place, self.widening(place, known | value))
+        gone = (known | value) - joined
+        if gone:
+            self._absorbed[place] = self._absorbed.get(place, NOTHING) | gone
         if CROWD in joined:
-            self._crowd({a.node for a in value if isinstance(a, Container)})
+            self._crowd({a.node for a in gone | value if isinstance(a, Container)})
         if joined == known:
             return
         table[key] = joined

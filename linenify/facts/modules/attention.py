@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linenify.facts.ask.arguments import Filled, fill, splat_keys, text
 from linenify.facts.ask.ranks import rank
@@ -21,6 +21,7 @@ from linenify.facts.modules.attentionmasks import (
     is_present,
     mask_of,
     may_be_none,
+    named,
     operand_of,
 )
 from linenify.facts.modules.members import passed_on, receiver_of
@@ -60,6 +61,8 @@ def split(
         name: operand_of(plan, f.index, f.node) for name, f in given.items() if name in MASKS
     }
     operands.update(bound.masks)
+    masks = {name: f.node for name, f in given.items() if name in MASKS}
+    operands, before = named(plan, call, operands, masks)
     axis = given["attention_axis"].node if "attention_axis" in given else bound.axis
     masked = any(is_present(operands, name) for name in MASKS - {"causal_mask"})
     swap = _axis(
@@ -95,12 +98,10 @@ def split(
     if mask is not None:
         arguments.append(Added("mask", mask))
     if module.shared:
-        return ModuleCall(None, tuple(arguments), rule="LN305")
-    site = ModuleCall(tuple(construct), tuple(arguments), rule="LN305")
+        return ModuleCall(None, tuple(arguments), rule="LN305", before=before)
+    site = ModuleCall(tuple(construct), tuple(arguments), rule="LN305", before=before)
     if swap is not None:
-        return ModuleCall(
-            site.construct, site.call, rule="LN305", after=_swap_back(swap).replace("{q}", q)
-        )
+        return replace(site, after=_swap_back(swap).replace("{q}", q))
     return site
 
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from linenify.facts.ask.arguments import text
+from linenify.facts.ask.places import is_pure
+from linenify.facts.deciding.placing import free_name, in_block
 from linenify.facts.deciding.plan import Plan
-from linenify.facts.flow.kinds import Parameter, Static
+from linenify.facts.flow.kinds import External, Model, Module, ModuleApi, Parameter, Static
 from linenify.facts.sites import Unclear
+from linenify.project.nodes import walk
 from linenify.project.scopes import defaults_by_name
 
 MASKS = frozenset(
@@ -131,6 +134,52 @@ def operand_of(plan: Plan, index: int, node: ast.expr) -> Operand:
         return Operand(repr(node.value))
     atomic = isinstance(node, ast.Name | ast.Attribute)
     return Operand("{%d}" % index, may_be_none(plan, node), atomic)
+
+
+def named(
+    plan: Plan, call: ast.Call, operands: Mapping[str, Operand], nodes: Mapping[str, ast.expr]
+) -> tuple[dict[str, Operand], tuple[str, ...]]:
+    """Operands of which masks that are computed in the call have names, and the statements."""
+    found, before = dict(operands), list[str]()
+    for name, operand in operands.items():
+        if operand.atomic or name == "causal_mask" or not _goes_before(plan, call, nodes[name]):
+            continue
+        variable = free_name(plan, call, [name])
+        before.append(f"{variable} = {operand.code}")
+        found[name] = Operand(variable, operand.optional)
+    return found, tuple(before)
+
+
+_BRANCHES = (
+    *(ast.IfExp, ast.BoolOp, ast.Lambda, ast.NamedExpr),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+
+
+def _goes_before(plan: Plan, call: ast.Call, node: ast.expr) -> bool:
+    """Whether an argument can be computed in a statement before the one of the call."""
+    for around in plan.ancestors(call):
+        if isinstance(around, _BRANCHES):
+            return False
+        if isinstance(around, ast.stmt):
+            simple = isinstance(around, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr)
+            return simple and in_block(plan, around) and _only_computes(plan, node)
+    return False
+
+
+def _only_computes(plan: Plan, node: ast.expr) -> bool:
+    for part in walk(node):
+        if isinstance(part, (*_BRANCHES[2:], ast.Await, ast.Yield, ast.YieldFrom)):
+            return False
+        if isinstance(part, ast.Call):
+            callee = plan.flow.values.get(part.func, frozenset())
+            if not is_pure(plan, part) or any(
+                isinstance(atom, Model | Module | ModuleApi | Parameter)
+                or (isinstance(atom, External) and atom.path.startswith("flax"))
+                for atom in callee
+            ):
+                return False
+    return True
 
 
 def may_be_none(plan: Plan, node: ast.expr) -> bool:

@@ -62,6 +62,8 @@ class FirstRuns:
         self._mentions: dict[FunctionNode, list[ast.expr]] = defaultdict(list)
         self._handed: set[FunctionNode] = set()  # to a transform that traces
         self._reached: dict[FunctionNode, frozenset[FunctionNode]] = {}
+        self._inside: dict[FunctionNode, list[ast.Call]] = {}
+        self._running: dict[FunctionNode, list[ast.Call]] = {}
         flow = plan.flow
         for call in flow.where:
             assert isinstance(call, ast.Call)
@@ -98,7 +100,7 @@ class FirstRuns:
                 if here in found:
                     continue
                 found.add(here)
-                for call in _calls_in(here):
+                for call in self._calls_in(here):
                     values = [self._plan.flow.values.get(call.func, frozenset())]
                     if _hands_on(values[0]):
                         arguments = [*call.args, *(k.value for k in call.keywords)]
@@ -107,13 +109,24 @@ class FirstRuns:
             self._reached[function] = frozenset(found)
         return self._reached[function]
 
-    def runs_in(self, function: FunctionNode) -> Iterator[ast.Call]:
+    def runs_in(self, function: FunctionNode) -> list[ast.Call]:
         """The calls that run modules or make params when `function` runs."""
-        for inner in self.reached(function):
-            for call in _calls_in(inner):
-                callee = self._plan.flow.values.get(call.func, frozenset())
-                if modules(callee) or any(_makes_params(a) for a in callee):
-                    yield call
+        if function not in self._running:
+            self._running[function] = [
+                call
+                for inner in self.reached(function)
+                for call in self._calls_in(inner)
+                if self._runs(self._plan.flow.values.get(call.func, frozenset()))
+            ]
+        return self._running[function]
+
+    def _runs(self, callee: Value) -> bool:
+        return any(isinstance(a, Module) or _makes_params(a) for a in callee)
+
+    def _calls_in(self, function: FunctionNode) -> list[ast.Call]:
+        if function not in self._inside:
+            self._inside[function] = [*_calls_in(function)]
+        return self._inside[function]
 
     def is_transformed(self, node: ast.AST) -> bool:
         """Whether a place lies in a function that is itself traced by a transform."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from linenify.facts.ask.arguments import Filled, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
+from linenify.facts.flow.conditions import assignments
 from linenify.facts.flow.kinds import External, Module, ModuleApi, Parameter
 from linenify.facts.legacy import catalogue
 from linenify.facts.sites import Added, Argument, Reshaped, Unclear
@@ -31,7 +32,10 @@ def with_features(
     if carry is None:
         raise Unclear("LN397", f"the carry of `{text(call.func)}` is not spelled out")
     code = "{%d}.shape[-1]" if layer.name == "GRUCell" else "{%d}[0].shape[-1]"
-    size = hidden_size(plan, call)
+    given = [call.args[carry.index]] if carry.index < len(call.args) else []
+    size, elsewhere = _from_carries(plan, given, lambda run: run is call)
+    if not elsewhere:
+        size = size or hidden_size(plan, call)
     return [Added("features", size or code % carry.index), *construct]
 
 
@@ -44,10 +48,71 @@ def shared_features(
 ) -> list[Argument]:
     """The same for a shared cell, which has no carry where it is made."""
     del module
-    sizes = _sizes(plan, call) or _from_input(plan, call, layer) or _from_zeros(plan, call)
+    sizes, elsewhere = _from_carries(
+        plan, _carries(plan, call), lambda run: _is_run(plan, run, call)
+    )
+    if not elsewhere:
+        sizes = sizes or _sizes(plan, call)
+    sizes = sizes or _from_input(plan, call, layer) or _from_zeros(plan, call)
     if sizes is None:
         raise Unclear("LN397", f"the hidden size of `{text(call.func)}` is not known here")
     return [Added("features", sizes), *arguments]
+
+
+def _from_carries(
+    plan: Plan, carries: Sequence[ast.expr], is_run: Callable[[ast.Call], bool]
+) -> tuple[str | None, bool]:
+    """The one size of the carries that reach the runs of a cell, and whether another may."""
+    sizes: dict[str, ast.expr] = {}
+    for carry in carries:
+        if not isinstance(carry, ast.Name):
+            continue
+        for binding in _bindings(plan, carry):
+            statement = plan.parents.get(binding)
+            while isinstance(statement, ast.Tuple | ast.List):
+                statement = plan.parents.get(statement)
+            if not isinstance(statement, ast.Assign):
+                continue  # what a caller gives, or an iterable
+            value = statement.value
+            if isinstance(value, ast.Call) and is_run(value):
+                continue  # what the cell gives is as large as what it was given
+            made = [_carry_size(plan, n) for n in walk(value) if isinstance(n, ast.Call)]
+            found = [size for size in made if size is not None]
+            if not found and isinstance(value, ast.Call):
+                return None, True
+            sizes |= {ast.dump(size): size for size in found}
+    return _only(plan, sizes.values()), len(sizes) > 1
+
+
+def _bindings(plan: Plan, name: ast.Name) -> list[ast.AST]:
+    """What binds a variable as it is read at one place."""
+    reaching = plan.flow.order.reaching.get(name)
+    if reaching is not None:
+        return sorted(assignments(reaching), key=lambda node: getattr(node, "lineno", 0))
+    home = plan.code(name)
+    return [
+        node
+        for node in (walk(home.node) if home is not None else ())
+        if isinstance(node, ast.Name) and node.id == name.id and isinstance(node.ctx, ast.Store)
+    ]
+
+
+def _carries(plan: Plan, cell: ast.Call) -> list[ast.expr]:
+    """The carries of the calls that run a shared cell, or hand it to a scan."""
+    runs = [c for c in plan.flow.where if isinstance(c, ast.Call) and _is_run(plan, c, cell)]
+    given = [(c, 0 if _is_cell(plan, c.func, cell) else 1) for c in runs]
+    return [call.args[index] for call, index in given if len(call.args) > index]
+
+
+def _is_run(plan: Plan, call: ast.Call, cell: ast.Call) -> bool:
+    return _is_cell(plan, call.func, cell) or (
+        len(call.args) > 1 and _is_cell(plan, call.args[0], cell)
+    )
+
+
+def _is_cell(plan: Plan, node: ast.expr, cell: ast.Call) -> bool:
+    found = plan.flow.values.get(node, frozenset())
+    return any(isinstance(atom, Module) and atom.origin is cell for atom in found)
 
 
 def _from_input(plan: Plan, call: ast.Call, layer: catalogue.Layer) -> str | None:

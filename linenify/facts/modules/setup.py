@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 from dataclasses import dataclass, replace
 
 from linenify.facts.deciding.plan import ClassPlan, Plan
@@ -124,11 +125,16 @@ def _own_parameters(plan: Plan, call: ast.Call) -> bool:
 
 
 def _literal_name(call: ast.Call) -> str | None:
-    for keyword in call.keywords:
-        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-            value = keyword.value.value
-            return value if isinstance(value, str) and value.isidentifier() else None
+    for given in call.keywords:
+        if given.arg == "name" and isinstance(given.value, ast.Constant):
+            value = given.value.value
+            return value if isinstance(value, str) and _is_attribute(value) else None
     return None
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether `self.name` can be written: a keyword is a name for a submodule, and no attribute."""
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _movable(

@@ -163,7 +163,8 @@ class Renames:
 
     def _runs(self, atom: object) -> object:
         """The function that a call of an atom runs."""
-        name = {Class: "__init__", Instance: "__call__"}.get(type(atom))
+        runs: dict[type, str] = {Class: "__init__", Instance: "__call__"}
+        name = runs.get(type(atom))
         node = getattr(atom, "node", None)
         if name is None or not isinstance(node, ast.ClassDef):
             return node

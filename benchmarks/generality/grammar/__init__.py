@@ -1,0 +1,1 @@
+"""Legacy programs from a grammar, weighted by what real code does most."""
