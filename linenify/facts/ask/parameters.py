@@ -265,9 +265,18 @@ class Decisions:
         if any(_has(a.value, Array) for a in actuals):
             return Role.INPUT, "a splat may pass an array"
         telling = [a for a in actuals if not _nothing(a.value)]
+        if any(self._holds_arrays(a.value, set()) for a in telling):
+            return Role.INPUT, "arrays are passed inside of it"
         if telling and all(_plain(a.value) for a in telling):
             return Role.FIELD, "plain values are passed"
         return None
+
+    def _holds_arrays(self, value: Value, seen: set[ast.AST]) -> bool:
+        """Whether a container has arrays in it, or other containers that do."""
+        inside = {a.node for a in value if isinstance(a, Container)} - seen
+        seen |= inside
+        items = [item for node in inside for _, item in self.flow.held(node)]
+        return any(_has(item, Array) or self._holds_arrays(item, seen) for item in items)
 
     def _is_sentinel(self, default: ast.expr) -> bool:
         """Whether a default says that a configuration has to give the argument."""

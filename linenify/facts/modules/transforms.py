@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from linenify.facts.ask.arguments import as_given, text
+from linenify.facts.ask.parameters import Role
 from linenify.facts.deciding.plan import Handed, Plan
 from linenify.facts.flow.kinds import (
     Bound,
@@ -78,6 +79,8 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
     if path in _SCANS:
         _emit_scan(plan, source, call, path)
         return
+    if kind == "tree_map" and handed and _maps_instance(plan, call, values):
+        return  # called for each leaf, here and now
     if handed and path not in INERT and not path.startswith("builtins."):
         code = "LN394" if kind not in {None, "cond", "while"} else "LN395"
         raise Unclear(code, f"`{text(call.func)}` is handed a module class")
@@ -92,6 +95,31 @@ def emit(plan: Plan, source: Source, call: ast.Call, path: str) -> None:
             _emit_map(plan, source, call, values[0])
         case _ if kind in TRACING and any(_runs_first(plan, call, value) for value in values):
             raise Unclear("LN394", f"`{text(call.func)}` runs a module for the first time")
+
+
+def _maps_instance(plan: Plan, call: ast.Call, values: Sequence[Value]) -> bool:
+    """Whether a tree is mapped by shared modules alone that have names of their own."""
+    found = modules(values[0]) if values else []
+    if len(found) != len(values[0]) or any(modules(value) for value in values[1:]):
+        return False
+    if call.keywords or any(isinstance(a, ast.Starred) for a in call.args):
+        return False
+    return all(
+        module.shared
+        and module.origin is not None
+        and any(k.arg == "name" for k in module.origin.keywords)
+        and _takes_inputs(plan, module, len(call.args) - 1)
+        for module in found
+    )
+
+
+def _takes_inputs(plan: Plan, module: Module, count: int) -> bool:
+    """Whether a module can be called with so many inputs and nothing else."""
+    function = plan.flow.function_of(module)
+    if function is None:
+        return count == 1
+    names = plan.flow.positional_names(module)[:count]
+    return len(names) == count and all(plan.role(function, n) is Role.INPUT for n in names)
 
 
 def emit_bound(plan: Plan, call: ast.Call, kind: str) -> None:
