@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import TypeVar, dataclass_transform
 from zlib import crc32
 
@@ -39,14 +40,15 @@ class _Hashed:
 def _atom(kind: type[T]) -> type[T]:
     """A frozen dataclass of which sets have the same order in every run."""
     made = dataclass(frozen=True, slots=True)(kind)
-    names = tuple(each.name for each in fields(made))  # type: ignore[arg-type]
-    seed = _checksum(made.__name__)
+    names = [each.name for each in fields(made)]  # type: ignore[arg-type]
+    # `attrgetter` of one name gives no tuple.
+    parts = attrgetter(*names, "__class__") if names else attrgetter("__class__", "__class__")
 
     def known_hash(self: _Hashed) -> int:
         try:
             return self._known
         except AttributeError:
-            known = hash((seed, *[_number(getattr(self, name)) for name in names]))
+            known = hash((*map(_number, parts(self)),))
             object.__setattr__(self, "_known", known)
             return known
 
@@ -61,6 +63,8 @@ def _number(part: object) -> int:
         return _checksum(part)
     if part is None:
         return 0
+    if kind is type:
+        return _checksum(part.__name__)  # type: ignore[attr-defined]
     if issubclass(kind, ast.AST):
         known = part.__dict__.get(_PLACE)
         return known if known is not None else _place_number(part, "")  # type: ignore[arg-type]

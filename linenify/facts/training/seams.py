@@ -80,6 +80,7 @@ class Seams:
         self._unknown: dict[str, ast.Call] | None = None
         self._stores: dict[ast.AST, dict[str, list[ast.expr]]] = {}
         self._reached: dict[Atom, Value] = {}
+        self._carried: dict[Value, Value] = {}
         self.escapes = [*self._handed_over()]
 
     # --- out of sight ------------------------------------------------------------------
@@ -107,12 +108,10 @@ class Seams:
         """What functions return that nobody is seen to call."""
         for function in self._plan.flow.code:
             given = self._plan.flow.returns.get(function, frozenset())
-            if not given or isinstance(function, ast.Lambda):
+            if not given or isinstance(function, ast.Lambda) or self._callers.of(function):
                 continue
             carried = self.carried(given)
-            if not _holds_legacy(carried) or self._callers.of(function):
-                continue
-            if not self._is_read(function):
+            if _holds_legacy(carried) and not self._is_read(function):
                 yield function, Escape(carried, f"`{function.name}` is called out of sight")
 
     def _is_read(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -121,6 +120,11 @@ class Seams:
 
     def carried(self, value: Value) -> Value:
         """A value with all that code which gets hold of it can reach."""
+        if value not in self._carried:
+            self._carried[value] = self._all_reached(value)
+        return self._carried[value]
+
+    def _all_reached(self, value: Value) -> Value:
         found: set[Atom] = set(value)
         pending: list[Atom] = [*value]
         while pending:
