@@ -45,10 +45,11 @@ def rewrite(source: Source, facts: FileFacts) -> Rewritten:
         raise BrokenPromise(f"a site was not found in the tree: {missed[0]}")
     module = _with_support(module, source, facts, engine)
     module = settle_imports(module, source, facts, engine)
-    taken = read_names(ast.parse(module.code)) & facts.borrowed.keys()
+    text = module.code
+    taken = read_names(ast.parse(text)) & facts.borrowed.keys() if facts.borrowed else ()
     for name in sorted(taken):
         module = with_member(module, facts.borrowed[name], name)
-    return Rewritten(module.code, engine.rules)
+    return Rewritten(module.code if taken else text, engine.rules)
 
 
 def _with_support(
