@@ -2,6 +2,7 @@
 
 The old meaning is stated here in NumPy, which JAX followed; where JAX was special, as its
 own source of 2020 stated it.  Each replacement runs as a call and as a value.
+Names that are only spelt otherwise are compared in `test_respelt_names`.
 """
 
 from __future__ import annotations
@@ -59,23 +60,8 @@ def agree(path: str, arguments: str, old: Callable[..., Any], given: tuple[Any, 
 # --- along an axis -----------------------------------------------------------------------------
 
 
-def normalize(x: np.ndarray) -> np.ndarray:
-    mean = np.mean(x, -1, keepdims=True)
-    variance = np.mean(np.square(x), -1, keepdims=True) - np.square(mean)
-    return (x - mean) / np.sqrt(variance + 1e-5)
-
-
-def row_stack(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([each.reshape(1, -1) if each.ndim < 2 else each for each in (x, x)])
-
-
 UNARY: dict[str, Callable[[np.ndarray], Any]] = {
     "msort": lambda x: np.sort(x, axis=0),
-    "product": lambda x: np.multiply.reduce(x.ravel()),
-    "cumproduct": lambda x: np.multiply.accumulate(x.ravel()),
-    "sometrue": lambda x: bool(sum(x.ravel() != 0)),
-    "alltrue": lambda x: not sum(x.ravel() == 0),
-    "round_": np.rint,
 }
 
 
@@ -88,37 +74,9 @@ def test_a_function_of_one_array(home: str, name: str) -> None:
         agree(f"{home}.{name}", "x", UNARY[name], (x,))
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
-@pytest.mark.parametrize("name", ["product", "sometrue", "alltrue"])
-@pytest.mark.parametrize("home", ["jax.numpy", "numpy"])
-def test_a_reduction_along_an_axis(home: str, name: str, axis: int) -> None:
-    along = {"product": np.multiply, "sometrue": np.logical_or, "alltrue": np.logical_and}[name]
-    for x in arrays("float32", "bool"):
-        if x.ndim > max(axis, 0):
-            agree(f"{home}.{name}", "x, axis", lambda x, a: along.reduce(x, axis=a), (x, axis))
-
-
-def test_the_mean_and_variance_of_normalize() -> None:
-    for x in arrays("float32"):
-        if x.ndim:
-            agree("jax.nn.normalize", "x", normalize, (x,))
-
-
-def test_rows_are_stacked() -> None:
-    for x in arrays("float32", "int32"):
-        agree("jax.numpy.row_stack", "xs", lambda xs: row_stack(xs[0]), ((x, x),))
-
-
 def test_an_array_of_one_element_is_a_number() -> None:
     for x in (np.float32(2.5), np.array([3]), np.array([[True]])):
         agree("numpy.asscalar", "a", lambda a: a.ravel()[0], (x,))
-
-
-@pytest.mark.parametrize("home", ["jax.numpy", "numpy"])
-def test_trapz_integrates_along_the_last_axis(home: str) -> None:
-    for y in arrays("float32"):
-        if y.ndim:
-            agree(f"{home}.trapz", "y", lambda y: (y[..., 1:] + y[..., :-1]).sum(-1) / 2, (y,))
 
 
 # --- membership --------------------------------------------------------------------------------

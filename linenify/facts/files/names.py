@@ -394,6 +394,11 @@ class _File:
             if target != optimnames.STATE or not self._is_of_nobody(link):
                 self._put(link, Renamed(target, "LN603"))
             return
+        training = self.plan.part(Training)
+        factory = training.factories.of(link) if training is not None else None
+        if factory is not None:
+            self.plan.at(self.source, link, factory)
+            return
         self._refuse_once(link, "LN691", f"`{ast.unparse(link)}` no longer exists")
         self._quote(link)
 

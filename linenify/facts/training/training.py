@@ -30,6 +30,7 @@ from linenify.facts.training.caches import Caches
 from linenify.facts.training.callees import Callees
 from linenify.facts.training.captures import Captures
 from linenify.facts.training.contexts import Contexts
+from linenify.facts.training.factories import Factories
 from linenify.facts.training.models import Models
 from linenify.facts.training.renames import Renames
 from linenify.facts.training.replicas import Replicas
@@ -57,6 +58,7 @@ class Training:
         for part in (self.callees, self.models, self.contexts, self.caches, self.captures):
             plan.enter(part)
         self.per_step = self._hyperparameters()
+        self.factories = Factories(plan, self.per_step)
         self._array_steps: bool | None = None
 
     def prepare(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 
-from linenify.facts.ask.arguments import text
+from linenify.facts.ask.arguments import as_given, text
 from linenify.facts.ask.callers import innermost
 from linenify.facts.ask.places import can_go_before, is_path, is_pure
 from linenify.facts.deciding.placing import free_name, in_block
@@ -27,7 +27,7 @@ from linenify.facts.flow.kinds import (
     models,
     rivals,
 )
-from linenify.facts.sites import ModuleCall, Reshaped, Site, StatementSite, Unclear
+from linenify.facts.sites import ModuleCall, Reordered, Reshaped, Site, StatementSite, Unclear
 from linenify.facts.training import (
     boundmethods,
     optimizers,
@@ -46,6 +46,9 @@ _GRADIENT = frozenset({"compute_gradient", "compute_gradients"})
 def emit_definition(training: Training, source: Source, call: ast.Call) -> None:
     """`optim.Adam(...)`: the optax transformation that does the same."""
     plan = training.plan
+    if training.factories.makes(call):
+        plan.at(source, call, Reordered(as_given(call), "LN601"))
+        return
     found = [a for a in plan.flow.values.get(call, frozenset()) if isinstance(a, OptimizerDef)]
     if len(found) != 1:
         why = f"`{text(call.func)}` may be several optimizers"
