@@ -3,6 +3,7 @@
     python benchmarks/generality [--generate] [--programs N] [--first N] [--seed S]
                                  [--steps K] [--minutes M] [--only MUTATION]
                                  [--base FIXTURE] [--keep FOLDER] [--marks-only]
+                                 [--quick]
 
 Every program is a fixture that was changed in 1 to K places without changing what it
 computes, or, with --generate, a new one from a grammar, changed or not.  It is migrated,
@@ -31,7 +32,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from generality.bases import Made, fresh, made, usable
-from generality.judging import judge, keep
+from generality.judging import How, judge, keep
 from generality.mutations import MUTATIONS
 from generality.shrinking import shrink
 from generality.tables import FAULTS, table, told
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=2, help="mutations of one program, at most")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop then; 0: never")
     parser.add_argument("--marks-only", action="store_true", help="migrate, run nothing")
+    parser.add_argument("--quick", action="store_true", help="in single precision only")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument(
         "--only", action="append", choices=sorted(MUTATIONS), default=[], metavar="MUTATION"
@@ -63,6 +65,7 @@ def main() -> int:
     bases = fresh(options.seed, options.first) if options.generate else found
     names = options.only or sorted(MUTATIONS)
     programs = made(bases, options.seed, options.steps, names, options.first)
+    how = How(options.workers, not options.marks_only, options.quick)
     start = time.monotonic()
     done: list[Made] = []
     causes: Counter[tuple[str, str, str]] = Counter()
@@ -70,12 +73,12 @@ def main() -> int:
         if options.minutes and time.monotonic() - start > 60 * options.minutes:
             break
         batch = [next(programs) for _ in range(min(BATCH, options.programs - len(done)))]
-        judge(batch, options.workers, run=not options.marks_only)
+        judge(batch, how)
         for each in batch:
             if each.verdict in FAULTS | {"invalid"}:
                 causes[each.cause] += 1
                 if not options.generate or causes[each.cause] <= SHRUNK:
-                    shrink(each, options.workers, run=not options.marks_only)
+                    shrink(each, how)
                     print(told(each), flush=True)
                     if options.keep is not None:
                         keep(each, options.keep / f"{len(done):05}_{each.verdict}_{each.code}")

@@ -133,6 +133,8 @@ def mutated(base: Base, steps: Sequence[Step]) -> Mapping[str, str] | None:
     """The files of a base after all steps; None where one finds no place."""
     if not steps:
         return base.files
+    if len(base.files) > 1:
+        return None
     [(path, text)] = base.files.items()
     tree = ast.parse(text)
     for mutation, seed in steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from generality.bases import Made
@@ -17,22 +18,38 @@ from linenify.verify.verdict import CaseResult, Outcome
 KINDS = ("equal", "unrun", "flagged", "silent", "internal", "invalid")
 
 
-def judge(batch: Sequence[Made], workers: int, *, run: bool) -> None:
+@dataclass(frozen=True)
+class How:
+    """How programs are judged.
+
+    Attributes:
+        workers: processes that run them.
+        run: whether they are run at all, or only migrated.
+        quick: whether single precision is enough: half the time, but a few steps of training
+            may hide a small difference in it.
+    """
+
+    workers: int = 0
+    run: bool = True
+    quick: bool = False
+
+
+def judge(batch: Sequence[Made], how: How) -> None:
     """Enters the verdict of each program."""
     with tempfile.TemporaryDirectory() as scratch:
         runs: list[tuple[Made, Job]] = []
         for index, each in enumerate(batch):
             home = Path(scratch) / str(index)
             keep(each, home)
-            if migrated(each, home / "legacy") and run:
-                keep(each, home)
+            if migrated(each, home / "legacy") and how.run:
+                keep(each, home, quick=how.quick)
                 paths = (home / "case.toml", home / "legacy", home / "linen")
                 if len(each.files) == 1:
                     [name] = each.files
                     paths = (paths[0], paths[1] / name, paths[2] / name)
                 case, legacy, linen = map(str, paths)
                 runs.append((each, Job(case, legacy, linen, locate=False)))
-        limits = Limits(timeout=120.0, workers=workers)
+        limits = Limits(timeout=120.0, workers=how.workers)
         results = run_jobs([job for _, job in runs], limits=limits)
         for (each, _), result in zip(runs, results, strict=True):
             compared(each, result)
@@ -72,11 +89,14 @@ def compared(each: Made, result: CaseResult) -> None:
                 return
 
 
-def keep(each: Made, home: Path) -> None:
+def keep(each: Made, home: Path, *, quick: bool = False) -> None:
     """Writes both sides of a program, and how to run it."""
     shutil.rmtree(home, ignore_errors=True)
     for side, files in (("legacy", each.files), ("linen", each.linen)):
         (home / side).mkdir(parents=True)
         for name, text in files.items():
             (home / side / name).write_text(text)
-    (home / "case.toml").write_text(each.base.case)
+    case = each.base.case
+    if quick and "rtol" not in case:
+        case = case.replace("[[run]]", "[[run]]\nrtol = 1e-4")
+    (home / "case.toml").write_text(case)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from generality.bases import Base, Made, generated, mutated
-from generality.judging import judge
+from generality.judging import How, judge
 
 TOGETHER = 8  # candidates that are judged at a time: workers are warm then
 ROUNDS = 12
 
 
-def shrink(each: Made, workers: int, *, run: bool) -> None:
+def shrink(each: Made, how: How) -> None:
     """Leaves out mutations one at a time, then makes the choices of a generated base simpler."""
     each.less = each.steps
     for step in each.steps:
@@ -20,11 +21,11 @@ def shrink(each: Made, workers: int, *, run: bool) -> None:
         if files is None:
             continue
         smaller = Made(each.base, rest, files)
-        judge([smaller], workers, run=run)
+        judge([smaller], how)
         if smaller.cause == each.cause:
             _take(each, smaller)
     if each.base.choices:
-        _simplify(each, workers, run=run and each.verdict == "silent")
+        _simplify(each, replace(how, run=how.run and each.verdict == "silent"))
 
 
 def _take(each: Made, smaller: Made) -> None:
@@ -32,7 +33,7 @@ def _take(each: Made, smaller: Made) -> None:
     each.files, each.linen, each.why = smaller.files, smaller.linen, smaller.why
 
 
-def _simplify(each: Made, workers: int, *, run: bool) -> None:
+def _simplify(each: Made, how: How) -> None:
     each.simple = each.base
     size = max(1, len(each.base.choices) // 2)
     for _ in range(ROUNDS):
@@ -44,7 +45,7 @@ def _simplify(each: Made, workers: int, *, run: bool) -> None:
                 for base in candidates[start : start + TOGETHER]
                 if (files := mutated(base, each.less) if each.less else base.files) is not None
             ]
-            judge(some, workers, run=run)
+            judge(some, how)
             alike = [one for one in some if one.cause == each.cause]
             found = min(alike, key=lambda one: sum(map(len, one.files.values())), default=None)
             if found is not None:

@@ -516,3 +516,38 @@ def main(key):
         after, found = run(text + "".join(made))
         assert found == []
         assert ("map(ones_of, specs)" in after) == (len(kinds) == 2), kinds
+
+
+DOTTED = """\
+import flax
+import jax
+
+
+class Net(flax.nn.Module):
+  def apply(self, x, act, width=2):
+    return act(flax.nn.Dense(x, width))
+
+
+def build(key, x):
+  module = Net.partial(act=flax.nn.relu, width=3)
+  _, params = module.init(key, x)
+  return flax.nn.Model(module, params)
+
+
+def create_optimizer(model):
+  return flax.optim.Adam(1e-3).create(model)
+
+
+def main(key, x):
+  model = build(key, x)
+  optimizer = create_optimizer(model)
+  return optimizer.target(x), model(x)
+"""
+
+
+def test_a_module_that_is_built_again_elsewhere_says_the_new_names():
+    result = migrate(load_text(DOTTED.encode(), Path("example.py")))
+    text = result.changes[0].after
+    assert text.count("Net(act=flax.linen.relu, width=3)") == 2
+    assert "flax.nn" not in text
+    assert not [d for d in result.diagnostics if d.severity is Severity.REFUSAL]

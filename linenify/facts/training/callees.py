@@ -145,12 +145,16 @@ class Callees:
             return None
         definition = module.definition
         function = self.plan.flow.function_of(module)
-        given = ", ".join(
-            f"{self.plan.field(definition, k.arg or '')}={ast.unparse(k.value)}"
-            for k in origin.keywords
-            # what is a call argument travels to the calls
-            if function is None or self.plan.role(function, k.arg or "") is not Role.INPUT
-        )
+        try:
+            given = ", ".join(
+                f"{self.plan.field(definition, k.arg or '')}"
+                f"={rendered(self.plan, scope.source, k.value)}"
+                for k in origin.keywords
+                # what is a call argument travels to the calls
+                if function is None or self.plan.role(function, k.arg or "") is not Role.INPUT
+            )
+        except LookupError:
+            return None  # an argument is computed anew each time
         return replace(plain, suffix=f"{plain.suffix}({given})")
 
     def _visible_class(self, scope: Scope, module: Module) -> Callee | None:
