@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from linenify.facts.ask.program import Program
 from linenify.facts.flow.kinds import Container, Module, Parameter
 from linenify.facts.sites import Added, Given, Reordered, Unclear
+from linenify.project.relevance import reachable
+from linenify.project.scopes import FunctionNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +134,28 @@ def repeated(program: Program, node: ast.AST) -> bool:
 def in_module_code(program: Program, node: ast.AST) -> bool:
     """Whether `node` runs inside a module: in a method, or in a function they call."""
     code = program.code(node)
-    if code is None:
-        return False
-    seen = set()
-    queue = [code.node]
-    while queue:
-        current = queue.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        known = program.flow.code[current]
-        if known.owner is not None and program.flow.hierarchy.runs_in_module(known.owner.node):
-            return True
-        if current in program.decisions.of:
-            return True
-        queue.extend(caller for caller in known.callers if caller is not None)
-        parent = program.code(current)
-        if parent is not None:
-            queue.append(parent.node)
-    return False
+    if program not in _IN_MODULES:
+        _IN_MODULES[program] = _in_modules(program)
+    return code is not None and code.node in _IN_MODULES[program]
+
+
+_IN_MODULES: WeakKeyDictionary[Program, frozenset[FunctionNode]] = WeakKeyDictionary()
+
+
+def _in_modules(program: Program) -> frozenset[FunctionNode]:
+    """The methods of modules, the functions that they call, and those inside of these."""
+    flow = program.flow
+    within: dict[FunctionNode, list[FunctionNode]] = defaultdict(list)
+    methods: set[FunctionNode] = set(program.decisions.of)
+    for function, code in flow.code.items():
+        if code.owner is not None and flow.hierarchy.runs_in_module(code.owner.node):
+            methods.add(function)
+        around = program.code(function)
+        outer = [around.node] if around is not None else []
+        for each in (*code.callers, *outer):
+            if each is not None:
+                within[each].append(function)
+    return reachable(methods, lambda function: within.get(function, ()))
 
 
 def text(node: ast.expr) -> str:

@@ -94,16 +94,24 @@ def runs_module(program: Program, call: ast.Call) -> bool:
 
 def keeps_state(program: Program, call: ast.Call) -> bool:
     """Whether a call runs a module that has collections besides its params."""
+    return bool(_of_run(program, call).collections)
+
+
+_RUNS: WeakKeyDictionary[Program, dict[Value, Effects]] = WeakKeyDictionary()
+
+
+def _of_run(program: Program, call: ast.Call) -> Effects:
+    """The effects of whatever modules a call may run."""
     callee = program.flow.values.get(call.func, frozenset())
-    return any(effects(program, module).collections for module in run_modules(callee))
+    known = _RUNS.setdefault(program, {})
+    if callee not in known:
+        known[callee] = joined([effects(program, module) for module in run_modules(callee)])
+    return known[callee]
 
 
 def draws(program: Program, call: ast.Call) -> bool:
     """Whether a run may draw a random key of its context."""
-    callee = program.flow.values.get(call.func, frozenset())
-    if External("flax.nn.make_rng") in callee:
-        return True
-    return any(effects(program, module).keys for module in run_modules(callee))
+    return takes_key(program, call) or _of_run(program, call).keys
 
 
 def takes_key(program: Program, call: ast.Call) -> bool:

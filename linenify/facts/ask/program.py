@@ -48,6 +48,7 @@ class Program:
         self.spans = self.index.spans
         self.parents = self.index.parents
         self._mentions: dict[FunctionNode, list[ast.expr]] | None = None
+        self._codes: dict[ast.AST, Code | None] = {}
 
     def span(self, source: Source, node: ast.expr | ast.stmt | ast.arg) -> Span:
         """The extent of a node in characters."""
@@ -74,10 +75,11 @@ class Program:
 
     def code(self, node: ast.AST) -> Code | None:
         """The function that `node` stands in."""
-        for ancestor in self.ancestors(node):
-            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                return self.flow.code.get(ancestor)
-        return None
+        if node not in self._codes:
+            around = (a for a in self.ancestors(node) if isinstance(a, FunctionNode))
+            function = next(around, None)
+            self._codes[node] = self.flow.code.get(function) if function is not None else None
+        return self._codes[node]
 
     def in_text(self, node: ast.AST) -> ast.JoinedStr | None:
         """The outermost f-string around `node`: its inner positions cannot be trusted."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar, dataclass_transform
 from zlib import crc32
 
 from linenify.project.scopes import FunctionNode
 
 T = TypeVar("T")
+_OFTEN = 4096  # values that are asked about again and again
 _PLACE = "_place"  # an attribute of nodes
 _MAKERS = (  # what atoms are told apart by
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Call, ast.arguments),
@@ -395,6 +396,7 @@ def changed_model(model: Model, **changes: object) -> Model:
     return replace(model, **changes)  # type: ignore[arg-type]
 
 
+@lru_cache(_OFTEN)
 def models(value: Value) -> tuple[Model, ...]:
     """The Models that a value may be, in a stable order."""
     found = [atom for atom in value if isinstance(atom, Model)]
@@ -405,6 +407,7 @@ def _place(call: ast.Call | None) -> tuple[int, int]:
     return (call.lineno, call.col_offset) if call is not None else (0, 0)
 
 
+@lru_cache(_OFTEN)
 def modules(value: Value) -> tuple[Module, ...]:
     """The module classes that a value may be, in a stable order."""
     found = [atom for atom in value if isinstance(atom, Module)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import replace
+from functools import cached_property
 
 from linenify.facts.ask import places
 from linenify.facts.ask.arguments import text
@@ -17,6 +18,7 @@ from linenify.facts.sites import ContextSite, Stem, Unclear
 from linenify.facts.training import keyhelpers, statehelpers
 from linenify.facts.training.opened import Opened
 from linenify.facts.training.withitems import Around, Item
+from linenify.project.relevance import reachable
 from linenify.project.scopes import FunctionNode
 from linenify.project.source import Source
 
@@ -30,6 +32,8 @@ class Contexts(Opened):
         self._around: dict[ast.Call, Around | Unclear] = {}
         # Of the run that is asked for: what the callers of each function agree on.
         self._answers: dict[tuple[FunctionNode, bool], Around | Unclear] = {}
+        # Of functions that no context ever reaches: the same for every run.
+        self._beyond: dict[tuple[FunctionNode, bool], Around | Unclear] = {}
         self._in_circle = False
         if self.items:
             self._associate()
@@ -120,6 +124,21 @@ class Contexts(Opened):
                     self._around[call] = unclear
         self._check_single()
         self._count_draws()
+
+    @cached_property
+    def _reached(self) -> frozenset[FunctionNode]:
+        """The functions that may run inside of a context."""
+        under: set[FunctionNode] = set()
+        called: dict[FunctionNode, list[FunctionNode]] = defaultdict(list)
+        for function in self._plan.flow.code:
+            for call in self._callers.of(function):
+                for ancestor in self._plan.ancestors(call):
+                    if ancestor in self.items:
+                        under.add(function)
+                    elif isinstance(ancestor, FunctionNode):
+                        called[ancestor].append(function)
+                        break
+        return reachable(under, lambda function: called.get(function, ()))
 
     def _check_single(self) -> None:
         """A state that is handed out belongs to one run; the next would need what it left."""
@@ -246,7 +265,8 @@ class Contexts(Opened):
         if function in seen:
             self._in_circle = True
             return Around()
-        answer = self._answers.get((function, keyed))
+        answers = self._answers if function in self._reached else self._beyond
+        answer = answers.get((function, keyed))
         if answer is None:
             around, self._in_circle = self._in_circle, False
             try:
@@ -254,7 +274,7 @@ class Contexts(Opened):
             except Unclear as unclear:
                 answer = unclear
             if not self._in_circle:
-                self._answers[function, keyed] = answer
+                answers[function, keyed] = answer
             self._in_circle |= around
         if isinstance(answer, Unclear):
             raise answer

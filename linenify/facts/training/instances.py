@@ -38,15 +38,18 @@ def promote_partials(plan: Plan) -> None:
     spoilt: set[ast.Call] = set()
     run: set[ast.Call] = set()
     meetings: list[set[ast.Call | None]] = []
+    known: dict[Module, ast.Call | None] = {}
     for node, value in plan.flow.values.items():
         # The module of a Model is an instance in any case.
         here = [m for m in modules(value) if m.receiver != "model"]
         if not here or not isinstance(node, ast.expr):
             continue
-        origins = {_origin(plan, m) for m in here}
-        meetings.append(origins)
         for module in here:
-            origin = _origin(plan, module)
+            if module not in known:
+                known[module] = _origin(plan, module)
+        meetings.append({known[module] for module in here})
+        for module in here:
+            origin = known[module]
             if origin is None:
                 continue
             found[origin] = module

@@ -187,7 +187,7 @@ class Models:
     # --- groups ------------------------------------------------------------------------
 
     def _unite(self) -> None:
-        for value in self.plan.flow.values.values():
+        for value in dict.fromkeys(self.plan.flow.values.values()):
             origins = {m.origin for m in models(value) if m.origin is not None}
             origins = {o for o in origins if not self._is_local(o)}
             if not origins:
