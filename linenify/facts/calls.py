@@ -58,7 +58,6 @@ from linenify.facts.training import (
     keyhelpers,
     localmodels,
     nnfunctions,
-    optimizerclasses,
     runs,
     toplevel,
     trainstates,
@@ -80,7 +79,7 @@ def emit_calls(plan: Plan) -> None:
     training.prepare()
     keyhelpers.emit(training.contexts, plan)
     runs.emit_functions(training)
-    through_values = emit_values(plan) | optimizerclasses.emit(training)
+    through_values = emit_values(plan)
     for call, scope in list(plan.flow.where.items()):
         assert isinstance(call, ast.Call)
         if call in through_values or plan.site_at(scope.source, call) is not None:

@@ -111,7 +111,7 @@ def made_model(writer: Writer) -> None:
                 )
             )
     elif net.random:
-        key = "rng" if draw.chance(0.5) else ""
+        key = draw.one("rng", "jax.random.PRNGKey(1)")  # a key may be drawn and not used
     state = draw.one("state", "init_state", "model_state")
     lines += surrounded(writer, made, net=net, new=state, key=key)
     result = "model"
