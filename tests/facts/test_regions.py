@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from linenify.facts.collect import collect
 from linenify.facts.files.regions import Region, Regions
 from linenify.migrate import migrate
@@ -56,8 +58,9 @@ def test_legacy_flax_is_known_by_what_is_read_off_an_import_of_flax(tmp_path: Pa
     assert decided(tmp_path, model="import flax as fx\nlayer = fx.nn.Dense\n") == {"model"}
 
 
-def test_legacy_flax_is_known_by_the_text_of_a_dynamic_import(tmp_path: Path) -> None:
-    text = "import importlib\nnn = importlib.import_module('flax.nn')\n"
+@pytest.mark.parametrize("made", ["import_module('flax.nn')", "import_module('flax').nn"])
+def test_legacy_flax_is_known_by_the_text_of_a_dynamic_import(tmp_path: Path, made: str) -> None:
+    text = f"import importlib\nnn = importlib.{made}\n"
     assert decided(tmp_path, model=text) == {"model"}
 
 

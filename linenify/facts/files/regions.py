@@ -82,12 +82,10 @@ class Regions:
         imported = [*self._named(source)]
         if any(canonical(path).startswith(_HOMES) or path == "flax.*" for path in imported):
             return True
-        rooted = any(path.partition(".")[0] == "flax" for path in imported)
-        for node in walk(source.tree):
-            words = _words(node)
-            if (rooted and _PARTS & words) or any(map(_SPELT.fullmatch, words)):
-                return True  # also a text, for `importlib.import_module`
-        return False
+        # Texts count as well, for `importlib.import_module('flax.nn')`.
+        words = frozenset[str]().union(*map(_words, walk(source.tree)))
+        rooted = "flax" in words or any(path.partition(".")[0] == "flax" for path in imported)
+        return bool(rooted and _PARTS & words) or any(map(_SPELT.fullmatch, words))
 
     def _names_linen(self, source: Source) -> bool:
         if "linen" not in source.text or self._imports.find("flax", source) is not None:
