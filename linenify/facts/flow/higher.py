@@ -87,8 +87,13 @@ def call(
         _transformed(atom, kind, node)
         for atom in positional[0]
         if isinstance(atom, Function | Bound | Partial | Transformed | Module | Model | Parameter)
-        or (isinstance(atom, ModuleApi) and atom.name == "call")
+        or (isinstance(atom, ModuleApi) and _keeps_its_form(atom, kind))
     )
+
+
+def _keeps_its_form(atom: ModuleApi, kind: str) -> bool:
+    """Whether what a transform gives is called as a method of a module class is."""
+    return atom.name == "call" or (atom.name == "init" and kind in {"jit", "pmap", "vmap"})
 
 
 def _is_starred(node: ast.Call, place: int) -> bool:

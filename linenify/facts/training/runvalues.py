@@ -30,6 +30,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.legacy.externals import transparent
 from linenify.facts.modules.completing import missing
 from linenify.facts.sites import Unclear, Wrapped
+from linenify.facts.training import initvalues
 from linenify.facts.training.instances import only_inputs
 from linenify.project.nodes import walk
 
@@ -68,6 +69,20 @@ def emit_values(plan: Plan) -> set[ast.Call]:
         if apis and not is_named(plan, call.func, next(iter(apis)).name):
             calls[call] = apis
     kept: set[ast.Call] = set()
+    for node, apis in [*named.items()]:
+        runs = initvalues.calls_of(plan, node, named, calls)
+        if not runs or any(api.name == "call" for api in apis):
+            continue
+        try:
+            initvalues.emit(plan, node, apis, runs)
+        except Unclear as unclear:
+            plan.decline(plan.source(node), node, unclear)
+        else:
+            plan.functions |= apis
+            kept.update(runs)
+        del named[node]
+        for run in runs:
+            del calls[run]
     for handed, users in _groups(named, calls):
         met: set[ModuleApi] = set()
         for node in handed:

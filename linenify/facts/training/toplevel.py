@@ -94,7 +94,7 @@ def emit(plan: Plan, source: Source, call: ast.Call, found: Sequence[Module], na
     if name.startswith("create"):
         method, after = _emit_created(plan, source, call, found, captured, recording)
     else:
-        method, after = _emit_targets(plan, source, call, captured, recording), None
+        method, after = emit_targets(plan, source, call, captured, recording), None
     popped: tuple[str, ...] = ()
     if method == PAIR:
         method = "init_with_output"
@@ -227,7 +227,7 @@ def _method(
     return ModuleCall(tuple(construct), tuple(inputs), rule="LN310", method=method)
 
 
-def _emit_targets(
+def emit_targets(
     plan: Plan,
     source: Source,
     call: ast.Call,
@@ -316,7 +316,7 @@ def _emit_created(
     if known is None or known.group(value) is None:
         raise Unclear("LN690", f"`{text(call.func)}` belongs to training code")
     if known.as_params(value):
-        return _emit_targets(plan, source, call, captured, recording), None
+        return emit_targets(plan, source, call, captured, recording), None
     cache = recording.name if recording is not None else None
     match statement:
         case ast.Assign(
