@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 from linenify.facts.ask.arguments import Filled, splat_keys, text
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow.kinds import Container
 from linenify.facts.legacy import catalogue
 from linenify.facts.sites import Argument, DictKeys, Given, Reordered, Unclear
+from linenify.project.nodes import walk
 from linenify.project.source import Source
+
+_REMOVERS = frozenset({"pop", "popitem", "clear", "remove", "__delitem__"})
 
 
 def layer_splat_keys(plan: Plan, layer: catalogue.Layer, entry: Filled, keys: set[str]) -> Argument:
@@ -48,19 +52,55 @@ def given_by_splats(plan: Plan, keywords: Iterable[ast.keyword], asked: str) -> 
 
 
 def _always(plan: Plan, node: ast.expr, asked: str) -> bool:
-    """Whether every dict that `node` may be spells a key out where it is made."""
+    """Whether every dict that `node` may be has a key from the start, and keeps it."""
     value = plan.flow.values.get(node, frozenset())
     made = [a.node for a in value if isinstance(a, Container)]
-    return bool(made) and all(_spells(each, asked) for each in made)
+    return bool(made) and all(
+        _spells(plan, each, asked) and each not in shrinking(plan) for each in made
+    )
 
 
-def _spells(made: ast.AST, asked: str) -> bool:
+def _spells(plan: Plan, made: ast.AST, asked: str) -> bool:
     match made:
-        case ast.Dict(keys=keys):
-            return any(isinstance(k, ast.Constant) and k.value == asked for k in keys)
-        case ast.Call(keywords=keywords):
-            return any(k.arg == asked for k in keywords)
-    return False
+        case ast.Dict(keys=keys, values=values):
+            named = [k is not None and ast.unparse(k) == repr(asked) for k in keys]
+            merged = [v for k, v in zip(keys, values, strict=True) if k is None]
+        case ast.Call(args=arguments, keywords=keywords):
+            named = [k.arg == asked for k in keywords]
+            merged = [*arguments, *(k.value for k in keywords if k.arg is None)]
+        case _:
+            return False
+    return any(named) or any(_always(plan, each, asked) for each in merged)
+
+
+_SHRINKING: WeakKeyDictionary[Plan, frozenset[ast.AST]] = WeakKeyDictionary()
+
+
+def shrinking(plan: Plan) -> frozenset[ast.AST]:
+    """What makes the dicts and lists that something may be taken out of again."""
+    if plan not in _SHRINKING:
+        owners = [
+            call.func.value
+            for call in plan.flow.where
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in _REMOVERS
+        ]
+        for source in plan.project.sources:
+            owners += [
+                target.value
+                for node in walk(source.tree)
+                if isinstance(node, ast.Delete)
+                for target in node.targets
+                if isinstance(target, ast.Subscript)
+            ]
+        _SHRINKING[plan] = frozenset(
+            atom.node
+            for owner in owners
+            for atom in plan.flow.values.get(owner, frozenset())
+            if isinstance(atom, Container)
+        )
+    return _SHRINKING[plan]
 
 
 def rename_keys(plan: Plan, node: ast.expr, renames: dict[str, str]) -> None:

@@ -20,30 +20,50 @@ def spread_arguments(plan: Plan, source: Source, call: ast.Call) -> dict[str, Gi
     for index, keyword in enumerate(call.keywords, len(call.args)):
         if keyword.arg is not None:
             continue
-        match keyword.value:
-            case ast.Dict(keys=keys, values=values) if all(
-                isinstance(k, ast.Constant) and isinstance(k.value, str) for k in keys
-            ):
-                pairs = {
-                    str(k.value): v
-                    for k, v in zip(keys, values, strict=True)
-                    if isinstance(k, ast.Constant)
-                }
-            case ast.Call(args=[], keywords=given) if all(k.arg is not None for k in given) and (
-                plan.flow.values.get(keyword.value.func) == frozenset({External("builtins.dict")})
-            ):
-                pairs = {str(k.arg): k.value for k in given}
-            case _:
-                carried = splat_keys(plan, keyword.value)
-                if carried is None or not is_path(keyword.value):
+        carried = _carried(plan, source, keyword.value, f"{{{index}}}")
+        if carried is None:
+            return None
+        found |= carried
+    return found
+
+
+def _carried(plan: Plan, source: Source, node: ast.expr, code: str) -> dict[str, Given] | None:
+    """What a dict holds by key; `code` is how the rewritten code names the dict."""
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            pairs = list(zip(keys, values, strict=True))
+        case ast.Call(args=args, keywords=given) if len(args) < 2 and (
+            plan.flow.values.get(node.func) == frozenset({External("builtins.dict")})
+        ):
+            pairs = [(None, each) for each in args]
+            pairs += [(ast.Constant(k.arg) if k.arg else None, k.value) for k in given]
+        case _:
+            return _held(plan, node, code)
+    found: dict[str, Given] = {}
+    for key, value in pairs:
+        text = repeated_or_unclear(plan, source, value, "LN691")
+        match key:
+            case None:
+                inner = _carried(plan, source, value, text)
+                if inner is None:
                     return None
-                for key in sorted(carried):
-                    if not splats.given_by_splats(plan, [keyword], key):
-                        return None
-                    read = ast.Subscript(keyword.value, ast.Constant(key), ast.Load())
-                    found[key] = Given(f"{{{index}}}['{key}']", read)
-                continue
-        for key, node in pairs.items():
-            code = repeated_or_unclear(plan, source, node, "LN691")
-            found[key] = Given(code, node)
+                found |= inner
+            case ast.Constant(value=str(name)):
+                found[name] = Given(text, value)
+            case _:
+                return None
+    return found
+
+
+def _held(plan: Plan, node: ast.expr, code: str) -> dict[str, Given] | None:
+    """What a dict that has a name holds: it is read key by key."""
+    keys = splat_keys(plan, node)
+    if keys is None or not is_path(node):
+        return None
+    found: dict[str, Given] = {}
+    for key in sorted(keys):
+        if not splats.given_by_splats(plan, [ast.keyword(None, node)], key):
+            return None
+        read = ast.Subscript(node, ast.Constant(key), ast.Load())
+        found[key] = Given(f"{code}['{key}']", read)
     return found
