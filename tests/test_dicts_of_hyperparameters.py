@@ -40,6 +40,28 @@ WRITTEN = {
     ),
 }
 
+STEPS = {
+    "an argument": (
+        """\
+        def train(optimizer, grads, options):
+          return optimizer.apply_gradient(grads, **options)
+
+
+        def start(params, grads, lr):
+          return train(optim.Adam().create(params), grads, {'learning_rate': lr, 'beta1': 0.8})
+        """,
+        ["['learning_rate'] = options['learning_rate']", "['b1'] = options['beta1']"],
+    ),
+    "made on the spot, beside a keyword": (
+        """\
+        def start(params, grads, lr):
+          optimizer = optim.Adam().create(params)
+          return optimizer.apply_gradient(grads, beta1=0.8, **{'learning_rate': lr})
+        """,
+        ["['learning_rate'] = lr", "['b1'] = 0.8"],
+    ),
+}
+
 TAKEN_OUT = [
     "own.pop('eps')",
     "del own['eps']",
@@ -72,3 +94,20 @@ def test_a_key_that_may_be_taken_out_again_is_not_read(removal: str) -> None:
     made = migration(program(body) + "\ndef cut(table):\n  table.pop('eps')\n")
     assert {"LN390", "LN691"} & {d.code for d in made.diagnostics}
     assert "own['eps']" not in made.changes[0].after.replace("del own['eps']", "")
+
+
+@pytest.mark.parametrize("story", STEPS)
+def test_a_step_sets_what_its_dict_holds(story: str) -> None:
+    body, wanted = STEPS[story]
+    made = migration(HEAD + textwrap.dedent(body))
+    assert not made.diagnostics
+    assert all(f"opt_state.hyperparams{each}\n" in made.changes[0].after for each in wanted)
+
+
+def test_a_step_whose_dict_is_not_known_is_marked() -> None:
+    body = """\
+    def start(params, grads, file):
+      optimizer = optim.Adam().create(params)
+      return optimizer.apply_gradient(grads, **file.read())
+    """
+    assert {"LN691"} <= {d.code for d in migration(HEAD + textwrap.dedent(body)).diagnostics}

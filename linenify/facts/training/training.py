@@ -6,6 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
+from linenify.facts.ask.arguments import splat_keys
 from linenify.facts.ask.callers import Callers
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow import optimizing
@@ -275,12 +276,21 @@ class Training:
                     continue
                 if not isinstance(atom.receiver, Optimizer):
                     continue
-                names = frozenset(k.arg for k in call.keywords) - {"grads", "loss_fn"}
+                names = _passed(self.plan, call) - {"grads", "loss_fn"}
                 for each in optimizing.definitions(self.plan.flow, atom.receiver):
                     table[each.node].append(names)
                     for inner in optimizing.inner(self.plan.flow, each):
                         table[inner.node].append(names)
         return table
+
+
+def _passed(plan: Plan, call: ast.Call) -> frozenset[str | None]:
+    """The names that a call gives arguments by; None for a dict that is not known."""
+    found: set[str | None] = set()
+    for keyword in call.keywords:
+        keys = {keyword.arg} if keyword.arg else splat_keys(plan, keyword.value)
+        found |= {None} if keys is None else keys
+    return frozenset(found)
 
 
 def training_of(plan: Plan) -> Training:

@@ -237,11 +237,13 @@ def _overrides(
         for definition in optimizing.definitions(training.plan.flow, atom.receiver)
     }
     given: dict[str | None, str] = {}
+    spread = spread_arguments(training.plan, training.plan.source(call), call)
     for index, keyword in enumerate(call.keywords, len(call.args)):
-        if keyword.arg != first:
+        if keyword.arg != first and (keyword.arg is not None or spread is None):
             given[keyword.arg] = "{%d}" % index
+    given |= {name: each.code for name, each in (spread or {}).items()}
     passed = {n for d in definitions for ns in training.per_step.get(d.node, ()) for n in ns}
-    for name in passed - given.keys():
+    for name in sorted(passed - given.keys(), key=str):
         defaults = {_default(definition, name) for definition in definitions}
         if len(defaults) != 1:
             raise Unclear("LN692", f"the optimizers have different defaults of `{name}`")
