@@ -31,7 +31,7 @@ from linenify.facts.legacy.externals import transparent
 from linenify.facts.legacy.snippets import OBJECT
 from linenify.facts.sites import Stem, Unclear
 from linenify.facts.training.callees import Callees
-from linenify.facts.training.seams import Seams, may_be_called, taken
+from linenify.facts.training.seams import Escape, Seams, may_be_called, taken
 from linenify.project.source import Source
 
 _PLAIN = frozenset({"params", "replace", "module"})
@@ -119,23 +119,28 @@ class Models:
 
     def _object_to_strangers(self) -> None:
         """What gets out of sight may come back where it is not known to be a Model."""
-        objected = [e for e in self.seams.escapes if self._object(e.value, e.why)]
+        objected = [e for e in self.seams.escapes if self._object_to(e)]
         self.lost = self.seams.lost_calls()
         for function, each in self.seams.unclaimed():
             found = self.seams.builder_calls(function)
             first = found if found is not None or not self.lost else self.lost[0]
             if first is not None:
                 call = f"`{ast.unparse(first.func)}` in line {first.lineno} may be it"
-                objected += [each] if self._object(each.value, f"{each.why}, and {call}") else []
+                objected += [each] if self._object_to(each, f", and {call}") else []
         self.at_large |= bool(objected)
         if self.at_large:
             for node, value in self.seams.merges():
                 self._object(value, f"`{ast.unparse(node)}` beside it may be another one")
             # Callbacks may be given what has got out of sight beside what is seen.
             for each in self.seams.escapes:
-                self._object(taken(self.plan, each.value), each.why)
+                self._object(taken(self.plan, self.seams.carried(each.value)), each.why)
         if all(group.as_params for group in self._groups.values()):
             self.lost = []
+
+    def _object_to(self, escape: Escape, more: str = "") -> bool:
+        """The Models that can be reached from what gets out of sight stay objects."""
+        value = self.seams.carried(escape.value) if self.seams.leads(escape.value) else frozenset()
+        return self._object(value, f"{escape.why}{more}")
 
     def _object(self, value: Value, why: str) -> bool:
         """The Models in a value stay objects; gives whether there are any."""

@@ -41,6 +41,7 @@ from linenify.facts.flow.libraries import ITERATIONS, TRAVERSAL
 from linenify.facts.flow.lookup import attribute
 from linenify.facts.legacy.externals import transparent
 from linenify.project.nodes import walk
+from linenify.project.relevance import reachable
 from linenify.project.scopes import FunctionNode, all_arguments
 
 _TREE_MAKERS = frozenset({"tree_flatten", "tree_structure", "tree_unflatten", "ravel_pytree"})
@@ -65,7 +66,7 @@ _RUNS = (Function, Bound, Partial, Transformed)
 class Escape:
     """Something that goes out of sight, and why it may come back."""
 
-    value: Value
+    value: Value  # what is handed over itself; `Seams.carried` has what it leads to
     why: str
     call: ast.Call | None = None  # that hands it over
     spelt: bool = True  # whether it is an argument of its own
@@ -81,9 +82,34 @@ class Seams:
         self._stores: dict[ast.AST, dict[str, list[ast.expr]]] = {}
         self._reached: dict[Atom, Value] = {}
         self._carried: dict[Value, Value] = {}
-        self.escapes = [*self._handed_over()]
 
     # --- out of sight ------------------------------------------------------------------
+
+    @cached_property
+    def escapes(self) -> list[Escape]:
+        """What is handed to functions that are not known, with what can be reached from it."""
+        return [*self._handed_over()] if self._leading else []
+
+    @cached_property
+    def _leading(self) -> frozenset[Atom]:
+        """All from which a Model or an optimizer can be reached."""
+        before: dict[Atom, list[Atom]] = defaultdict(list)
+        every = dict.fromkeys(a for v in self._plan.flow.values.values() for a in v)
+        every |= dict.fromkeys(a for v in self._plan.flow.returns.values() for a in v)
+        waiting = [*every]
+        while waiting:
+            atom = waiting.pop()
+            for reached in self._step(atom):
+                before[reached].append(atom)
+                if reached not in every:
+                    every[reached] = None
+                    waiting.append(reached)
+        legacy = [atom for atom in every if _holds_legacy(frozenset({atom}))]
+        return reachable(legacy, lambda atom: before.get(atom, ()))
+
+    def leads(self, value: Value) -> bool:
+        """Whether a Model or an optimizer can be reached from a value."""
+        return not self._leading.isdisjoint(value)
 
     def _handed_over(self) -> Iterator[Escape]:
         """What goes into a function that is not known may come back to be called."""
@@ -102,7 +128,7 @@ class Seams:
                 value = self._plan.flow.values.get(node, frozenset())
                 if value:
                     told = node is argument and node not in spread
-                    yield Escape(self.carried(value), why, call, told)
+                    yield Escape(value, why, call, told)
 
     def unclaimed(self) -> Iterator[tuple[FunctionNode, Escape]]:
         """What functions return that nobody is seen to call."""
@@ -110,9 +136,8 @@ class Seams:
             given = self._plan.flow.returns.get(function, frozenset())
             if not given or isinstance(function, ast.Lambda) or self._callers.of(function):
                 continue
-            carried = self.carried(given)
-            if _holds_legacy(carried) and not self._is_read(function):
-                yield function, Escape(carried, f"`{function.name}` is called out of sight")
+            if self.leads(given) and not self._is_read(function):
+                yield function, Escape(given, f"`{function.name}` is called out of sight")
 
     def _is_read(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Whether the analysis knows where a function runs that is never called by name."""
@@ -128,14 +153,15 @@ class Seams:
         found: set[Atom] = set(value)
         pending: list[Atom] = [*value]
         while pending:
-            atom = pending.pop()
-            fresh = self._reached.get(atom)
-            if fresh is None:
-                fresh = self._reached[atom] = self._reaches(atom)
-            new = fresh - found
+            new = self._step(pending.pop()) - found
             pending += new
             found |= new
         return frozenset(found)
+
+    def _step(self, atom: Atom) -> Value:
+        if atom not in self._reached:
+            self._reached[atom] = self._reaches(atom)
+        return self._reached[atom]
 
     def _reaches(self, atom: Atom) -> Value:
         """What code which gets hold of an atom can reach by one step."""
@@ -202,9 +228,9 @@ class Seams:
     @cached_property
     def optimizer_at_large(self) -> bool:
         """Whether an unknown value may be an optimizer."""
-        loose = [each.value for each in self.escapes]
+        loose = [each.value for each in self.escapes if self.leads(each.value)]
         loose += [each.value for function, each in self.unclaimed() if self.builder_calls(function)]
-        return any(isinstance(atom, Optimizer) for value in loose for atom in value)
+        return any(isinstance(atom, Optimizer) for v in loose for atom in self.carried(v))
 
     # --- back again --------------------------------------------------------------------
 

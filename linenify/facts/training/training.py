@@ -196,7 +196,8 @@ class Training:
             if (
                 each.call is None
                 or not each.spelt
-                or not any(isinstance(a, Optimizer) for a in each.value)
+                or not self.seams.leads(each.value)
+                or not any(isinstance(a, Optimizer) for a in self.seams.carried(each.value))
             ):
                 continue
             if looks_inside(plan.flow.values.get(each.call.func, frozenset())):
