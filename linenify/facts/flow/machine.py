@@ -84,7 +84,7 @@ class Machine(ABC):
         self._absorbed: dict[Hashable, Value] = {}  # by place: what something else stands for
         self.widening = Widening(lambda node: node in self._near)
         self._near: set[ast.AST] = set()  # what is defined in files that name flax
-        self.crowded: set[ast.AST] = set()  # containers that the crowd stands for
+        self.crowded: dict[ast.AST, None] = {}  # containers that the crowd stands for
         self.evidence: Mapping[Slot, set[tuple[str, str]]] = {}
         self.hints: Mapping[Slot, set[str]] = {}
         self.actuals: dict[tuple[ast.Call, Module | Model, str], Actual] = {}
@@ -174,7 +174,7 @@ class Machine(ABC):
         if gone:
             self._absorbed[place] = self._absorbed.get(place, NOTHING) | gone
         if CROWD in joined:
-            self._crowd({a.node for a in gone | value if isinstance(a, Container)})
+            self._crowd([a.node for a in gone | value if isinstance(a, Container)])
         if joined == known:
             return
         table[key] = joined
@@ -182,16 +182,16 @@ class Machine(ABC):
         if table is self.items and isinstance(key, tuple):
             self._share(key[0], value)
 
-    def _crowd(self, containers: set[ast.AST]) -> None:
+    def _crowd(self, containers: Iterable[ast.AST]) -> None:
         """Containers that are not told apart any more hold what any of them holds."""
-        for node in containers - self.crowded:
-            self.crowded.add(node)
+        for node in [each for each in containers if each not in self.crowded]:
+            self.crowded[node] = None
             for _, item in self.held(node):
                 self.join(self.items, (CROWD.node, "*"), item)
 
     def _share(self, container: ast.AST, value: Value) -> None:
         if container is CROWD.node:
-            for node in self.crowded - {container}:
+            for node in [each for each in self.crowded if each is not container]:
                 self.join(self.items, (node, "*"), value)
         elif container in self.crowded:
             self.join(self.items, (CROWD.node, "*"), value)
