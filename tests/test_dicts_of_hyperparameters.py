@@ -111,3 +111,33 @@ def test_a_step_whose_dict_is_not_known_is_marked() -> None:
       return optimizer.apply_gradient(grads, **file.read())
     """
     assert {"LN691"} <= {d.code for d in migration(HEAD + textwrap.dedent(body)).diagnostics}
+
+
+UNKNOWN = {
+    "of a step": "return train(train(start_of(params), grads, {BETA}), grads, {ELSE})",
+    "of an optimizer": "return make(params, {BETA}), make(params, {ELSE})",
+}
+
+
+@pytest.mark.parametrize("story", UNKNOWN)
+def test_a_dict_that_one_caller_reads_from_a_file_is_marked(story: str) -> None:
+    helpers = """\
+    import json
+
+
+    def start_of(params):
+      return optim.Adam(0.1).create(params)
+
+
+    def train(optimizer, grads, options):
+      return optimizer.apply_gradient(grads, **options)
+
+
+    def make(params, options):
+      return optim.Adam(0.1, **options).create(params)
+
+
+    """
+    calls = UNKNOWN[story].replace("{BETA}", "{'beta1': 0.8}").replace("{ELSE}", "json.load(file)")
+    text = HEAD + textwrap.dedent(helpers) + f"def start(params, grads, file):\n  {calls}\n"
+    assert {"LN691"} <= {d.code for d in migration(text).diagnostics}

@@ -20,6 +20,7 @@ from linenify.facts.flow.kinds import (
     Atom,
     Bound,
     Class,
+    File,
     Function,
     Instance,
     Model,
@@ -31,6 +32,7 @@ from linenify.facts.flow.kinds import (
 from linenify.facts.sites import Unclear
 from linenify.project.nodes import walk
 from linenify.project.scopes import FunctionNode, Scope, all_arguments, defaults_by_name
+from linenify.syntax.imports import bound_by_imports
 
 _SHOWN = 4  # things that one place is said to bind
 _FAR = 20  # steps back; more are not worth a reader's while
@@ -90,6 +92,43 @@ class Joints:
             current = whole[0]
         found_at = (self._of_origins(place, each) for place, each in reversed(trail))
         return next((joint for joint in found_at if joint is not None), None)
+
+    def is_known(self, node: ast.expr) -> bool:
+        """Whether something is known of all that may come to `node`, from wherever it comes."""
+        seen: set[ast.AST] = set()
+        waiting = [node]
+        while waiting:
+            current = waiting.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if not self._program.flow.values.get(current, frozenset()):
+                return False
+            found = self._sources(current)
+            if found is not None:
+                waiting += found[1]
+                continue
+            match current:
+                case ast.Dict(keys=keys, values=values):
+                    waiting += [v for k, v in zip(keys, values, strict=True) if k is None]
+                case ast.Call(args=args, keywords=keywords, func=func):
+                    waiting += [*args, *(k.value for k in keywords if k.arg is None)]
+                    waiting += [func.value] if isinstance(func, ast.Attribute) else []
+                case ast.Subscript(value=owner):
+                    waiting.append(owner)
+                case ast.Name() | ast.Attribute() if not self._is_taken(current):
+                    return False  # nobody is seen to bind it
+        return True
+
+    def _is_taken(self, node: ast.expr) -> bool:
+        """Whether a name is that of something in another file."""
+        match node:
+            case ast.Name(id=name):
+                return name in bound_by_imports(self._program.source(node).tree)
+            case ast.Attribute(value=owner):
+                value = self._program.flow.values.get(owner, frozenset())
+                return bool(value) and all(isinstance(a, File) for a in value)
+        return False
 
     def _is_member(self, node: ast.Attribute) -> bool:
         """Whether several things are asked for a member, and that is what differs."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from linenify.errors import reason
+from linenify.facts.ask.arguments import splat_keys
 from linenify.facts.ask.callers import Callers
 from linenify.facts.ask.joints import Joint, Joints
 from linenify.facts.ask.parameters import Decision
@@ -122,6 +123,11 @@ class Plan(Program):
     def is_instance(self, module: Module) -> bool:
         """Whether a module class that travels is an instance in Linen."""
         return module.receiver == "model" or module.origin in self.promoted
+
+    def splat_keys(self, node: ast.expr) -> set[str] | None:
+        """The keys that a splatted dict may carry; None where some of what comes is not known."""
+        keys = splat_keys(self, node)
+        return keys if keys is None or self._joints.is_known(node) else None
 
     # --- entries ---------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from linenify.facts.ask.arguments import splat_keys
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.support import require
 from linenify.facts.flow.kinds import (
@@ -212,7 +211,7 @@ class Factories:
     def _given(self, call: ast.Call, names: Sequence[str]) -> set[str]:
         found = set(names[: len(call.args)])
         for keyword in call.keywords:
-            keys = {keyword.arg} if keyword.arg else splat_keys(self._plan, keyword.value)
+            keys = {keyword.arg} if keyword.arg else self._plan.splat_keys(keyword.value)
             if keys is None:
                 raise Unclear("LN691", "the arguments are not spelled out")
             found |= {str(key) for key in keys}

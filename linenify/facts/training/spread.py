@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from linenify.facts.ask.arguments import splat_keys
 from linenify.facts.ask.places import is_path
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.deciding.rendering import repeated_or_unclear
@@ -57,7 +56,7 @@ def _carried(plan: Plan, source: Source, node: ast.expr, code: str) -> dict[str,
 
 def _held(plan: Plan, node: ast.expr, code: str) -> dict[str, Given] | None:
     """What a dict that has a name holds: it is read key by key."""
-    keys = splat_keys(plan, node)
+    keys = plan.splat_keys(node)
     if keys is None or not is_path(node):
         return None
     found: dict[str, Given] = {}

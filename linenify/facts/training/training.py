@@ -6,7 +6,6 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
-from linenify.facts.ask.arguments import splat_keys
 from linenify.facts.ask.callers import Callers
 from linenify.facts.deciding.plan import Plan
 from linenify.facts.flow import optimizing
@@ -289,7 +288,7 @@ def _passed(plan: Plan, call: ast.Call) -> frozenset[str | None]:
     """The names that a call gives arguments by; None for a dict that is not known."""
     found: set[str | None] = set()
     for keyword in call.keywords:
-        keys = {keyword.arg} if keyword.arg else splat_keys(plan, keyword.value)
+        keys = {keyword.arg} if keyword.arg else plan.splat_keys(keyword.value)
         found |= {None} if keys is None else keys
     return frozenset(found)
 
